@@ -1,0 +1,13 @@
+#pragma once
+/* SPDX-License-Identifier: MIT */
+/* The subcommands. Each takes its own name as argv[0] and returns the exit status. */
+
+enum {
+	EXIT_OK = 0,
+	EXIT_FAILED = 1, /* it could not be done */
+	EXIT_USAGE = 2,  /* the command line, or what it names, is wrong */
+};
+
+int command_mount(int argc, char **argv);
+int command_sandbox(int argc, char **argv);
+int command_demo(int argc, char **argv);

@@ -1,0 +1,25 @@
+#pragma once
+/* SPDX-License-Identifier: MIT */
+/* A mount from beginning to end: built in the order of the layers, run, taken down. */
+
+#include <stdbool.h>
+
+#include "kapturefs/config.h"
+
+struct serve_settings {
+	const struct config *config; /* complete */
+	const struct config_secrets *secrets;
+	const char *mountpoint;        /* absolute */
+	bool foreground;               /* else return to the shell when the mount is usable */
+	void (*ready)(void *userdata); /* called when the mount is usable, or NULL */
+	void *userdata;
+};
+
+/**
+ * Take from the process what could leak the token: core dumps, debuggers, the environment's
+ * TLS and proxy variables. Call before reading secrets.
+ */
+void serve_harden(void);
+
+/** Mount and serve until unmounted or told to end by SIGTERM or SIGINT. Returns the exit status, its reason told on standard error. */
+int serve(const struct serve_settings *settings);

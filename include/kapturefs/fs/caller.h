@@ -1,0 +1,17 @@
+#pragma once
+/* SPDX-License-Identifier: MIT */
+/* What can be seen of the process that waits for a reply. */
+
+#include <sys/types.h>
+
+enum caller_state {
+	CALLER_ALIVE,
+	CALLER_DYING,   /* a fatal signal is pending: it only waits for us */
+	CALLER_UNKNOWN, /* not to be seen from here */
+};
+
+/**
+ * The state of the thread @pid, by /proc/<pid>/status. The kernel adds SIGKILL to the
+ * pending signals of every thread for any fatal signal (kernel/signal.c, complete_signal()).
+ */
+enum caller_state caller_state(pid_t pid);

@@ -1,0 +1,43 @@
+#pragma once
+/* SPDX-License-Identifier: MIT */
+/*
+ * Each FUSE request into a question to the tree, and exactly one reply.
+ *
+ * A question that only the API can answer parks the request; when the key it lacks has been
+ * answered, the request asks again.
+ */
+
+#include <fuse_lowlevel.h>
+#include <stdbool.h>
+#include <sys/types.h>
+#include <uv.h>
+
+#include "kapturefs/base/base.h"
+#include "kapturefs/fs/tree.h"
+#include "kapturefs/store/catalog.h"
+
+struct filesystem;
+
+struct filesystem_settings {
+	uid_t uid; /* shown as the owner of everything */
+	gid_t gid;
+	mode_t umask; /* taken from 0444 for files and 0555 for directories */
+};
+
+/** Called once, when the kernel has been answered INIT and the mount is usable. */
+typedef void filesystem_ready_fn(void *userdata);
+
+/** Begin on @loop; @tree and @catalog outlive the file system. Returns 0 or -ENOMEM. */
+int filesystem_new(uv_loop_t *loop, struct tree *tree, struct catalog *catalog,
+                   const struct filesystem_settings *settings, filesystem_ready_fn *ready,
+                   void *userdata, struct filesystem **ret) must_check;
+
+/** End; no request may be waiting. The memory goes once the loop has run. NULL is ignored. */
+void filesystem_free(struct filesystem *filesystem);
+define_cleanup(struct filesystem *, filesystem_free);
+
+/** The handlers, for a session whose userdata is a channel with the file system as its userdata. */
+const struct fuse_lowlevel_ops *filesystem_operations(void);
+
+/** Reply @error (negative errno) to every waiting request. */
+void filesystem_fail_waiting(struct filesystem *filesystem, int error);

@@ -1,0 +1,43 @@
+#pragma once
+/* SPDX-License-Identifier: MIT */
+/* One SQLite file with one owner: opened, locked, migrated; its errors translated. */
+
+#include <sqlite3.h>
+#include <stdint.h>
+
+#include "kapturefs/base/base.h"
+
+/** What a file must be to be ours, and how to make it so. */
+struct database_schema {
+	int32_t application_id;
+	const char *const *migrations; /* SQL that leads from version n to n + 1, NULL at the end */
+};
+
+/** The positive outcomes of database_open(). */
+enum {
+	DATABASE_BUSY = 1, /* another process has it open */
+	DATABASE_FOREIGN,  /* not an SQLite file, damaged, or another program's */
+	DATABASE_NEWER,    /* made by a later version of this program */
+};
+
+/**
+ * Open or create @path (":memory:" for none), mode 0600, for this process
+ * alone, in WAL mode, and migrate it to the newest version.
+ *
+ * A file that is not ours is left as it is. Returns 0 with *@ret to be closed by
+ * database_close(), an outcome, or a negative errno.
+ */
+int database_open(const char *path, const struct database_schema *schema, sqlite3 **ret) must_check;
+
+/** Close after moving the write-ahead log into the file. Every statement must have been finalized. NULL is ignored. */
+void database_close(sqlite3 *database);
+define_cleanup(sqlite3 *, database_close);
+
+/** Prepare a statement that is kept for long. Returns 0 or a negative errno, logged. */
+int database_prepare(sqlite3 *database, const char *sql, sqlite3_stmt **ret) must_check;
+
+/** Run SQL without parameters and results. Returns 0 or a negative errno, logged. */
+int database_run(sqlite3 *database, const char *sql) must_check;
+
+/** The negative errno for SQLite's @code, logged once with @operation. */
+int database_errno(sqlite3 *database, int code, const char *operation) must_check;

@@ -1,0 +1,72 @@
+#pragma once
+/* SPDX-License-Identifier: MIT */
+/*
+ * Many HTTP POST transfers on the loop, without threads of our own.
+ *
+ * Connections are kept and reused; redirects are never followed, TLS is
+ * always verified, nothing is taken from the environment.
+ */
+
+#include <stddef.h>
+#include <stdint.h>
+#include <uv.h>
+
+#include "kapturefs/base/base.h"
+
+struct http;          /* the client; outlives its transfers */
+struct http_transfer; /* one request, waiting or in flight */
+
+struct http_settings {
+	const char *cafile; /* certificate authorities, or NULL for the system's */
+	const char *proxy;  /* URL, or NULL for none */
+	uint64_t connect_timeout_ms;
+	uint32_t
+	        concurrency_max; /* transfers in flight; the others wait their turn, first come, first served */
+	size_t body_size_max; /* decoded */
+};
+
+struct http_request {
+	const char *url;
+	const char *const *headers; /* complete lines `Name: value`, NULL at the end */
+	const char *body;
+	size_t body_length;
+	uint64_t
+	        timeout_ms; /* from http_start() to the end of the reply, the wait for a turn included */
+};
+
+struct http_reply {
+	int error; /* 0 when a whole reply came, whatever its status; else a negative errno, see below */
+	const char *complaint; /* of an error: the cause in words, without URL and headers */
+	long status;
+	const char *body;
+	size_t body_length;
+};
+
+typedef void http_done_fn(void *userdata, const struct http_reply *reply);
+
+/** Begin on @loop. @settings' strings are copied. Returns 0; -ENOSYS when libcurl would resolve names synchronously; -ENOMEM. */
+int http_new(uv_loop_t *loop, const struct http_settings *settings, struct http **ret) must_check;
+
+/** End; every transfer must have been freed. The memory goes once the loop has run. NULL is ignored. */
+void http_free(struct http *http);
+define_cleanup(struct http *, http_free);
+
+/**
+ * Start a request and return at once.
+ *
+ * Everything in @request is copied. @done runs exactly once, later, from the
+ * loop, never inside this call; the reply is borrowed until it returns; it may free the transfer.
+ * If the transfer is freed first, @done never runs.
+ *
+ * Errors of the reply: -EHOSTUNREACH no connection, no name; -ETIMEDOUT;
+ * -EPROTO TLS failure, a reply cut short or not HTTP; -EFBIG body over the limit;
+ * -EIO the connection broke before a reply came; -ENOMEM.
+ *
+ * Returns 0, or -ENOMEM with *@ret untouched.
+ */
+int http_start(struct http *http, const struct http_request *request, http_done_fn *done,
+               void *userdata, struct http_transfer **ret) must_check;
+
+/** Free the transfer, cancelling it if it is still under way. NULL is ignored. */
+void http_transfer_free(struct http_transfer *transfer);
+define_cleanup(struct http_transfer *, http_transfer_free);

@@ -1,0 +1,59 @@
+#pragma once
+/* SPDX-License-Identifier: MIT */
+/* The kinds of key by which a customer can be asked for, and one key in canonical spelling. */
+
+#include <stdbool.h>
+#include <stddef.h>
+
+#include "kapturefs/base/base.h"
+
+enum key_kind {
+	KEY_ID,
+	KEY_PHONE,
+	KEY_EMAIL,
+	KEY_KINDS,
+};
+
+enum {
+	KEY_DIGITS_MAX = 20,
+	KEY_TEXT_MAX = 254,
+};
+
+/** A key in the one spelling that is its directory: equal keys are equal bytes. */
+struct key {
+	enum key_kind kind;
+	char text[KEY_TEXT_MAX + 1];
+};
+
+/** The outcome of key_parse() for a name that no customer can have. */
+enum {
+	KEY_IMPOSSIBLE = 1
+};
+
+/** What sets one kind apart: `by-phone`, `phone` in messages and `.meta`, and the API's request member. */
+struct key_kind_facts {
+	const char *directory;
+	const char *word;
+	const char *request_member;
+};
+
+/** The facts of @kind; static memory. */
+const struct key_kind_facts *key_kind_facts(enum key_kind kind);
+
+/**
+ * Read @length bytes of @name as a key of @kind, in any spelling.
+ *
+ * Ids and phone numbers have 1 to 20 digits (phone: an optional leading `+`,
+ * and blanks, `-`, `.`, `(`, `)` between digits); canonical are the digits
+ * alone, an id without leading zeros. E-mail addresses have one `@` with
+ * something on both sides, no blanks and control bytes, at most 254 bytes;
+ * canonical is lower case (ASCII).
+ *
+ * Returns 0, or KEY_IMPOSSIBLE with *@ret untouched.
+ */
+int key_parse(enum key_kind kind, const char *name, size_t length, struct key *ret) must_check;
+
+/** Whether @length bytes of @name spell @key canonically. */
+bool key_is_spelled(const struct key *key, const char *name, size_t length);
+
+bool key_equal(const struct key *left, const struct key *right);

@@ -1,0 +1,40 @@
+#pragma once
+/* SPDX-License-Identifier: MIT */
+/*
+ * What an answer of the Get Customer API says.
+ *
+ * Source: the vendor's page "Get Customer API" and what is known beyond it:
+ * the verdict is the body's `status`, compared without regard to case, and the
+ * types of its members; `Customer Details` is an object on success and a string when there is
+ * no such customer; `message` `Invalid Auth Key` means that the token is refused.
+ */
+
+#include <stddef.h>
+
+#include "kapturefs/base/base.h"
+#include "kapturefs/model/record.h"
+
+enum payload_verdict {
+	PAYLOAD_FOUND,     /* status success, Customer Details is an object with an id */
+	PAYLOAD_ABSENT,    /* status failed, Customer Details is a string */
+	PAYLOAD_REFUSED,   /* Invalid Auth Key */
+	PAYLOAD_FAILED,    /* status failed, for a reason that is not documented */
+	PAYLOAD_MALFORMED, /* not what the API documents */
+};
+
+struct payload {
+	enum payload_verdict verdict;
+	struct record *record; /* owned; of PAYLOAD_FOUND, else NULL */
+	const char
+	        *complaint; /* of PAYLOAD_MALFORMED: what is wrong, static, without customer data */
+};
+
+/** Read a reply's body. Returns 0 with *@ret to be ended by payload_fini(), or -ENOMEM. */
+int payload_read(const char *body, size_t length, struct payload *ret) must_check;
+void payload_fini(struct payload *payload);
+
+/**
+ * Build a record from one customer's object as sent, as record_json() gave it. Returns 0, -EPROTO if it is
+ * not such an object, -ENOMEM.
+ */
+int payload_read_customer(const char *json, size_t length, struct record **ret) must_check;

@@ -1,0 +1,111 @@
+#pragma once
+/* SPDX-License-Identifier: MIT */
+/*
+ * One customer as an immutable, reference-counted tree of named values.
+ *
+ * A record is one allocation. Its members stand in an array, breadth first:
+ * the customer itself is member 0 with ordinal 0, and the children of a directory are
+ * next to each other, in the order of their ordinals. An ordinal is the member's address for as
+ * long as the cache knows the customer: it is kept from one answer to the
+ * next (record_settle()), and one that has been used is not used for anything else.
+ */
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include "kapturefs/base/base.h"
+
+enum member_type {
+	MEMBER_NULL,
+	MEMBER_FALSE,
+	MEMBER_TRUE,
+	MEMBER_NUMBER,
+	MEMBER_STRING,
+	MEMBER_OBJECT,
+	MEMBER_ARRAY,
+};
+
+struct member {
+	const char *name;  /* file name, unique among its siblings, NUL-terminated */
+	const char *value; /* what the file holds, newline included; "" for a directory */
+	uint32_t name_length;
+	uint32_t value_length;
+	uint32_t ordinal;
+	uint32_t parent;      /* indices of members */
+	uint32_t first_child; /* of objects and arrays */
+	uint32_t child_count;
+	int64_t changed_ms; /* when this value, or anything below, was first seen; Unix time */
+	enum member_type type;
+};
+
+struct record; /* opaque; see the accessors */
+
+struct record *record_ref(struct record *record);
+/** Drop one reference; NULL is ignored. */
+void record_unref(struct record *record);
+define_cleanup(struct record *, record_unref);
+
+/** The customer's `id` and `cmId` as text; "" where the answer has none. */
+const char *record_id(const struct record *record);
+const char *record_account(const struct record *record);
+
+/** The object as the API sent it, followed by one newline. */
+const char *record_json(const struct record *record, size_t *ret_length);
+
+/** Bytes of memory that the record takes. */
+size_t record_footprint(const struct record *record);
+
+/** The member at @index, or NULL beyond the last. */
+const struct member *record_member(const struct record *record, uint32_t index);
+uint32_t record_member_count(const struct record *record);
+
+/** The first ordinal that no member of this customer has ever had. */
+uint32_t record_next_ordinal(const struct record *record);
+
+/** The member with @ordinal, or NULL. */
+const struct member *record_by_ordinal(const struct record *record, uint32_t ordinal);
+
+/** The child of @directory with the file name @name, or NULL. */
+const struct member *record_child(const struct record *record, const struct member *directory,
+                                  const char *name, size_t length);
+
+/** The first child of @directory with an ordinal above @ordinal, or NULL; for listing step by step. */
+const struct member *record_child_after(const struct record *record, const struct member *directory,
+                                        uint32_t ordinal);
+
+/** The child after @child in its directory, or NULL. */
+const struct member *record_sibling(const struct record *record, const struct member *child);
+
+/** Whether the member is shown as a directory. */
+bool member_is_directory(const struct member *member);
+
+/** The element of `contacts` whose isPrimaryContact is true (the first, if several), or NULL. */
+const struct member *record_primary_contact(const struct record *record);
+/** The customer's `contacts`, if that is an array, or NULL. */
+const struct member *record_contacts(const struct record *record);
+
+/*
+ * Identity. A record fresh from payload has ordinals in document order and no times.
+ */
+
+/**
+ * Give @fresh the ordinals and times of @previous (NULL for a customer never seen): a member with the
+ * same path and the same nature (file or directory) keeps its ordinal; a file with the
+ * same value and type, and a directory in which nothing changed, keep their time; everything else gets @now_ms.
+ * A directory changes when something below it changes, comes or goes.
+ *
+ * Must be called before the record is shared. Returns 0 with *@ret_changed telling whether any value changed, came or went;
+ * -EFBIG when ordinals run out; -ENOMEM.
+ */
+int record_settle(struct record *fresh, const struct record *previous, int64_t now_ms,
+                  bool *ret_changed) must_check;
+
+/** The ordinals and times as compact bytes for the cache, NUL bytes included; the caller frees *@ret. Returns 0 or -ENOMEM. */
+int record_save_identity(const struct record *record, char **ret, size_t *ret_length) must_check;
+
+/**
+ * The inverse, on a record fresh from payload made from the same JSON. Returns 0, or -EILSEQ with the
+ * record untouched when the bytes do not fit this record.
+ */
+int record_load_identity(struct record *record, const char *bytes, size_t length) must_check;

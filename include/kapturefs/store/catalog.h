@@ -1,0 +1,113 @@
+#pragma once
+/* SPDX-License-Identifier: MIT */
+/*
+ * What is known of customers now, and how it comes to be known: *find* looks
+ * and never starts anything, *want* fetches what is missing, once for all who wait.
+ */
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <uv.h>
+
+#include "kapturefs/base/base.h"
+#include "kapturefs/store/cache.h"
+#include "kapturefs/store/source.h"
+
+struct catalog;
+struct catalog_ticket; /* somebody's wait for a key */
+
+struct catalog_settings {
+	uint64_t ttl_ms;          /* how long an answer is fresh */
+	uint64_t negative_ttl_ms; /* how long an absence is */
+	uint64_t max_stale_ms; /* how long past its ttl an answer may be served when asking fails */
+	uint64_t timeout_ms;   /* the most that a ticket waits */
+	uint64_t patience_ms;  /* ... when there is an old answer to serve */
+	size_t memory_max;     /* bytes of records kept parsed */
+	bool offline;          /* never ask the source */
+};
+
+/** Whom to tell when an answer changed what can be seen; runs before anybody who waited for it. */
+struct catalog_listener {
+	void (*changed)(void *userdata, const struct cache_change *change);
+	void *userdata;
+};
+
+/** How a wait ended: without @error the key has been answered, a customer or none. */
+struct catalog_result {
+	int error;     /* 0 or a negative errno */
+	bool may_pass; /* of an error: asking again later may well succeed */
+};
+
+/** Runs exactly once, from the loop, never inside catalog_want(); the ticket is gone by then. */
+typedef void catalog_ready_fn(void *userdata, const struct catalog_result *result);
+
+/** What is asked, and when: an answer given after @asked_ms counts as fresh whatever its time to live. */
+struct catalog_question {
+	int64_t asked_ms; /* Unix time */
+	bool waited;      /* a ticket has come back with @result: what is there now must do */
+	struct catalog_result result;
+};
+
+struct catalog_entry {
+	struct cache_key key;
+	struct cache_customer customer; /* owns a reference of its record */
+	int64_t expires_ms;             /* when the answer stops being fresh; Unix time */
+	bool is_stale;
+	bool is_from_api; /* given during this run, not kept from an earlier one */
+};
+
+/** The outcomes of the find functions. */
+enum {
+	CATALOG_ABSENT = 1, /* there is no such customer */
+	CATALOG_MISSING,    /* not known: want the key, and ask again */
+};
+
+/** Begin on @loop; @cache and @source outlive the catalog. Returns 0 or -ENOMEM. */
+int catalog_new(uv_loop_t *loop, struct cache *cache, struct source *source,
+                const struct catalog_settings *settings, struct catalog **ret) must_check;
+
+/** End: fetches are dropped; every ticket must have been cancelled or have come back. The memory goes once the loop has run. NULL is ignored. */
+void catalog_free(struct catalog *catalog);
+define_cleanup(struct catalog *, catalog_free);
+
+void catalog_listen(struct catalog *catalog, struct catalog_listener listener);
+
+/** Now, in Unix milliseconds: the time by which answers age. */
+int64_t catalog_now_ms(const struct catalog *catalog);
+
+/**
+ * What is known of @key. Returns 0 with *@ret to be ended by
+ * catalog_entry_fini(), an outcome, or a negative errno: -ENETDOWN offline and
+ * not cached, the question's error when waiting has failed and nothing may be served instead.
+ */
+int catalog_find(struct catalog *catalog, const struct key *key,
+                 const struct catalog_question *question, struct catalog_entry *ret) must_check;
+
+/** The key with @slot. Returns 0, CATALOG_ABSENT if there is none any more, or a negative errno. */
+int catalog_key(struct catalog *catalog, uint32_t slot, struct cache_key *ret) must_check;
+
+/**
+ * The customer with @slot as known now, however old, for whoever has looked it up already.
+ * Returns 0 with a reference of the record in *@ret, CATALOG_ABSENT, or a negative errno.
+ */
+int catalog_customer(struct catalog *catalog, uint32_t slot, struct cache_customer *ret) must_check;
+
+/** The next known key of @kind with a slot above @slot. Returns as catalog_key(). */
+int catalog_next_key(struct catalog *catalog, enum key_kind kind, uint32_t slot,
+                     struct cache_key *ret) must_check;
+
+/** When a key of @kind last came or went; Unix time in ms. */
+int64_t catalog_listing_changed_ms(const struct catalog *catalog, enum key_kind kind);
+
+void catalog_entry_fini(struct catalog_entry *entry);
+
+/**
+ * Have @key fetched, joining a fetch under way, and be told. @ready runs no later than the timeout, or
+ * the patience if an old answer may be served. Returns 0 with the ticket in *@ret, or -ENOMEM.
+ */
+int catalog_want(struct catalog *catalog, const struct key *key, catalog_ready_fn *ready,
+                 void *userdata, struct catalog_ticket **ret) must_check;
+
+/** Stop waiting; the fetch goes on, its answer is worth keeping. NULL is ignored. */
+void catalog_cancel(struct catalog_ticket *ticket);

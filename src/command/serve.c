@@ -1,0 +1,316 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * Mounting happens in an order that lets every mistake be told to whoever
+ * made it: whatever can be checked without doing anything has been; then the
+ * fork, then threads, the cache and the mount, then the report that it is usable.
+ */
+
+#include <errno.h>
+#include <signal.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/prctl.h>
+#include <sys/resource.h>
+#include <sys/stat.h>
+#include <uv.h>
+
+#include "kapturefs/base/log.h"
+#include "kapturefs/command/command.h"
+#include "kapturefs/command/daemon.h"
+#include "kapturefs/command/serve.h"
+#include "kapturefs/fs/filesystem.h"
+#include "kapturefs/fs/session.h"
+#include "kapturefs/fs/tree.h"
+#include "kapturefs/model/node.h"
+#include "kapturefs/store/cache.h"
+#include "kapturefs/store/catalog.h"
+#include "kapturefs/store/kapture.h"
+
+void serve_harden(void)
+{
+	static const char *const variables[] = {
+		"SSLKEYLOGFILE", "SSL_CERT_FILE", "SSL_CERT_DIR", "OPENSSL_CONF", "CURL_CA_BUNDLE",
+		"http_proxy",    "https_proxy",   "HTTP_PROXY",   "HTTPS_PROXY",  "all_proxy",
+		"ALL_PROXY",     "no_proxy",      "NO_PROXY",
+	};
+	const struct rlimit no_core = { 0, 0 };
+
+	for (size_t i = 0; i < array_length(variables); i++)
+		unsetenv(variables[i]);
+	if (setrlimit(RLIMIT_CORE, &no_core) || prctl(PR_SET_DUMPABLE, 0))
+		log_warning("mount: core dumps cannot be switched off");
+	umask(077);
+	signal(SIGPIPE, SIG_IGN);
+}
+
+enum {
+	REPLY_SIZE_MAX = 8 << 20
+};
+
+/* Everything that is built, from the bottom up. */
+struct mount {
+	const struct serve_settings *settings;
+	struct daemon daemon;
+	uv_loop_t loop;
+	uv_signal_t signals[2];
+	struct kapture *kapture;
+	struct cache *cache;
+	struct catalog *catalog;
+	struct tree *tree;
+	struct filesystem *filesystem;
+	struct session *session;
+};
+
+static bool is_below(const char *path, const char *directory)
+{
+	size_t length = strlen(directory);
+
+	return strncmp(path, directory, length) == 0 && path[length] == '/';
+}
+
+/* Make the directories that lead to @path. */
+static int make_parents(char *path)
+{
+	for (char *slash = strchr(path + 1, '/'); slash; slash = strchr(slash + 1, '/')) {
+		int r;
+
+		*slash = '\0';
+		r = mkdir(path, 0700);
+		*slash = '/';
+		if (r < 0 && errno != EEXIST)
+			return -errno;
+	}
+	return 0;
+}
+
+static const char *cache_complaint(int r)
+{
+	switch (r) {
+	case CACHE_BUSY:
+		return "in use by another kapturefs; unmount that, or give another cache=PATH";
+	case CACHE_FOREIGN:
+		return "no cache of kapturefs, or damaged; move it away, or give another "
+		       "cache=PATH";
+	case CACHE_NEWER:
+		return "made by a later version of kapturefs; update, or give another cache=PATH";
+	case CACHE_OTHER_OWNER:
+		return "belongs to another source; give another cache=PATH";
+	default:
+		return strerror(-r);
+	}
+}
+
+static int open_cache(struct mount *mount)
+{
+	char *path = mount->settings->config->cache;
+	int r = 0;
+
+	if (is_below(path, mount->settings->mountpoint)) {
+		fprintf(stderr,
+		        "kapturefs: cache %s: below the mountpoint; give another cache=PATH\n",
+		        path);
+		return EXIT_USAGE;
+	}
+	if (strcmp(path, ":memory:") != 0)
+		r = make_parents(path);
+	if (!r)
+		r = cache_open(path, mount->settings->config->base_url, &mount->cache);
+	if (!r)
+		return EXIT_OK;
+
+	fprintf(stderr, "kapturefs: cache %s: %s\n", path, cache_complaint(r));
+	return EXIT_FAILED;
+}
+
+static int open_source(struct mount *mount)
+{
+	const struct config *config = mount->settings->config;
+	const struct kapture_settings settings = {
+		.base_url = config->base_url,
+		.token = mount->settings->secrets->token,
+		.headers = (const char *const *)mount->settings->secrets->headers,
+		.request_members = mount->settings->secrets->request_members,
+		.timeout_ms = config->timeout * 1000,
+		.retries = (uint32_t)config->retries,
+		.http = {
+			.cafile = config->cafile,
+			.proxy = config->proxy,
+			.connect_timeout_ms = config->connect_timeout * 1000,
+			.concurrency_max = (uint32_t)config->max_connections,
+			.body_size_max = REPLY_SIZE_MAX,
+		},
+	};
+
+	return kapture_new(&mount->loop, &settings, &mount->kapture);
+}
+
+static void answer_changed(void *userdata, const struct cache_change *change)
+{
+	struct mount *mount = userdata;
+	const struct record *record = change->customer.record;
+	const struct member *member;
+
+	for (int kind = 0; kind < KEY_KINDS; kind++) {
+		if (change->listing[kind])
+			session_expire_attributes(mount->session,
+			                          tree_keys_number((enum key_kind)kind));
+	}
+	if (!record || !change->values)
+		return;
+	for (uint32_t i = 0; (member = record_member(record, i)); i++) {
+		if (!member_is_directory(member) &&
+		    member->changed_ms == change->customer.fetched_ms)
+			session_expire_attributes(mount->session,
+			                          node_pack((struct node){ NODE_FIELD,
+			                                                   change->customer.slot,
+			                                                   member->ordinal }));
+	}
+	session_expire_attributes(mount->session,
+	                          node_pack((struct node){ NODE_JSON, change->customer.slot, 0 }));
+}
+
+static int open_catalog(struct mount *mount)
+{
+	const struct config *config = mount->settings->config;
+	const struct catalog_settings settings = {
+		.ttl_ms = config->ttl * 1000,
+		.negative_ttl_ms = config->negative_ttl * 1000,
+		.max_stale_ms = config->max_stale * 1000,
+		.timeout_ms = config->timeout * 1000,
+		.patience_ms = config->patience * 1000,
+		.memory_max = config->memory,
+		.offline = config->offline,
+	};
+	int r;
+
+	r = catalog_new(&mount->loop, mount->cache, kapture_source(mount->kapture), &settings,
+	                &mount->catalog);
+	if (!r)
+		catalog_listen(mount->catalog, (struct catalog_listener){ answer_changed, mount });
+	return r;
+}
+
+static void mount_ready(void *userdata)
+{
+	struct mount *mount = userdata;
+
+	log_notice("session: mounted");
+	daemon_report(&mount->daemon, EXIT_OK);
+	if (mount->settings->ready)
+		mount->settings->ready(mount->settings->userdata);
+}
+
+static void mount_ended(void *userdata)
+{
+	struct mount *mount = userdata;
+
+	log_notice("session: unmounted");
+	uv_stop(&mount->loop);
+}
+
+static int open_filesystem(struct mount *mount)
+{
+	const struct config *config = mount->settings->config;
+	const struct filesystem_settings settings = {
+		.uid = (uid_t)config->uid,
+		.gid = (gid_t)config->gid,
+		.umask = (mode_t)config->umask,
+	};
+	const struct session_settings session = {
+		.mountpoint = mount->settings->mountpoint,
+		.source = config->base_url,
+		.options = config->fuse_options,
+	};
+	int r;
+
+	r = tree_new(mount->catalog, &mount->tree);
+	if (!r)
+		r = filesystem_new(&mount->loop, mount->tree, mount->catalog, &settings,
+		                   mount_ready, mount, &mount->filesystem);
+	if (!r)
+		r = session_open(&mount->loop, mount->filesystem, &session, mount_ended, mount,
+		                 &mount->session);
+	return r;
+}
+
+static void signal_came(uv_signal_t *handle, int number)
+{
+	log_notice("mount: ending signal=%d", number);
+	uv_stop(handle->loop);
+}
+
+static void catch_signals(struct mount *mount)
+{
+	static const int numbers[] = { SIGTERM, SIGINT };
+
+	for (size_t i = 0; i < array_length(numbers); i++) {
+		uv_signal_init(&mount->loop, &mount->signals[i]);
+		uv_signal_start(&mount->signals[i], signal_came, numbers[i]);
+	}
+}
+
+static int build(struct mount *mount)
+{
+	int r;
+
+	r = open_cache(mount);
+	if (r)
+		return r;
+	r = open_source(mount);
+	if (!r)
+		r = open_catalog(mount);
+	if (!r)
+		r = open_filesystem(mount);
+	if (!r)
+		return EXIT_OK;
+
+	fprintf(stderr, "kapturefs: cannot mount: %s\n", strerror(-r));
+	return EXIT_FAILED;
+}
+
+/* In the reverse order; what closes on the loop needs it to run once more. */
+static void tear_down(struct mount *mount)
+{
+	if (mount->filesystem)
+		filesystem_fail_waiting(mount->filesystem, -ENOTCONN);
+	session_close(mount->session);
+	filesystem_free(mount->filesystem);
+	tree_free(mount->tree);
+	catalog_free(mount->catalog);
+	kapture_free(mount->kapture);
+	for (size_t i = 0; i < array_length(mount->signals); i++)
+		uv_close((uv_handle_t *)&mount->signals[i], NULL);
+	uv_run(&mount->loop, UV_RUN_DEFAULT);
+	cache_close(mount->cache);
+}
+
+int serve(const struct serve_settings *settings)
+{
+	struct mount mount = { .settings = settings, .daemon.report = -1 };
+	int status;
+	int r;
+
+	if (!settings->foreground) {
+		r = daemon_fork(&mount.daemon);
+		if (r) {
+			fprintf(stderr, "kapturefs: cannot go into the background: %s\n",
+			        strerror(-r));
+			return EXIT_FAILED;
+		}
+	}
+	r = uv_loop_init(&mount.loop);
+	if (r) {
+		fprintf(stderr, "kapturefs: cannot start: %s\n", uv_strerror(r));
+		return EXIT_FAILED;
+	}
+
+	catch_signals(&mount);
+	status = build(&mount);
+	if (status == EXIT_OK)
+		uv_run(&mount.loop, UV_RUN_DEFAULT);
+	tear_down(&mount);
+	uv_loop_close(&mount.loop);
+	daemon_report(&mount.daemon, status);
+	return status;
+}

@@ -1,0 +1,185 @@
+/* SPDX-License-Identifier: MIT */
+
+#include <errno.h>
+#include <fcntl.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "kapturefs/base/buffer.h"
+#include "kapturefs/base/log.h"
+#include "kapturefs/fs/channel.h"
+#include "kapturefs/fs/session.h"
+
+/* Requests served in one turn of the loop, so that answers from the API get theirs. */
+enum {
+	REQUESTS_PER_TURN = 64,
+	OPTIONS_SIZE_MAX = 64 << 10,
+};
+
+struct session {
+	struct fuse_session *fuse;
+	struct channel channel;
+	struct fuse_buf buffer; /* libfuse's memory for one request */
+	uv_poll_t poll;
+	session_ended_fn *ended;
+	void *userdata;
+};
+
+static void session_end(struct session *session)
+{
+	uv_poll_stop(&session->poll);
+	session->ended(session->userdata);
+}
+
+static void session_readable(uv_poll_t *poll, int status, int events)
+{
+	struct session *session = poll->data;
+	int r;
+
+	(void)status;
+	(void)events;
+	for (int i = 0; i < REQUESTS_PER_TURN; i++) {
+		r = fuse_session_receive_buf(session->fuse, &session->buffer);
+		if (r == -EAGAIN)
+			return;
+		if (r == -EINTR)
+			continue;
+		if (r <= 0) {
+			log_debug("session: connection closed error=%d", -r);
+			session_end(session);
+			return;
+		}
+		fuse_session_process_buf(session->fuse, &session->buffer);
+	}
+}
+
+/* libfuse takes its options as arguments; commas and backslashes in values are escaped for it. */
+static int append_option_value(struct buffer *options, const char *value)
+{
+	int r = 0;
+
+	for (; *value && !r; value++) {
+		if (*value == ',' || *value == '\\')
+			r = buffer_append_text(options, "\\");
+		if (!r)
+			r = buffer_append(options, value, 1);
+	}
+	return r;
+}
+
+static int write_options(const struct session_settings *settings, struct buffer *options)
+{
+	int r;
+
+	r = buffer_append_text(options, "ro,nosuid,nodev,noexec,default_permissions,"
+	                                "subtype=kapturefs,fsname=");
+	if (!r)
+		r = append_option_value(options, settings->source);
+	if (!r && settings->options)
+		r = buffer_print(options, ",%s", settings->options);
+	return r;
+}
+
+static int create_fuse_session(struct session *session, const struct session_settings *settings)
+{
+	cleanup(buffer_fini) struct buffer options;
+	char *arguments[3];
+	struct fuse_args args = FUSE_ARGS_INIT(array_length(arguments), arguments);
+	char program[] = "kapturefs";
+	char flag[] = "-o";
+	int r;
+
+	buffer_init(&options, OPTIONS_SIZE_MAX);
+	r = write_options(settings, &options);
+	if (r)
+		return r;
+
+	arguments[0] = program;
+	arguments[1] = flag;
+	arguments[2] = options.data;
+	session->fuse = fuse_session_new(&args, filesystem_operations(),
+	                                 sizeof(*filesystem_operations()), &session->channel);
+	fuse_opt_free_args(&args);
+	return session->fuse ? 0 : -EINVAL;
+}
+
+static int mount_fuse_session(struct session *session, const char *mountpoint)
+{
+	int flags;
+	int r;
+
+	if (fuse_session_mount(session->fuse, mountpoint))
+		return -EIO;
+
+	r = channel_attach(&session->channel, session->fuse);
+	if (r)
+		return r;
+	flags = fcntl(fuse_session_fd(session->fuse), F_GETFL);
+	if (fcntl(fuse_session_fd(session->fuse), F_SETFL, flags | O_NONBLOCK) < 0)
+		return -errno;
+	return 0;
+}
+
+static void session_free(struct session *session)
+{
+	if (session->fuse) {
+		fuse_session_unmount(session->fuse);
+		fuse_session_destroy(session->fuse);
+	}
+	free(session->buffer.mem);
+	free(session);
+}
+
+int session_open(uv_loop_t *loop, struct filesystem *filesystem,
+                 const struct session_settings *settings, session_ended_fn *ended, void *userdata,
+                 struct session **ret)
+{
+	struct session *session;
+	int r;
+
+	session = calloc(1, sizeof(*session));
+	if (!session)
+		return -ENOMEM;
+
+	session->channel.userdata = filesystem;
+	session->ended = ended;
+	session->userdata = userdata;
+	r = create_fuse_session(session, settings);
+	if (!r)
+		r = mount_fuse_session(session, settings->mountpoint);
+	if (!r)
+		r = uv_poll_init(loop, &session->poll, fuse_session_fd(session->fuse));
+	if (r) {
+		session_free(session);
+		return r;
+	}
+
+	session->poll.data = session;
+	uv_poll_start(&session->poll, UV_READABLE, session_readable);
+	*ret = session;
+	return 0;
+}
+
+static void session_closed(uv_handle_t *handle)
+{
+	session_free(handle->data);
+}
+
+void session_close(struct session *session)
+{
+	if (!session)
+		return;
+
+	uv_poll_stop(&session->poll);
+	/* Unmounting closes the descriptor, which ends the connection, so no caller is left waiting. */
+	fuse_session_unmount(session->fuse);
+	uv_close((uv_handle_t *)&session->poll, session_closed);
+}
+
+void session_expire_attributes(struct session *session, uint64_t number)
+{
+	/* -ENOENT: the kernel does not know the node, so there is nothing to expire. */
+	(void)fuse_lowlevel_notify_inval_inode(session->fuse, number, -1, 0);
+}

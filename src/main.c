@@ -1,0 +1,76 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * The map of the program. Each folder uses only what stands below it.
+ *
+ *   main          picks the subcommand
+ *   command/      one file a subcommand; mount builds what follows and runs the loop
+ *   config        options, secrets: what the user wants
+ *   fs/           session (the mount) -> filesystem (requests, replies)
+ *                 -> tree (what a node is, contains and holds)
+ *   store/        catalog (find, want) -> cache (what is kept) and
+ *                 kapture (the API) through the interface in source.h
+ *   model/        key, record, payload, naming, node: pure      io/  http, database: generic
+ *   base/         log, buffer, list
+ *   sandbox/      a stand-in API to try all of it
+ *
+ * Everything runs on one thread, in the turns of one libuv loop.
+ */
+
+#include <stdio.h>
+#include <string.h>
+
+#include "kapturefs/base/base.h"
+#include "kapturefs/command/command.h"
+#include "kapturefs/config.h"
+
+struct command {
+	const char *name;
+	int (*run)(int argc, char **argv);
+	const char *synopsis;
+	const char *summary;
+};
+
+static const struct command commands[] = {
+	{ "mount", command_mount, "[-f] [-d] [-o OPTION[=VALUE][,...]] SOURCE MOUNTPOINT",
+	  "show the customers of a Kapture account as directories" },
+	{ "sandbox", command_sandbox,
+	  "[--port N] [--customers N] [--seed N] [--latency MS] [--token T]",
+	  "serve generated customers by the same API, for trying and testing" },
+	{ "demo", command_demo, "MOUNTPOINT", "sandbox and mount in one, nothing to configure" },
+};
+
+static int print_help(void)
+{
+	printf("usage: kapturefs [mount] %s\n", commands[0].synopsis);
+	for (size_t i = 1; i < array_length(commands); i++)
+		printf("       kapturefs %s %s\n", commands[i].name, commands[i].synopsis);
+	printf("       kapturefs --help | --version\n\n");
+	for (size_t i = 0; i < array_length(commands); i++)
+		printf("  %-24s %s\n", commands[i].name, commands[i].summary);
+	printf("\nSOURCE is a sub domain (acme), a host or a base URL.\n\n"
+	       "  -f                       stay in the foreground, log to standard error\n"
+	       "  -d                       the same, with debug output\n\n"
+	       "options of -o:\n");
+	config_print_options(stdout);
+	return fflush(stdout) ? EXIT_FAILED : EXIT_OK;
+}
+
+int main(int argc, char **argv)
+{
+	if (argc < 2) {
+		fprintf(stderr, "kapturefs: give SOURCE and MOUNTPOINT; see kapturefs --help\n");
+		return EXIT_USAGE;
+	}
+	if (strcmp(argv[1], "--help") == 0 || strcmp(argv[1], "-h") == 0)
+		return print_help();
+	if (strcmp(argv[1], "--version") == 0 || strcmp(argv[1], "-V") == 0) {
+		printf("kapturefs %s\n", KAPTUREFS_VERSION);
+		return EXIT_OK;
+	}
+
+	for (size_t i = 0; i < array_length(commands); i++) {
+		if (strcmp(argv[1], commands[i].name) == 0)
+			return commands[i].run(argc - 1, argv + 1);
+	}
+	return command_mount(argc, argv);
+}

@@ -1,0 +1,35 @@
+/* SPDX-License-Identifier: MIT */
+
+#include <assert.h>
+
+#include "kapturefs/model/node.h"
+
+enum {
+	ORDINAL_SHIFT = 32,
+	KIND_SHIFT = 58,
+};
+
+uint64_t node_pack(struct node node)
+{
+	assert(node.kind < NODE_KINDS);
+	assert(node.slot > 0);
+	assert(node.ordinal <= NODE_ORDINAL_MAX);
+
+	return (uint64_t)node.kind << KIND_SHIFT | (uint64_t)node.ordinal << ORDINAL_SHIFT |
+	       node.slot;
+}
+
+bool node_unpack(uint64_t number, struct node *ret)
+{
+	struct node node = {
+		.slot = (uint32_t)number,
+		.ordinal = (uint32_t)(number >> ORDINAL_SHIFT) & NODE_ORDINAL_MAX,
+	};
+
+	if (node.slot == 0 || number >> KIND_SHIFT >= NODE_KINDS)
+		return false;
+
+	node.kind = (enum node_kind)(number >> KIND_SHIFT);
+	*ret = node;
+	return true;
+}

@@ -1,0 +1,88 @@
+/* SPDX-License-Identifier: MIT */
+
+#include <stdarg.h>
+#include <stddef.h>
+#include <setjmp.h>
+#include <stdint.h>
+#include <stdlib.h>
+#include <cmocka.h>
+
+#include "kapturefs/base/base.h"
+#include "kapturefs/model/node.h"
+
+enum {
+	RANDOM_ROUNDS = 1000000
+};
+
+static void assert_round_trip(struct node node)
+{
+	uint64_t number = node_pack(node);
+	struct node back;
+
+	assert_true(node_unpack(number, &back));
+	assert_int_equal(back.kind, node.kind);
+	assert_int_equal(back.slot, node.slot);
+	assert_int_equal(back.ordinal, node.ordinal);
+	assert_true((uint32_t)number != 0);
+}
+
+static void test_the_root_is_number_1(void **state)
+{
+	(void)state;
+	assert_int_equal(node_pack((struct node){ NODE_ROOT, 1, 0 }), 1);
+}
+
+static void test_packing_loses_nothing(void **state)
+{
+	unsigned seed = 20240502;
+
+	(void)state;
+	for (int i = 0; i < RANDOM_ROUNDS; i++) {
+		uint32_t high = (uint32_t)rand_r(&seed) << 16;
+
+		assert_round_trip((struct node){
+		        .kind = (enum node_kind)(rand_r(&seed) % NODE_KINDS),
+		        .slot = (high ^ (uint32_t)rand_r(&seed)) | 1,
+		        .ordinal = (uint32_t)rand_r(&seed) & NODE_ORDINAL_MAX,
+		});
+	}
+}
+
+static void test_the_extremes_fit(void **state)
+{
+	static const uint32_t slots[] = { 1, 2, UINT32_C(1) << 31, NODE_SLOT_MAX };
+	static const uint32_t ordinals[] = { 0, 1, NODE_ORDINAL_MAX };
+
+	(void)state;
+	for (unsigned kind = 0; kind < NODE_KINDS; kind++) {
+		for (size_t i = 0; i < array_length(slots); i++) {
+			for (size_t k = 0; k < array_length(ordinals); k++)
+				assert_round_trip((struct node){ (enum node_kind)kind, slots[i],
+				                                 ordinals[k] });
+		}
+	}
+}
+
+static void test_numbers_of_no_node_are_refused(void **state)
+{
+	struct node node = { NODE_META, 7, 7 };
+
+	(void)state;
+	assert_false(node_unpack(0, &node));
+	assert_false(node_unpack(UINT64_C(1) << 32, &node));
+	assert_false(node_unpack((uint64_t)NODE_KINDS << 58 | 1, &node));
+	assert_false(node_unpack(UINT64_MAX, &node));
+	assert_int_equal(node.kind, NODE_META);
+}
+
+int main(void)
+{
+	const struct CMUnitTest tests[] = {
+		cmocka_unit_test(test_the_root_is_number_1),
+		cmocka_unit_test(test_packing_loses_nothing),
+		cmocka_unit_test(test_the_extremes_fit),
+		cmocka_unit_test(test_numbers_of_no_node_are_refused),
+	};
+
+	return cmocka_run_group_tests(tests, NULL, NULL);
+}
