@@ -9,9 +9,7 @@
 #include "kapturefs/base/buffer.h"
 #include "kapturefs/config.h"
 
-enum {
-	OPTIONS_SIZE_MAX = 64 << 10
-};
+enum { OPTIONS_SIZE_MAX = 64 << 10 };
 
 enum option_type {
 	OPTION_PATH, /* a string that names a file */

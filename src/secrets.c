@@ -13,9 +13,7 @@
 #include "kapturefs/config.h"
 #include "kapturefs/model/json.h"
 
-enum {
-	SECRET_SIZE_MAX = 64 << 10
-};
+enum { SECRET_SIZE_MAX = 64 << 10 };
 
 /* The content of a secret file, wiped when its scope ends. */
 struct secret {

@@ -14,9 +14,7 @@
 
 #include "kapturefs/base/base.h"
 
-enum {
-	CONFIG_COMPLAINT_SIZE = 512
-};
+enum { CONFIG_COMPLAINT_SIZE = 512 };
 
 /** Why something was refused, for the user. */
 struct config_complaint {

@@ -8,9 +8,7 @@
 
 #include "kapturefs/base/buffer.h"
 
-enum {
-	CAPACITY_MIN = 256
-};
+enum { CAPACITY_MIN = 256 };
 
 void buffer_init(struct buffer *buffer, size_t size_max)
 {

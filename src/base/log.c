@@ -8,9 +8,7 @@
 
 #include "kapturefs/base/log.h"
 
-enum {
-	LINE_MAX_BYTES = 1024
-};
+enum { LINE_MAX_BYTES = 1024 };
 
 /* The program's only mutable globals. */
 static enum log_level level_max = LOG_LEVEL_NOTICE;

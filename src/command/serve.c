@@ -44,9 +44,7 @@ void serve_harden(void)
 	signal(SIGPIPE, SIG_IGN);
 }
 
-enum {
-	REPLY_SIZE_MAX = 8 << 20
-};
+enum { REPLY_SIZE_MAX = 8 << 20 };
 
 /* Everything that is built, from the bottom up. */
 struct mount {

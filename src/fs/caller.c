@@ -12,9 +12,7 @@
 #include "kapturefs/base/base.h"
 #include "kapturefs/fs/caller.h"
 
-enum {
-	STATUS_SIZE = 4096
-};
+enum { STATUS_SIZE = 4096 };
 
 static void close_descriptor(const int *descriptor)
 {

@@ -51,6 +51,7 @@ struct filesystem {
 struct request {
 	struct filesystem *filesystem;
 	fuse_req_t req;
+	const char *operation; /* for the log */
 	int (*serve)(
 	        struct request
 	                *request); /* replies and returns 0, or returns TREE_MISSING or an error */
@@ -170,11 +171,15 @@ static void request_run(struct request *request)
 
 	if (r == TREE_MISSING)
 		r = request_wait(request);
-	if (r < 0)
-		fuse_reply_err(request->req, -r);
+	if (r >= 0)
+		return;
+
+	log_debug("filesystem: %s failed node=%#llx error=%s", request->operation,
+	          (unsigned long long)request->number, strerrorname_np(-r));
+	fuse_reply_err(request->req, -r);
 }
 
-static struct request request_new(fuse_req_t req, fuse_ino_t number,
+static struct request request_new(fuse_req_t req, fuse_ino_t number, const char *operation,
                                   int (*serve)(struct request *request))
 {
 	struct filesystem *filesystem = channel_userdata(req);
@@ -182,6 +187,7 @@ static struct request request_new(fuse_req_t req, fuse_ino_t number,
 	return (struct request){
 		.filesystem = filesystem,
 		.req = req,
+		.operation = operation,
 		.serve = serve,
 		.number = number,
 		.query.question.asked_ms = catalog_now_ms(filesystem->catalog),
@@ -378,7 +384,7 @@ static int serve_list(struct request *request)
 
 static void handle_lookup(fuse_req_t req, fuse_ino_t parent, const char *name)
 {
-	struct request request = request_new(req, parent, serve_lookup);
+	struct request request = request_new(req, parent, "lookup", serve_lookup);
 
 	request.name = name;
 	request_run(&request);
@@ -386,7 +392,7 @@ static void handle_lookup(fuse_req_t req, fuse_ino_t parent, const char *name)
 
 static void handle_getattr(fuse_req_t req, fuse_ino_t number, struct fuse_file_info *file)
 {
-	struct request request = request_new(req, number, serve_getattr);
+	struct request request = request_new(req, number, "getattr", serve_getattr);
 
 	(void)file;
 	request_run(&request);
@@ -395,7 +401,7 @@ static void handle_getattr(fuse_req_t req, fuse_ino_t number, struct fuse_file_i
 static void handle_read(fuse_req_t req, fuse_ino_t number, size_t size, off_t offset,
                         struct fuse_file_info *file)
 {
-	struct request request = request_new(req, number, serve_read);
+	struct request request = request_new(req, number, "read", serve_read);
 
 	(void)file;
 	request.size = size;
@@ -405,14 +411,14 @@ static void handle_read(fuse_req_t req, fuse_ino_t number, size_t size, off_t of
 
 static void handle_readlink(fuse_req_t req, fuse_ino_t number)
 {
-	struct request request = request_new(req, number, serve_readlink);
+	struct request request = request_new(req, number, "readlink", serve_readlink);
 
 	request_run(&request);
 }
 
 static void list_from(fuse_req_t req, fuse_ino_t number, size_t size, off_t offset, bool plus)
 {
-	struct request request = request_new(req, number, serve_list);
+	struct request request = request_new(req, number, "readdir", serve_list);
 
 	request.size = size;
 	request.offset = offset;

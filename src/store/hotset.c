@@ -7,9 +7,7 @@
 #include "kapturefs/store/hotset.h"
 
 /* Chains are short as long as customers are a few KiB of the default 64 MiB. */
-enum {
-	BUCKETS = 1 << 14
-};
+enum { BUCKETS = 1 << 14 };
 
 struct entry {
 	struct list order;

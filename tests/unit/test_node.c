@@ -10,9 +10,7 @@
 #include "kapturefs/base/base.h"
 #include "kapturefs/model/node.h"
 
-enum {
-	RANDOM_ROUNDS = 1000000
-};
+enum { RANDOM_ROUNDS = 1000000 };
 
 static void assert_round_trip(struct node node)
 {

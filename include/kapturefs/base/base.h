@@ -4,7 +4,7 @@
 
 #include <stddef.h>
 
-#define must_check                 __attribute__((warn_unused_result))
+#define must_check               __attribute__((warn_unused_result))
 #define printf_like(text, first) __attribute__((format(printf, text, first)))
 
 /** Run @function on the address of the variable when its scope ends. */

@@ -24,9 +24,7 @@ struct tree_query {
 };
 
 /** The outcome of a question that only the API can answer. */
-enum {
-	TREE_MISSING = 1
-};
+enum { TREE_MISSING = 1 };
 
 struct tree_attributes {
 	uint64_t number;

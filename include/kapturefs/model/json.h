@@ -16,9 +16,7 @@
 #include "kapturefs/base/base.h"
 #include "kapturefs/base/buffer.h"
 
-enum {
-	JSON_DEPTH_MAX = 64
-};
+enum { JSON_DEPTH_MAX = 64 };
 
 /** A stretch of the text. */
 struct json_span {

@@ -18,9 +18,7 @@
 
 #include "kapturefs/base/base.h"
 
-enum {
-	NAMING_LENGTH_MAX = 255
-};
+enum { NAMING_LENGTH_MAX = 255 };
 
 /**
  * Write the file name of @name (@length bytes of anything) to @ret,

@@ -26,9 +26,7 @@ enum {
 };
 
 /** The outcome of the look-ups for what is not there. */
-enum {
-	CACHE_NONE = 1
-};
+enum { CACHE_NONE = 1 };
 
 struct cache_key {
 	struct key key;

@@ -1,0 +1,41 @@
+# SPDX-License-Identifier: MIT
+"""Nothing of the machine that it was written on, and nothing left for later."""
+
+import re
+
+import sources
+
+MACHINE_PATH = re.compile(r'(?<![\w.$}~])/(work|tmp|root|home)/\w')
+LATER = re.compile(r'\b(TODO|FIXME|XXX|HACK)\b')
+
+
+def lines_with(root, pattern, paths):
+    return [f'{sources.name(root, path)}:{number}: {line.strip()}'
+            for path in paths
+            for number, line in enumerate(path.read_text().splitlines(), 1) if pattern.search(line)]
+
+
+def shipped(root):
+    single = [root / name for name in ('README.md', 'meson.build', 'bootstrap')]
+    return [path for path in single if path.is_file()] + sources.files(
+        root, 'src', 'include', 'man', suffixes=('.c', '.h', '.1', '.5', '.build', '.sql'))
+
+
+def test_no_path_of_a_build_machine():
+    assert lines_with(sources.ROOT, MACHINE_PATH, shipped(sources.ROOT)) == []
+
+
+def test_nothing_is_left_for_later():
+    assert lines_with(sources.ROOT, LATER, sources.files(sources.ROOT, 'src', 'include')) == []
+
+
+def test_a_planted_path_and_a_planted_note_are_found(tmp_path):
+    sources.plant(tmp_path, 'src/x.c', '/* see /' 'work/notes */\nint i; /* TO' 'DO: more */\n')
+    assert lines_with(tmp_path, MACHINE_PATH, shipped(tmp_path)) == [
+        'src/x.c:1: /* see /' 'work/notes */']
+    assert lines_with(tmp_path, LATER, shipped(tmp_path)) == [
+        'src/x.c:2: int i; /* TO' 'DO: more */']
+
+
+def test_a_template_of_a_temporary_name_is_no_note():
+    assert not LATER.search('char path[] = "cache-XXXXXX";')

@@ -1,0 +1,214 @@
+# SPDX-License-Identifier: MIT
+"""An API server that a test holds in its hand.
+
+It shares nothing with the program, not even the sandbox: it sees each request as it came, may hold
+its answer back until the test lets it go, and can answer as no honest server would.
+"""
+
+import dataclasses
+import http.server
+import json
+import ssl
+import threading
+
+from harness import TOKEN
+
+PATH = '/search-customer-by-customer-id.html'
+KINDS = {'kapture_customer_id': 'id', 'phone': 'phone', 'email_id': 'email'}
+ABSENT = (b'{"Customer Details": "Information given by you does not exist in our sytsem.",'
+          b'"status": "failed"}')
+REFUSED = b'{"message": "Invalid Auth Key","status": "failed"}'
+
+
+@dataclasses.dataclass
+class Request:
+    path: str
+    headers: dict
+    body: bytes
+    connection: int
+
+    @property
+    def key(self):
+        """(kind, text) of what was asked for."""
+        asked = json.loads(self.body)[0]
+        return next(((kind, asked[member]) for member, kind in KINDS.items() if asked.get(member)),
+                    None)
+
+
+@dataclasses.dataclass
+class Reply:
+    body: bytes = b''
+    status: int = 200
+    headers: dict = dataclasses.field(default_factory=dict)
+    gate: threading.Event | None = None   # held back until this is set
+    length: int | None = None             # the length that is claimed, where it is not the true one
+    endless: bool = False                 # the body over and over, chunked, until the client goes
+
+
+def found(customer):
+    """The documented success: the object as text, so that every byte is the test's choice."""
+    return Reply(b'{"Customer Details": ' + customer + b', "status": "success"}')
+
+
+def customer(number, phone=None, email=None, **members):
+    """A small customer as bytes."""
+    contact = {'id': number + 500000, 'contactPerson': 'Asha', 'phone': phone or f'98{number:08}',
+               'email': email or f'c{number}@example.com', 'isPrimaryContact': True}
+    return json.dumps({'id': number, 'cmId': 1000298, 'name': f'Customer {number}',
+                       'maxCreditAmt': 0.0, 'contacts': [contact], **members}).encode()
+
+
+class Handler(http.server.BaseHTTPRequestHandler):
+    protocol_version = 'HTTP/1.1'
+    # A reply is one write: without this the second waits for the acknowledgement of the first.
+    disable_nagle_algorithm = True
+    wbufsize = -1
+
+    def setup(self):
+        super().setup()
+        self.connection_number = self.server.api.connected()
+
+    def do_POST(self):
+        body = self.rfile.read(int(self.headers.get('Content-Length', 0)))
+        request = Request(self.path, dict(self.headers.items()), body, self.connection_number)
+        reply = self.server.api.answer(request)
+        if reply is None:
+            self.close_connection = True
+            return
+        try:
+            self.send(reply)
+        except OSError:
+            self.close_connection = True
+
+    do_GET = do_POST
+
+    def send(self, reply):
+        self.send_response(reply.status)
+        for name, value in {'Content-Type': 'application/json', **reply.headers}.items():
+            self.send_header(name, value)
+        if reply.endless:
+            self.send_header('Transfer-Encoding', 'chunked')
+            self.end_headers()
+            while True:
+                self.wfile.write(b'%x\r\n%s\r\n' % (len(reply.body), reply.body))
+                self.wfile.flush()
+        length = len(reply.body) if reply.length is None else reply.length
+        self.send_header('Content-Length', str(length))
+        self.end_headers()
+        self.wfile.write(reply.body)
+        self.wfile.flush()
+        if length != len(reply.body):
+            self.close_connection = True
+
+    def log_message(self, *arguments):
+        pass
+
+
+class Server(http.server.ThreadingHTTPServer):
+    daemon_threads = True
+    request_queue_size = 256
+
+    def handle_error(self, request, client_address):
+        pass    # a client that went away is no event here; what matters is what it saw
+
+
+class Api:
+    """By default an honest API over `customers`; `respond` is the test's to replace."""
+
+    def __init__(self, token=TOKEN, certificate=None):
+        self.token = token
+        self.certificate = certificate  # (certificate, key): speak TLS
+        self.requests = []
+        self.connections = 0
+        self.customers = {}     # (kind, text) -> the object as bytes
+        self.gates = []
+        self.mistakes = []      # of the test's own code, on the server's threads
+        self.respond = self.honest
+        self.changed = threading.Condition()
+        self.open()
+
+    def open(self, port=0):
+        self.server = Server(('127.0.0.1', port), Handler)
+        self.server.api = self
+        self.port = self.server.server_address[1]
+        self.url = f'http://127.0.0.1:{self.port}'
+        if self.certificate:
+            context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+            context.load_cert_chain(*self.certificate)
+            # The handshake is for the connection's own thread, not for the one that accepts.
+            self.server.socket = context.wrap_socket(self.server.socket, server_side=True,
+                                                     do_handshake_on_connect=False)
+            self.url = self.url.replace('http:', 'https:')
+        threading.Thread(target=self.server.serve_forever, args=(0.02,), daemon=True).start()
+
+    def close(self):
+        """Refuse connections from now on; what was held back is let go."""
+        for gate in self.gates:
+            gate.set()
+        self.server.shutdown()
+        self.server.server_close()
+        assert self.mistakes == []
+
+    def connected(self):
+        with self.changed:
+            self.connections += 1
+            return self.connections
+
+    def add(self, text, *keys):
+        """Let the keys, (kind, text) each, find the customer."""
+        for key in keys:
+            self.customers[key] = text
+
+    def add_numbers(self, numbers, **members):
+        for number in numbers:
+            self.add(customer(number, **members), ('id', str(number)),
+                     ('phone', f'98{number:08}'), ('email', f'c{number}@example.com'))
+
+    def honest(self, request):
+        if request.headers.get('Authorization') != f'Basic {self.token}':
+            return Reply(REFUSED)
+        if request.key not in self.customers:
+            return Reply(ABSENT)
+        return found(self.customers[request.key])
+
+    def answer(self, request):
+        with self.changed:
+            self.requests.append(request)
+            self.changed.notify_all()
+        try:
+            reply = self.respond(request)
+        except Exception as mistake:
+            self.mistakes.append(mistake)
+            raise
+        if reply is not None and reply.gate:
+            reply.gate.wait()
+        return reply
+
+    def reply_in_turn(self, *replies):
+        """Each request gets the next reply, the last one for ever."""
+        left = list(replies)
+        self.respond = lambda request: left.pop(0) if len(left) > 1 else left[0]
+
+    def gate(self):
+        """Something to hold replies back with; opened at the end whatever happens."""
+        gate = threading.Event()
+        self.gates.append(gate)
+        return gate
+
+    def hold(self, *keys):
+        """Hold back what these keys are answered, and nothing else; returns the gate."""
+        gate = self.gate()
+
+        def respond(request):
+            reply = self.honest(request)
+            if request.key in keys:
+                reply.gate = gate
+            return reply
+        self.respond = respond
+        return gate
+
+    def wait_for(self, count, seconds=20):
+        """Return when so many requests have come."""
+        with self.changed:
+            came = self.changed.wait_for(lambda: len(self.requests) >= count, seconds)
+        assert came, f'{len(self.requests)} requests came, not {count}'

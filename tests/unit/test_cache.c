@@ -1,0 +1,289 @@
+/* SPDX-License-Identifier: MIT */
+
+#include <errno.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <setjmp.h>
+#include <stdint.h>
+#include <stdlib.h>
+#include <unistd.h>
+#include <cmocka.h>
+
+#include "customers.h"
+#include "kapturefs/store/cache.h"
+
+#define SOURCE "https://acme.kapturecrm.com"
+
+struct fixture {
+	char directory[32];
+	char path[48];
+	struct cache *cache;
+};
+
+static void reopen(struct fixture *fixture)
+{
+	cache_close(steal(&fixture->cache));
+	assert_int_equal(cache_open(fixture->path, SOURCE, &fixture->cache), 0);
+}
+
+static int set_up(void **state)
+{
+	struct fixture *fixture = calloc(1, sizeof(*fixture));
+
+	strcpy(fixture->directory, "/tmp/test_cache.XXXXXX");
+	assert_non_null(mkdtemp(fixture->directory));
+	snprintf(fixture->path, sizeof(fixture->path), "%s/cache.db", fixture->directory);
+	reopen(fixture);
+	*state = fixture;
+	return 0;
+}
+
+static int tear_down(void **state)
+{
+	struct fixture *fixture = *state;
+
+	cache_close(fixture->cache);
+	unlink(fixture->path);
+	rmdir(fixture->directory);
+	free(fixture);
+	return 0;
+}
+
+static struct cache_change store(struct fixture *fixture, const struct key *key, const char *id,
+                                 const char *name, int64_t now_ms)
+{
+	struct record *record = make_customer(id, "1000298", name);
+	struct cache_change change;
+
+	assert_int_equal(cache_store(fixture->cache, key, record, now_ms, &change), 0);
+	record_unref(record);
+	return change;
+}
+
+static struct cache_change store_and_drop(struct fixture *fixture, const struct key *key,
+                                          const char *id, const char *name, int64_t now_ms)
+{
+	struct cache_change change = store(fixture, key, id, name, now_ms);
+
+	cache_change_fini(&change);
+	return change;
+}
+
+static void test_a_customer_found_by_phone_is_known_by_id(void **state)
+{
+	struct fixture *fixture = *state;
+	struct key phone = make_key(KEY_PHONE, "555");
+	struct key id = make_key(KEY_ID, "42");
+	struct cache_key by_phone;
+	struct cache_key by_id;
+	struct cache_change change = store(fixture, &phone, "42", "Asha", 1000);
+
+	assert_true(change.listing[KEY_ID]);
+	assert_true(change.listing[KEY_PHONE]);
+	assert_false(change.listing[KEY_EMAIL]);
+	assert_int_equal(change.customer.keys, 2);
+	assert_int_equal(cache_find_key(fixture->cache, &phone, &by_phone), 0);
+	assert_int_equal(cache_find_key(fixture->cache, &id, &by_id), 0);
+	assert_int_equal(by_phone.customer, by_id.customer);
+	assert_int_not_equal(by_phone.slot, by_id.slot);
+	assert_int_equal(by_id.fetched_ms, 1000);
+	cache_change_fini(&change);
+}
+
+static void test_slots_ordinals_and_times_survive_reopening(void **state)
+{
+	struct fixture *fixture = *state;
+	struct key id = make_key(KEY_ID, "42");
+	struct cache_customer before;
+	struct cache_customer after;
+	struct cache_key key_before;
+	struct cache_key key_after;
+
+	store_and_drop(fixture, &id, "42", "Asha", 1000);
+	store_and_drop(fixture, &id, "42", "Bina", 2000);
+	assert_int_equal(cache_find_key(fixture->cache, &id, &key_before), 0);
+	assert_int_equal(cache_read_customer(fixture->cache, key_before.customer, &before), 0);
+	reopen(fixture);
+	assert_int_equal(cache_find_key(fixture->cache, &id, &key_after), 0);
+	assert_int_equal(key_after.slot, key_before.slot);
+	assert_int_equal(key_after.customer, key_before.customer);
+	assert_int_equal(cache_read_customer(fixture->cache, key_after.customer, &after), 0);
+
+	assert_int_equal(record_member_count(after.record), record_member_count(before.record));
+	for (uint32_t i = 0; i < record_member_count(after.record); i++) {
+		const struct member *left = record_member(before.record, i);
+		const struct member *right = record_member(after.record, i);
+
+		assert_string_equal(left->name, right->name);
+		assert_int_equal(left->ordinal, right->ordinal);
+		assert_int_equal(left->changed_ms, right->changed_ms);
+	}
+	record_unref(before.record);
+	record_unref(after.record);
+}
+
+static void test_only_a_changed_value_changes_its_time(void **state)
+{
+	struct fixture *fixture = *state;
+	struct key id = make_key(KEY_ID, "42");
+	struct cache_change change;
+	const struct record *record;
+	const struct member *root;
+
+	store_and_drop(fixture, &id, "42", "Asha", 1000);
+	change = store(fixture, &id, "42", "Asha", 2000);
+	assert_false(change.values);
+	assert_int_equal(record_member(change.customer.record, 0)->changed_ms, 1000);
+	cache_change_fini(&change);
+
+	change = store(fixture, &id, "42", "Bina", 3000);
+	record = change.customer.record;
+	root = record_member(record, 0);
+	assert_true(change.values);
+	assert_int_equal(root->changed_ms, 3000);
+	assert_int_equal(record_child(record, root, "name", 4)->changed_ms, 3000);
+	assert_int_equal(record_child(record, root, "id", 2)->changed_ms, 1000);
+	cache_change_fini(&change);
+}
+
+static void test_a_key_that_moves_becomes_another_key(void **state)
+{
+	struct fixture *fixture = *state;
+	struct key phone = make_key(KEY_PHONE, "555");
+	struct cache_key before;
+	struct cache_key after;
+
+	store_and_drop(fixture, &phone, "42", "Asha", 1000);
+	assert_int_equal(cache_find_key(fixture->cache, &phone, &before), 0);
+	store_and_drop(fixture, &phone, "43", "Bina", 2000);
+	assert_int_equal(cache_find_key(fixture->cache, &phone, &after), 0);
+	assert_int_not_equal(after.slot, before.slot);
+	assert_int_not_equal(after.customer, before.customer);
+	assert_int_equal(cache_read_key(fixture->cache, before.slot, &before), CACHE_NONE);
+}
+
+static void test_an_absence_is_kept_until_the_key_leads_somewhere(void **state)
+{
+	struct fixture *fixture = *state;
+	struct key phone = make_key(KEY_PHONE, "555");
+	struct cache_change change;
+	struct cache_key found;
+	int64_t fetched_ms;
+
+	assert_int_equal(cache_store_absent(fixture->cache, &phone, 1000, &change), 0);
+	assert_false(change.listing[KEY_PHONE]);
+	assert_int_equal(cache_find_absent(fixture->cache, &phone, &fetched_ms), 0);
+	assert_int_equal(fetched_ms, 1000);
+	assert_int_equal(cache_find_key(fixture->cache, &phone, &found), CACHE_NONE);
+
+	store_and_drop(fixture, &phone, "42", "Asha", 2000);
+	assert_int_equal(cache_find_absent(fixture->cache, &phone, &fetched_ms), CACHE_NONE);
+	assert_int_equal(cache_find_key(fixture->cache, &phone, &found), 0);
+}
+
+static void test_a_customer_absent_by_id_is_gone_by_every_key(void **state)
+{
+	struct fixture *fixture = *state;
+	struct key phone = make_key(KEY_PHONE, "555");
+	struct key id = make_key(KEY_ID, "42");
+	struct cache_customer customer;
+	struct cache_change change;
+	struct cache_key found;
+
+	store_and_drop(fixture, &phone, "42", "Asha", 1000);
+	assert_int_equal(cache_find_key(fixture->cache, &id, &found), 0);
+	assert_int_equal(cache_store_absent(fixture->cache, &id, 2000, &change), 0);
+	assert_true(change.listing[KEY_ID]);
+	assert_true(change.listing[KEY_PHONE]);
+	assert_int_equal(change.customer.slot, found.customer);
+	assert_int_equal(cache_find_key(fixture->cache, &phone, &found), CACHE_NONE);
+	assert_int_equal(cache_read_customer(fixture->cache, change.customer.slot, &customer),
+	                 CACHE_NONE);
+}
+
+static void test_the_time_of_a_listing_moves_only_when_a_key_comes_or_goes(void **state)
+{
+	struct fixture *fixture = *state;
+	struct key id = make_key(KEY_ID, "42");
+	struct key other = make_key(KEY_ID, "43");
+
+	store_and_drop(fixture, &id, "42", "Asha", 5000);
+	assert_int_equal(cache_listing_changed_ms(fixture->cache, KEY_ID), 5000);
+	store_and_drop(fixture, &id, "42", "Bina", 6000);
+	assert_int_equal(cache_listing_changed_ms(fixture->cache, KEY_ID), 5000);
+	/* Also when the clock was set back. */
+	store_and_drop(fixture, &other, "43", "Chitra", 4000);
+	assert_int_equal(cache_listing_changed_ms(fixture->cache, KEY_ID), 5001);
+	assert_int_equal(cache_listing_changed_ms(fixture->cache, KEY_PHONE), 0);
+	reopen(fixture);
+	assert_int_equal(cache_listing_changed_ms(fixture->cache, KEY_ID), 5001);
+}
+
+static void test_keys_are_listed_by_slot(void **state)
+{
+	struct fixture *fixture = *state;
+	static const char *const ids[] = { "30", "10", "20" };
+	struct cache_key found = { .slot = 0 };
+
+	for (size_t i = 0; i < array_length(ids); i++) {
+		struct key id = make_key(KEY_ID, ids[i]);
+
+		store_and_drop(fixture, &id, ids[i], "x", 1000);
+	}
+	for (size_t i = 0; i < array_length(ids); i++) {
+		assert_int_equal(cache_next_key(fixture->cache, KEY_ID, found.slot, &found), 0);
+		assert_string_equal(found.key.text, ids[i]);
+	}
+	assert_int_equal(cache_next_key(fixture->cache, KEY_ID, found.slot, &found), CACHE_NONE);
+	assert_int_equal(cache_next_key(fixture->cache, KEY_EMAIL, 0, &found), CACHE_NONE);
+}
+
+static void test_an_answer_of_another_account_changes_nothing(void **state)
+{
+	struct fixture *fixture = *state;
+	struct key id = make_key(KEY_ID, "42");
+	struct key other = make_key(KEY_ID, "43");
+	struct record *record = make_customer("43", "999", "Foreign");
+	struct cache_change change;
+	struct cache_key found;
+
+	store_and_drop(fixture, &id, "42", "Asha", 1000);
+	assert_string_equal(cache_account(fixture->cache), "1000298");
+	assert_int_equal(cache_store(fixture->cache, &other, record, 2000, &change), -EPROTO);
+	assert_int_equal(cache_find_key(fixture->cache, &other, &found), CACHE_NONE);
+	reopen(fixture);
+	assert_string_equal(cache_account(fixture->cache), "1000298");
+	assert_int_equal(cache_store(fixture->cache, &other, record, 2000, &change), -EPROTO);
+	record_unref(record);
+}
+
+static void test_a_cache_of_another_source_is_refused(void **state)
+{
+	struct fixture *fixture = *state;
+	struct cache *cache;
+
+	cache_close(steal(&fixture->cache));
+	assert_int_equal(cache_open(fixture->path, "https://other.kapturecrm.com", &cache),
+	                 CACHE_OTHER_OWNER);
+	reopen(fixture);
+}
+
+#define in_a_cache(test) cmocka_unit_test_setup_teardown(test, set_up, tear_down)
+
+int main(void)
+{
+	const struct CMUnitTest tests[] = {
+		in_a_cache(test_a_customer_found_by_phone_is_known_by_id),
+		in_a_cache(test_slots_ordinals_and_times_survive_reopening),
+		in_a_cache(test_only_a_changed_value_changes_its_time),
+		in_a_cache(test_a_key_that_moves_becomes_another_key),
+		in_a_cache(test_an_absence_is_kept_until_the_key_leads_somewhere),
+		in_a_cache(test_a_customer_absent_by_id_is_gone_by_every_key),
+		in_a_cache(test_the_time_of_a_listing_moves_only_when_a_key_comes_or_goes),
+		in_a_cache(test_keys_are_listed_by_slot),
+		in_a_cache(test_an_answer_of_another_account_changes_nothing),
+		in_a_cache(test_a_cache_of_another_source_is_refused),
+	};
+
+	return cmocka_run_group_tests(tests, NULL, NULL);
+}
