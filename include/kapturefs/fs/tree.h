@@ -13,6 +13,8 @@
 #include <sys/types.h>
 
 #include "kapturefs/base/base.h"
+#include "kapturefs/fs/control.h"
+#include "kapturefs/fs/view.h"
 #include "kapturefs/store/catalog.h"
 
 struct tree;
@@ -25,15 +27,6 @@ struct tree_query {
 
 /** The outcome of a question that only the API can answer. */
 enum { TREE_MISSING = 1 };
-
-struct tree_attributes {
-	uint64_t number;
-	mode_t type; /* S_IFDIR, S_IFREG or S_IFLNK */
-	uint32_t links;
-	uint64_t size;
-	int64_t changed_ms; /* Unix time */
-	uint64_t valid_ms;  /* how long this may be taken for granted */
-};
 
 /** The whole content of a file or link, kept alive by what it owns. */
 struct tree_bytes {
@@ -52,8 +45,8 @@ void tree_bytes_fini(struct tree_bytes *bytes);
 typedef bool tree_emit_fn(void *userdata, const char *name,
                           const struct tree_attributes *attributes, bool is_whole, uint64_t cookie);
 
-/** Begin; @catalog outlives the tree. Returns 0 or -ENOMEM. */
-int tree_new(struct catalog *catalog, struct tree **ret) must_check;
+/** Begin; @catalog and @control outlive the tree. Returns 0 or -ENOMEM. */
+int tree_new(struct catalog *catalog, struct control *control, struct tree **ret) must_check;
 void tree_free(struct tree *tree);
 define_cleanup(struct tree *, tree_free);
 

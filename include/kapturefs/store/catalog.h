@@ -11,6 +11,7 @@
 #include <uv.h>
 
 #include "kapturefs/base/base.h"
+#include "kapturefs/base/metrics.h"
 #include "kapturefs/store/cache.h"
 #include "kapturefs/store/source.h"
 
@@ -62,6 +63,9 @@ enum {
 	CATALOG_ABSENT = 1, /* there is no such customer */
 	CATALOG_MISSING,    /* not known: want the key, and ask again */
 };
+
+/** Register what was found, what was missing and why. */
+void catalog_add_metrics(struct catalog *catalog, struct metrics *metrics);
 
 /** Begin on @loop; @cache and @source outlive the catalog. Returns 0 or -ENOMEM. */
 int catalog_new(uv_loop_t *loop, struct cache *cache, struct source *source,

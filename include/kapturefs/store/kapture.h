@@ -6,6 +6,7 @@
 #include <uv.h>
 
 #include "kapturefs/base/base.h"
+#include "kapturefs/base/metrics.h"
 #include "kapturefs/io/http.h"
 #include "kapturefs/store/source.h"
 
@@ -32,3 +33,6 @@ define_cleanup(struct kapture *, kapture_free);
 
 /** The source; lives as long as @kapture. */
 struct source *kapture_source(struct kapture *kapture);
+
+/** Register requests by outcome and their durations. */
+void kapture_add_metrics(struct kapture *kapture, struct metrics *metrics);
