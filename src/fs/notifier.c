@@ -27,10 +27,10 @@ enum {
 };
 
 struct notice {
-	struct record *record; /* owned; NULL for what was taken back */
+	struct record *record;    /* owned; NULL for what was taken back */
+	struct record *successor; /* of a change: owned, or NULL */
 	uint32_t customer;
 	uint32_t directory; /* of a push: an index of the record's */
-	int64_t changed_ms; /* of a change: when it came */
 	bool is_push;
 };
 
@@ -79,6 +79,12 @@ void notifier_add_metrics(struct notifier *notifier, struct metrics *metrics)
 	                    "Changes not told because the queue was full of others.");
 }
 
+static void take_back(struct notice *notice)
+{
+	record_unref(steal(&notice->record));
+	record_unref(steal(&notice->successor));
+}
+
 /* The thread's part */
 
 /* -ENOENT: the kernel does not know the node, so it has nothing to drop or to keep. */
@@ -118,19 +124,17 @@ static void drop_pages(struct notifier *notifier, struct node node)
 	counter_add(&notifier->changed_values, 1);
 }
 
-static bool is_changed(const struct member *member, int64_t changed_ms)
-{
-	return !member_is_directory(member) && member->changed_ms == changed_ms;
-}
-
 static void drop_changed(struct notifier *notifier, const struct notice *notice)
 {
-	const struct member *member;
+	const struct member *before;
+	const struct member *now;
 
-	for (uint32_t i = 0; (member = record_member(notice->record, i)); i++) {
-		if (is_changed(member, notice->changed_ms))
+	for (uint32_t i = 0; (before = record_member(notice->record, i)); i++) {
+		now = notice->successor ? record_by_ordinal(notice->successor, before->ordinal)
+		                        : NULL;
+		if (!member_is_directory(before) && (!now || now->changed_ms != before->changed_ms))
 			drop_pages(notifier,
-			           (struct node){ NODE_FIELD, notice->customer, member->ordinal });
+			           (struct node){ NODE_FIELD, notice->customer, before->ordinal });
 	}
 	drop_pages(notifier, (struct node){ NODE_JSON, notice->customer, 0 });
 }
@@ -157,7 +161,7 @@ static void *run(void *userdata)
 			push(notifier, &notice);
 		else
 			drop_changed(notifier, &notice);
-		record_unref(notice.record);
+		take_back(&notice);
 		pthread_mutex_lock(&notifier->lock);
 	}
 	notifier->has_ended = true;
@@ -185,12 +189,7 @@ static struct notice *notice_at(struct notifier *notifier, unsigned place)
 	return &notifier->notices[(notifier->first + place) % NOTICES_MAX];
 }
 
-/* The next four run with the lock held. */
-
-static void take_back(struct notice *notice)
-{
-	record_unref(steal(&notice->record));
-}
+/* The next three run with the lock held. */
 
 static void take_back_pushes(struct notifier *notifier, uint32_t customer)
 {
@@ -223,6 +222,8 @@ static void add(struct notifier *notifier, const struct notice *notice)
 {
 	*notice_at(notifier, notifier->count) = *notice;
 	record_ref(notice->record);
+	if (notice->successor)
+		record_ref(notice->successor);
 	notifier->count++;
 	pthread_cond_signal(&notifier->filled);
 }
@@ -245,54 +246,72 @@ void notifier_push(struct notifier *notifier, uint32_t customer, struct record *
 	pthread_mutex_unlock(&notifier->lock);
 }
 
-static void add_change(struct notifier *notifier, const struct notice *notice)
+static void add_change(struct notifier *notifier, const struct cache_change *change)
 {
+	const struct notice notice = {
+		.record = change->previous,
+		.successor = change->customer.record,
+		.customer = change->customer.slot,
+	};
+
 	pthread_mutex_lock(&notifier->lock);
-	take_back_pushes(notifier, notice->customer);
+	take_back_pushes(notifier, notice.customer);
 	if (notifier->count < NOTICES_MAX || give_up_push(notifier))
-		add(notifier, notice);
+		add(notifier, &notice);
 	else
 		counter_add(&notifier->dropped_changes, 1);
 	pthread_mutex_unlock(&notifier->lock);
 }
 
 /* Takes no lock that a pending request can hold. -ENOENT: the kernel does not know the node. */
-static void expire_attributes(struct notifier *notifier, uint64_t number)
+static void expire(struct notifier *notifier, enum node_kind kind, uint32_t slot, uint32_t ordinal)
 {
+	uint64_t number = node_pack((struct node){ kind, slot, ordinal });
+
 	(void)fuse_lowlevel_notify_inval_inode(notifier->session, number, -1, 0);
 }
 
-static void expire_changed(struct notifier *notifier, const struct notice *notice)
+/* Directories are of the keys' slots, and each has its own of the customer's. */
+static void expire_directory(struct notifier *notifier, const struct cache_change *change,
+                             uint32_t ordinal)
 {
-	const struct member *member;
+	for (size_t i = 0; i < change->key_count; i++)
+		expire(notifier, NODE_DIRECTORY, change->keys[i], ordinal);
+}
 
-	for (uint32_t i = 0; (member = record_member(notice->record, i)); i++) {
-		if (is_changed(member, notice->changed_ms))
-			expire_attributes(notifier,
-			                  node_pack((struct node){ NODE_FIELD, notice->customer,
-			                                           member->ordinal }));
+/* What was there and is no more, or is not any longer what it was. */
+static void expire_previous(struct notifier *notifier, const struct cache_change *change)
+{
+	const struct record *record = change->customer.record;
+	const struct member *before;
+	const struct member *now;
+
+	for (uint32_t i = 0; (before = record_member(change->previous, i)); i++) {
+		now = record ? record_by_ordinal(record, before->ordinal) : NULL;
+		if (now && now->changed_ms == before->changed_ms)
+			continue;
+		if (member_is_directory(before))
+			expire_directory(notifier, change, before->ordinal);
+		else
+			expire(notifier, NODE_FIELD, change->customer.slot, before->ordinal);
 	}
-	expire_attributes(notifier, node_pack((struct node){ NODE_JSON, notice->customer, 0 }));
+	expire(notifier, NODE_JSON, change->customer.slot, 0);
+	expire(notifier, NODE_PRIMARY, change->customer.slot, 0);
 }
 
 void notifier_answer_changed(struct notifier *notifier, const struct cache_change *change)
 {
-	const struct notice notice = {
-		.record = change->customer.record,
-		.customer = change->customer.slot,
-		.changed_ms = change->customer.fetched_ms,
-	};
-
 	if (!notifier->is_running)
 		return;
+
 	for (int kind = 0; kind < KEY_KINDS; kind++) {
 		if (change->listing[kind])
-			expire_attributes(notifier, tree_keys_number((enum key_kind)kind));
+			expire(notifier, NODE_KEYS, (uint32_t)kind + 1, 0);
 	}
-	if (!notice.record || !change->values)
+	if (!change->previous || (change->customer.record && !change->values))
 		return;
-	expire_changed(notifier, &notice);
-	add_change(notifier, &notice);
+	expire_previous(notifier, change);
+	add_change(notifier, change);
 }
 
 void notifier_stop(struct notifier *notifier)

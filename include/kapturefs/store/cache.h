@@ -47,6 +47,10 @@ struct cache_change {
 	bool listing[KEY_KINDS]; /* a key of that kind came or went */
 	bool values;             /* a value of a customer known before changed, came or went */
 	struct cache_customer customer; /* as stored; without record if none is */
+	struct record *previous;        /* as it was, or NULL */
+	/* Slots of keys: all that lead to the customer if values changed, and any that went. */
+	uint32_t *keys;
+	size_t key_count;
 };
 
 /**
