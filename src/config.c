@@ -104,6 +104,9 @@ static const struct option options[] = {
 	IGNORED("nouser"),
 	IGNORED("nofail"),
 	IGNORED("_netdev"),
+	IGNORED("dev"),
+	IGNORED("suid"),
+	IGNORED("exec"),
 	IGNORED("nosuid"),
 	IGNORED("nodev"),
 	IGNORED("noexec"),
@@ -390,6 +393,11 @@ static int set_url(struct config *config, const char *url, struct config_complai
 	size_t length = strlen(url);
 	bool is_clear = strncmp(url, "http://", 7) == 0;
 
+	/* What stands before an @ may be a password, so this one is not quoted. */
+	if (memchr(authority, '@', authority_length))
+		return config_complain(complaint, "the source has a user name in it; give "
+		                                  "https://host[:port][/prefix], and the token "
+		                                  "by token_file=PATH");
 	if (!is_clear && strncmp(url, "https://", 8) != 0)
 		return config_complain(complaint, "source %s: give a URL that begins with https://",
 		                       url);
