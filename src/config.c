@@ -79,6 +79,7 @@ static const struct option options[] = {
 	COUNT(max_connections, 1, 256, 8, "concurrent API requests"),
 	{ "memory", OPTION_SIZE, offsetof(struct config, memory), 0, UINT64_C(1) << 40,
 	  UINT64_C(64) << 20, "SIZE", "64M", "customers kept parsed in memory" },
+	COUNT(busy_poll, 0, 1000, 50, "microseconds to look for a next request before sleeping"),
 	TEXT(proxy, "URL", "none", "an HTTP proxy; the environment's is ignored"),
 	{ "offline", OPTION_FLAG, offsetof(struct config, offline), 0, 1, 0, "", "off",
 	  "never ask the API; serve what is cached, however old" },

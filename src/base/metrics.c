@@ -57,13 +57,18 @@ void histogram_add(struct histogram *histogram, uint64_t duration_us)
 	atomic_fetch_add_explicit(&histogram->sum_us, duration_us, memory_order_relaxed);
 }
 
+/* The name of a sample with its labels: what stands before its value. */
+static int print_sample(const struct metric *metric, const char *suffix, struct buffer *text)
+{
+	return buffer_print(text, "%s%s%s%s%s", metric->name, suffix, *metric->labels ? "{" : "",
+	                    metric->labels, *metric->labels ? "}" : "");
+}
+
 static int print_counter(const struct counter *counter, struct buffer *text)
 {
-	const struct metric *metric = &counter->metric;
+	int r = print_sample(&counter->metric, "", text);
 
-	return buffer_print(text, "%s%s%s%s %" PRIu64 "\n", metric->name,
-	                    *metric->labels ? "{" : "", metric->labels, *metric->labels ? "}" : "",
-	                    counter_value(counter));
+	return r ? r : buffer_print(text, " %" PRIu64 "\n", counter_value(counter));
 }
 
 static int print_histogram(const struct histogram *histogram, struct buffer *text)
@@ -84,12 +89,16 @@ static int print_histogram(const struct histogram *histogram, struct buffer *tex
 		r = buffer_print(text, "%s_bucket{%s%sle=\"+Inf\"} %" PRIu64 "\n", metric->name,
 		                 metric->labels, comma, count);
 	if (!r)
-		r = buffer_print(text, "%s_sum{%s} %.6f\n%s_count{%s} %" PRIu64 "\n", metric->name,
-		                 metric->labels,
+		r = print_sample(metric, "_sum", text);
+	if (!r)
+		r = buffer_print(text, " %.6f\n",
 		                 (double)atomic_load_explicit(&histogram->sum_us,
 		                                              memory_order_relaxed) /
-		                         1e6,
-		                 metric->name, metric->labels, count);
+		                         1e6);
+	if (!r)
+		r = print_sample(metric, "_count", text);
+	if (!r)
+		r = buffer_print(text, " %" PRIu64 "\n", count);
 	return r;
 }
 

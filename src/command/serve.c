@@ -20,10 +20,10 @@
 #include "kapturefs/command/daemon.h"
 #include "kapturefs/command/mountpoint.h"
 #include "kapturefs/command/serve.h"
+#include "kapturefs/fs/control.h"
 #include "kapturefs/fs/filesystem.h"
 #include "kapturefs/fs/session.h"
 #include "kapturefs/fs/tree.h"
-#include "kapturefs/model/node.h"
 #include "kapturefs/store/cache.h"
 #include "kapturefs/store/catalog.h"
 #include "kapturefs/store/kapture.h"
@@ -56,6 +56,9 @@ struct mount {
 	struct kapture *kapture;
 	struct cache *cache;
 	struct catalog *catalog;
+	struct metrics metrics;
+	struct control *control;
+	struct notifier *notifier;
 	struct tree *tree;
 	struct filesystem *filesystem;
 	struct session *session;
@@ -147,26 +150,8 @@ static int open_source(struct mount *mount)
 static void answer_changed(void *userdata, const struct cache_change *change)
 {
 	struct mount *mount = userdata;
-	const struct record *record = change->customer.record;
-	const struct member *member;
 
-	for (int kind = 0; kind < KEY_KINDS; kind++) {
-		if (change->listing[kind])
-			session_expire_attributes(mount->session,
-			                          tree_keys_number((enum key_kind)kind));
-	}
-	if (!record || !change->values)
-		return;
-	for (uint32_t i = 0; (member = record_member(record, i)); i++) {
-		if (!member_is_directory(member) &&
-		    member->changed_ms == change->customer.fetched_ms)
-			session_expire_attributes(mount->session,
-			                          node_pack((struct node){ NODE_FIELD,
-			                                                   change->customer.slot,
-			                                                   member->ordinal }));
-	}
-	session_expire_attributes(mount->session,
-	                          node_pack((struct node){ NODE_JSON, change->customer.slot, 0 }));
+	notifier_answer_changed(mount->notifier, change);
 }
 
 static int open_catalog(struct mount *mount)
@@ -221,17 +206,52 @@ static int open_filesystem(struct mount *mount)
 		.mountpoint = mount->settings->mountpoint,
 		.source = config->base_url,
 		.options = config->fuse_options,
+		.busy_poll_us = (uint32_t)config->busy_poll,
 	};
 	int r;
 
-	r = tree_new(mount->catalog, &mount->tree);
+	r = tree_new(mount->catalog, mount->control, &mount->tree);
 	if (!r)
-		r = filesystem_new(&mount->loop, mount->tree, mount->catalog, &settings,
-		                   mount_ready, mount, &mount->filesystem);
+		r = notifier_new(&mount->notifier);
 	if (!r)
-		r = session_open(&mount->loop, mount->filesystem, &session, mount_ended, mount,
-		                 &mount->session);
+		r = filesystem_new(&mount->loop, mount->tree, mount->catalog, mount->notifier,
+		                   &settings, mount_ready, mount, &mount->filesystem);
+	if (!r)
+		r = session_open(&mount->loop, mount->filesystem, mount->notifier, &session,
+		                 mount_ended, mount, &mount->session);
 	return r;
+}
+
+static int print_metrics(void *userdata, struct buffer *text)
+{
+	return metrics_print(userdata, text);
+}
+
+static int print_version(void *userdata, struct buffer *text)
+{
+	(void)userdata;
+	return buffer_append_text(text, "kapturefs " KAPTUREFS_VERSION "\n");
+}
+
+static int open_control(struct mount *mount)
+{
+	int r = control_new(&mount->control);
+
+	if (r)
+		return r;
+	metrics_init(&mount->metrics);
+	control_add(mount->control, "metrics", print_metrics, &mount->metrics);
+	control_add(mount->control, "version", print_version, NULL);
+	return 0;
+}
+
+static void add_metrics(struct mount *mount)
+{
+	session_add_metrics(mount->session, &mount->metrics);
+	filesystem_add_metrics(mount->filesystem, &mount->metrics);
+	notifier_add_metrics(mount->notifier, &mount->metrics);
+	catalog_add_metrics(mount->catalog, &mount->metrics);
+	kapture_add_metrics(mount->kapture, &mount->metrics);
 }
 
 static void signal_came(uv_signal_t *handle, int number)
@@ -267,9 +287,13 @@ static int build(struct mount *mount)
 	if (!r)
 		r = open_catalog(mount);
 	if (!r)
-		r = open_filesystem(mount);
+		r = open_control(mount);
 	if (!r)
+		r = open_filesystem(mount);
+	if (!r) {
+		add_metrics(mount);
 		return EXIT_OK;
+	}
 
 	fprintf(stderr, "kapturefs: cannot mount: %s\n", strerror(-r));
 	return EXIT_FAILED;
@@ -283,11 +307,13 @@ static void tear_down(struct mount *mount)
 	session_close(mount->session);
 	filesystem_free(mount->filesystem);
 	tree_free(mount->tree);
+	control_free(mount->control);
 	catalog_free(mount->catalog);
 	kapture_free(mount->kapture);
 	for (size_t i = 0; i < array_length(mount->signals); i++)
 		uv_close((uv_handle_t *)&mount->signals[i], NULL);
 	uv_run(&mount->loop, UV_RUN_DEFAULT);
+	notifier_free(mount->notifier);
 	cache_close(mount->cache);
 }
 

@@ -7,6 +7,53 @@
 
 #include "kapturefs/fs/channel.h"
 
+/* The operations that a read-only mount can meet; linux/fuse.h. */
+static const char *const operation_labels[CHANNEL_OPERATIONS] = {
+	[FUSE_LOOKUP] = "operation=\"lookup\"",
+	[FUSE_FORGET] = "operation=\"forget\"",
+	[FUSE_GETATTR] = "operation=\"getattr\"",
+	[FUSE_READLINK] = "operation=\"readlink\"",
+	[FUSE_OPEN] = "operation=\"open\"",
+	[FUSE_READ] = "operation=\"read\"",
+	[FUSE_STATFS] = "operation=\"statfs\"",
+	[FUSE_RELEASE] = "operation=\"release\"",
+	[FUSE_FSYNC] = "operation=\"fsync\"",
+	[FUSE_GETXATTR] = "operation=\"getxattr\"",
+	[FUSE_LISTXATTR] = "operation=\"listxattr\"",
+	[FUSE_FLUSH] = "operation=\"flush\"",
+	[FUSE_INIT] = "operation=\"init\"",
+	[FUSE_OPENDIR] = "operation=\"opendir\"",
+	[FUSE_READDIR] = "operation=\"readdir\"",
+	[FUSE_RELEASEDIR] = "operation=\"releasedir\"",
+	[FUSE_FSYNCDIR] = "operation=\"fsyncdir\"",
+	[FUSE_ACCESS] = "operation=\"access\"",
+	[FUSE_INTERRUPT] = "operation=\"interrupt\"",
+	[FUSE_DESTROY] = "operation=\"destroy\"",
+	[FUSE_IOCTL] = "operation=\"ioctl\"",
+	[FUSE_POLL] = "operation=\"poll\"",
+	[FUSE_BATCH_FORGET] = "operation=\"batch_forget\"",
+	[FUSE_READDIRPLUS] = "operation=\"readdirplus\"",
+	[FUSE_LSEEK] = "operation=\"lseek\"",
+	[CHANNEL_OPERATIONS - 1] = "operation=\"other\"",
+};
+
+void channel_add_metrics(struct channel *channel, struct metrics *metrics)
+{
+	for (size_t i = 0; i < CHANNEL_OPERATIONS; i++) {
+		if (operation_labels[i])
+			metrics_add_counter(metrics, &channel->requests[i], METRIC_COUNTER,
+			                    "kapturefs_fuse_requests_total", operation_labels[i],
+			                    "Requests of the kernel.");
+	}
+}
+
+static void count_request(struct channel *channel, uint32_t operation)
+{
+	if (operation >= CHANNEL_OPERATIONS || !operation_labels[operation])
+		operation = CHANNEL_OPERATIONS - 1;
+	counter_add(&channel->requests[operation], 1);
+}
+
 void *channel_userdata(fuse_req_t request)
 {
 	struct channel *channel = fuse_req_userdata(request);
@@ -14,7 +61,7 @@ void *channel_userdata(fuse_req_t request)
 	return channel->userdata;
 }
 
-/* Remember what the kernel offers in INIT, the first request. */
+/* Count, and remember what the kernel offers in INIT, the first request. */
 static void note_request(struct channel *channel, const char *bytes, size_t length)
 {
 	struct fuse_in_header header;
@@ -23,6 +70,7 @@ static void note_request(struct channel *channel, const char *bytes, size_t leng
 	if (length < sizeof(header))
 		return;
 	memcpy(&header, bytes, sizeof(header));
+	count_request(channel, header.opcode);
 	if (header.opcode != FUSE_INIT)
 		return;
 
@@ -67,13 +115,12 @@ static ssize_t channel_write(int descriptor, struct iovec *parts, int count, voi
 	return writev(descriptor, parts, count);
 }
 
-int channel_attach(struct channel *channel, struct fuse_session *session)
+int channel_attach(struct fuse_session *session)
 {
 	static const struct fuse_custom_io hooks = {
 		.read = channel_read,
 		.writev = channel_write,
 	};
 
-	*channel = (struct channel){ .userdata = channel->userdata };
 	return fuse_session_custom_io(session, &hooks, fuse_session_fd(session));
 }

@@ -2,6 +2,7 @@
 
 #include <errno.h>
 #include <fcntl.h>
+#include <poll.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -17,6 +18,7 @@
 enum {
 	REQUESTS_PER_TURN = 64,
 	OPTIONS_SIZE_MAX = 64 << 10,
+	NOTIFIER_LOOK_MS = 1,
 };
 
 struct session {
@@ -24,6 +26,8 @@ struct session {
 	struct channel channel;
 	struct fuse_buf buffer; /* libfuse's memory for one request */
 	uv_poll_t poll;
+	struct notifier *notifier;
+	uint64_t busy_poll_ns;
 	char *mountpoint;
 	struct mounts_entry mounted;
 	session_ended_fn *ended;
@@ -36,25 +40,53 @@ static void session_end(struct session *session)
 	session->ended(session->userdata);
 }
 
+/* Serve one request if there is one. Returns 0, -EAGAIN, or -ENODEV when the connection is gone. */
+static int serve_one(struct session *session)
+{
+	int r;
+
+	do
+		r = fuse_session_receive_buf(session->fuse, &session->buffer);
+	while (r == -EINTR);
+	if (r == -EAGAIN)
+		return r;
+	if (r <= 0)
+		return -ENODEV;
+
+	fuse_session_process_buf(session->fuse, &session->buffer);
+	return 0;
+}
+
+/*
+ * Waking up is most of a round trip's price, and whoever has asked mostly asks again at once: so
+ * after a request the next one is looked for a little while before the loop may sleep.
+ */
+static int serve_next(struct session *session)
+{
+	uint64_t begun_ns;
+	int r = serve_one(session);
+
+	if (r != -EAGAIN || !session->busy_poll_ns)
+		return r;
+	begun_ns = uv_hrtime();
+	do
+		r = serve_one(session);
+	while (r == -EAGAIN && uv_hrtime() - begun_ns < session->busy_poll_ns);
+	return r;
+}
+
 static void session_readable(uv_poll_t *poll, int status, int events)
 {
 	struct session *session = poll->data;
-	int r;
+	int r = serve_one(session);
 
 	(void)status;
 	(void)events;
-	for (int i = 0; i < REQUESTS_PER_TURN; i++) {
-		r = fuse_session_receive_buf(session->fuse, &session->buffer);
-		if (r == -EAGAIN)
-			return;
-		if (r == -EINTR)
-			continue;
-		if (r <= 0) {
-			log_debug("session: connection closed error=%d", -r);
-			session_end(session);
-			return;
-		}
-		fuse_session_process_buf(session->fuse, &session->buffer);
+	for (int i = 1; i < REQUESTS_PER_TURN && !r; i++)
+		r = serve_next(session);
+	if (r == -ENODEV) {
+		log_debug("session: connection closed");
+		session_end(session);
 	}
 }
 
@@ -120,13 +152,32 @@ static int mount_fuse_session(struct session *session, const char *mountpoint)
 		return -EIO;
 
 	session->mounted = mounts_find(mountpoint);
-	r = channel_attach(&session->channel, session->fuse);
+	r = channel_attach(session->fuse);
 	if (r)
 		return r;
 	flags = fcntl(fuse_session_fd(session->fuse), F_GETFL);
 	if (fcntl(fuse_session_fd(session->fuse), F_SETFL, flags | O_NONBLOCK) < 0)
 		return -errno;
 	return 0;
+}
+
+/* What the thread waits for, if anything, is a page that only the answer to a request unlocks. */
+static void end_notifier(struct session *session)
+{
+	struct pollfd readable = { .events = POLLIN };
+
+	notifier_stop(session->notifier);
+	while (!notifier_has_ended(session->notifier)) {
+		readable.fd = fuse_session_fd(session->fuse);
+		if (poll(&readable, 1, NOTIFIER_LOOK_MS) > 0)
+			(void)serve_one(session);
+	}
+}
+
+/* With one processor, looking would only keep the asker from running. */
+static uint64_t busy_poll_ns(const struct session_settings *settings)
+{
+	return sysconf(_SC_NPROCESSORS_ONLN) > 1 ? (uint64_t)settings->busy_poll_us * 1000 : 0;
 }
 
 /* libfuse takes the mount away itself, unless its connection was aborted: then a dead one stays. */
@@ -153,7 +204,7 @@ static void session_free(struct session *session)
 	free(session);
 }
 
-int session_open(uv_loop_t *loop, struct filesystem *filesystem,
+int session_open(uv_loop_t *loop, struct filesystem *filesystem, struct notifier *notifier,
                  const struct session_settings *settings, session_ended_fn *ended, void *userdata,
                  struct session **ret)
 {
@@ -165,14 +216,19 @@ int session_open(uv_loop_t *loop, struct filesystem *filesystem,
 		return -ENOMEM;
 
 	session->channel.userdata = filesystem;
+	session->notifier = notifier;
+	session->busy_poll_ns = busy_poll_ns(settings);
 	session->ended = ended;
 	session->userdata = userdata;
 	r = create_fuse_session(session, settings);
 	if (!r)
 		r = mount_fuse_session(session, settings->mountpoint);
 	if (!r)
+		r = notifier_start(notifier, session->fuse);
+	if (!r)
 		r = uv_poll_init(loop, &session->poll, fuse_session_fd(session->fuse));
 	if (r) {
+		end_notifier(session);
 		session_free(session);
 		return r;
 	}
@@ -194,13 +250,16 @@ void session_close(struct session *session)
 		return;
 
 	uv_poll_stop(&session->poll);
-	/* Unmounting closes the descriptor, which ends the connection, so no caller is left waiting. */
+	end_notifier(session);
+	/*
+	 * Unmounting closes the descriptor, which ends the connection, so no caller is left
+	 * waiting.
+	 */
 	unmount(session);
 	uv_close((uv_handle_t *)&session->poll, session_closed);
 }
 
-void session_expire_attributes(struct session *session, uint64_t number)
+void session_add_metrics(struct session *session, struct metrics *metrics)
 {
-	/* -ENOENT: the kernel does not know the node, so there is nothing to expire. */
-	(void)fuse_lowlevel_notify_inval_inode(session->fuse, number, -1, 0);
+	channel_add_metrics(&session->channel, metrics);
 }

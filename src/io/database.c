@@ -29,7 +29,6 @@
 enum {
 	BUSY_TIMEOUT_MS = 200,
 	/* https://www.sqlite.org/fileformat2.html, "The Database Header" */
-	HEADER_VERSION = 60,
 	HEADER_APPLICATION = 68,
 	HEADER_SIZE = 100,
 };
@@ -118,23 +117,6 @@ static int refusal(sqlite3 *database, int code, const char *operation)
 static int execute(sqlite3 *database, const char *sql, const char *operation)
 {
 	return refusal(database, sqlite3_exec(database, sql, NULL, NULL, NULL), operation);
-}
-
-/* The first column of the only row of @sql; returns SQLite's code. */
-static int query_integer(sqlite3 *database, const char *sql, int64_t *ret)
-{
-	cleanup(sqlite3_finalizep) sqlite3_stmt *statement = NULL;
-	int code;
-
-	code = sqlite3_prepare_v2(database, sql, -1, &statement, NULL);
-	if (code)
-		return code;
-	code = sqlite3_step(statement);
-	if (code != SQLITE_ROW)
-		return code;
-
-	*ret = sqlite3_column_int64(statement, 0);
-	return SQLITE_OK;
 }
 
 static int32_t count_migrations(const struct database_schema *schema)
@@ -244,15 +226,18 @@ static int connect_file(const char *path, sqlite3 **ret)
 	return 0;
 }
 
-static int32_t header_integer(const unsigned char *header, size_t offset)
+static int32_t application_of(const unsigned char *header)
 {
-	const unsigned char *bytes = header + offset;
+	const unsigned char *bytes = header + HEADER_APPLICATION;
 
 	return (int32_t)((uint32_t)bytes[0] << 24 | (uint32_t)bytes[1] << 16 |
 	                 (uint32_t)bytes[2] << 8 | bytes[3]);
 }
 
-/* Whether the file may become ours, by its first bytes alone, read through the descriptor that SQLite has open. */
+/*
+ * Whether the file may become ours, by its first bytes alone, read through the descriptor that
+ * SQLite has open.
+ */
 static int inspect(sqlite3 *database, const struct database_schema *schema, bool *ret_new)
 {
 	unsigned char header[HEADER_SIZE] = { 0 };
@@ -275,13 +260,7 @@ static int inspect(sqlite3 *database, const struct database_schema *schema, bool
 	*ret_new = size == 0;
 	if (size == 0)
 		return 0;
-	if (memcmp(header, "SQLite format 3", 16) != 0)
-		return DATABASE_FOREIGN;
-	if (header_integer(header, HEADER_APPLICATION) != schema->application_id)
-		return DATABASE_FOREIGN;
-	if (header_integer(header, HEADER_VERSION) > count_migrations(schema))
-		return DATABASE_NEWER;
-	return 0;
+	return application_of(header) == schema->application_id ? 0 : DATABASE_FOREIGN;
 }
 
 /*
@@ -302,24 +281,25 @@ static const char settings[] = "PRAGMA locking_mode = EXCLUSIVE;"
                                "PRAGMA temp_store = MEMORY;"
                                "PRAGMA journal_size_limit = 8388608;";
 
-/* The version as the write-ahead log has it; and reading the schema finds gross damage. */
+/* As the write-ahead log has it. */
 static int read_version(sqlite3 *database, int32_t version_max, int32_t *ret)
 {
-	int64_t objects;
-	int64_t version;
+	cleanup(sqlite3_finalizep) sqlite3_stmt *statement = NULL;
+	int version;
 	int code;
 
-	code = query_integer(database, "SELECT count(*) FROM sqlite_schema", &objects);
+	code = sqlite3_prepare_v2(database, "PRAGMA user_version", -1, &statement, NULL);
 	if (!code)
-		code = query_integer(database, "PRAGMA user_version", &version);
-	if (code)
+		code = sqlite3_step(statement);
+	if (code != SQLITE_ROW)
 		return refusal(database, code, "inspect");
+
+	version = sqlite3_column_int(statement, 0);
 	if (version < 0)
 		return DATABASE_FOREIGN;
 	if (version > version_max)
 		return DATABASE_NEWER;
-
-	*ret = (int32_t)version;
+	*ret = version;
 	return 0;
 }
 

@@ -131,7 +131,10 @@ void http_handle_unload(CURL *easy)
 	(void)curl_easy_setopt(easy, CURLOPT_POSTFIELDS, NULL);
 }
 
-/* X509_V_ERR_CERT_NOT_YET_VALID and X509_V_ERR_CERT_HAS_EXPIRED of OpenSSL, whose result curl hands on. */
+/*
+ * X509_V_ERR_CERT_NOT_YET_VALID and X509_V_ERR_CERT_HAS_EXPIRED of OpenSSL, whose result curl
+ * hands on.
+ */
 enum { VERIFY_NOT_YET_VALID = 9, VERIFY_EXPIRED = 10 };
 
 static const char *describe_refused_certificate(CURL *easy)

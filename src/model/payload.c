@@ -133,7 +133,9 @@ static struct payload judge_failure(const struct wrapper *wrapper)
 	static const char refusal[] = "Invalid Auth Key";
 	struct payload payload = { .verdict = PAYLOAD_FAILED };
 
-	/* Get Customer explains itself under either name; a refusal must not pass for an absence. */
+	/*
+	 * Get Customer explains itself under either name; a refusal must not pass for an absence.
+	 */
 	if (is_string_like(wrapper->message, refusal) || is_string_like(wrapper->customer, refusal))
 		payload.verdict = PAYLOAD_REFUSED;
 	else if (wrapper->customer && cJSON_IsString(wrapper->customer) &&

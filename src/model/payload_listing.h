@@ -17,7 +17,9 @@ struct listing {
 	uint32_t count;
 };
 
-/** List @directory in the zeroed *@listing, to be ended with listing_fini(). Returns 0 or -ENOMEM. */
+/**
+ * List @directory in the zeroed *@listing, to be ended with listing_fini(). Returns 0 or -ENOMEM.
+ */
 int listing_init(struct listing *listing, const struct cJSON *directory) must_check;
 void listing_fini(struct listing *listing);
 
@@ -30,5 +32,7 @@ void listing_name_elements(struct listing *listing);
 /** Whether the name at @place of @count sorted ones is the same as the one after it. */
 bool listing_is_repeated(const struct named *sorted, uint32_t count, uint32_t place);
 
-/** The last member of @object with @name, which counts; NULL if there is none or it is no object. */
+/**
+ * The last member of @object with @name, which counts; NULL if there is none or it is no object.
+ */
 const struct cJSON *payload_last_member(const struct cJSON *object, const char *name);

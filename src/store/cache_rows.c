@@ -67,7 +67,7 @@ static const char *const statement_texts[STATEMENTS] = {
 	[INSERT_KEY] = "INSERT INTO key (kind, text, customer, fetched_ms) VALUES (?1, ?2, ?3, ?4)",
 	[REFRESH_KEY] = "UPDATE key SET fetched_ms = ?1 WHERE slot = ?2",
 	[DELETE_KEY] = "DELETE FROM key WHERE slot = ?1",
-	[KEYS_OF_CUSTOMER] = KEY_COLUMNS "WHERE customer = ?1 ORDER BY slot LIMIT 1",
+	[KEYS_OF_CUSTOMER] = KEY_COLUMNS "WHERE customer = ?1 ORDER BY slot",
 	[COUNT_KEYS] = "SELECT count(*) FROM key WHERE customer = ?1",
 	[INSERT_ABSENT] =
 	        "INSERT OR REPLACE INTO absent (kind, text, fetched_ms) VALUES (?1, ?2, ?3)",

@@ -1,5 +1,8 @@
 /* SPDX-License-Identifier: MIT */
-/* The part of cache that keeps answers. All but the functions at the end run inside a transaction. */
+/*
+ * The part of cache that keeps answers. All but the functions at the end run inside a
+ * transaction.
+ */
 
 #include <errno.h>
 #include <stdlib.h>
@@ -38,11 +41,26 @@ static int refresh_key(struct cache *cache, uint32_t slot, int64_t now_ms)
 	return rows_execute(cache, statement);
 }
 
+static int note_key(struct cache_change *change, uint32_t slot)
+{
+	uint32_t *grown = reallocarray(change->keys, change->key_count + 1, sizeof(*change->keys));
+
+	if (!grown)
+		return -ENOMEM;
+	change->keys = grown;
+	change->keys[change->key_count++] = slot;
+	return 0;
+}
+
 static int delete_key(struct cache *cache, const struct cache_key *found,
                       struct cache_change *change)
 {
 	cleanup(rows_reset) sqlite3_stmt *statement = cache->statements[DELETE_KEY];
+	int r;
 
+	r = note_key(change, found->slot);
+	if (r)
+		return r;
 	rows_bind_integer(statement, 1, found->slot);
 	change->listing[found->key.kind] = true;
 	return rows_execute(cache, statement);
@@ -125,6 +143,21 @@ static int count_keys(struct cache *cache, uint32_t customer, uint32_t *ret)
 	return 0;
 }
 
+static int note_keys(struct cache *cache, uint32_t customer, struct cache_change *change)
+{
+	cleanup(rows_reset) sqlite3_stmt *keys = cache->statements[KEYS_OF_CUSTOMER];
+	struct cache_key found;
+	int r;
+
+	rows_bind_integer(keys, 1, customer);
+	while (!(r = rows_take_key(cache, keys, &found))) {
+		r = note_key(change, found.slot);
+		if (r)
+			return r;
+	}
+	return r < 0 ? r : 0;
+}
+
 static int write_listings(struct cache *cache, int64_t now_ms, const struct cache_change *change,
                           int64_t changed_ms[KEY_KINDS])
 {
@@ -164,7 +197,6 @@ static int claim_for_account(struct cache *cache, const char *account)
 static int store_record(struct cache *cache, const struct key *key, struct record *record,
                         int64_t now_ms, struct cache_change *change)
 {
-	cleanup(record_unrefp) struct record *previous = NULL;
 	struct cache_customer known = { 0 };
 	struct cache_key id_key;
 	struct key id;
@@ -183,10 +215,10 @@ static int store_record(struct cache *cache, const struct key *key, struct recor
 		r = cache_read_customer(cache, slot, &known);
 		if (r < 0)
 			return r;
-		previous = known.record;
+		change->previous = known.record;
 	}
 
-	r = record_settle(record, previous, now_ms, &change->values);
+	r = record_settle(record, change->previous, now_ms, &change->values);
 	if (!r)
 		r = write_customer(cache, record, now_ms, &slot);
 	if (!r)
@@ -199,6 +231,11 @@ static int store_record(struct cache *cache, const struct key *key, struct recor
 	change->customer.record = record_ref(record);
 	change->customer.slot = slot;
 	change->customer.fetched_ms = now_ms;
+	if (change->values) {
+		r = note_keys(cache, slot, change);
+		if (r)
+			return r;
+	}
 	return count_keys(cache, slot, &change->customer.keys);
 }
 
@@ -206,8 +243,14 @@ static int store_record(struct cache *cache, const struct key *key, struct recor
 static int delete_customer(struct cache *cache, uint32_t slot, struct cache_change *change)
 {
 	cleanup(rows_reset) sqlite3_stmt *deletion = cache->statements[DELETE_CUSTOMER];
+	struct cache_customer known = { 0 };
 	struct cache_key found;
 	int r;
+
+	r = cache_read_customer(cache, slot, &known);
+	if (r < 0)
+		return r;
+	change->previous = known.record;
 
 	for (;;) {
 		cleanup(rows_reset) sqlite3_stmt *keys = cache->statements[KEYS_OF_CUSTOMER];
@@ -312,4 +355,6 @@ int cache_store_absent(struct cache *cache, const struct key *key, int64_t now_m
 void cache_change_fini(struct cache_change *change)
 {
 	record_unref(steal(&change->customer.record));
+	record_unref(steal(&change->previous));
+	free(steal(&change->keys));
 }

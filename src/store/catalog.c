@@ -15,33 +15,9 @@
 #include <assert.h>
 #include <errno.h>
 #include <stdlib.h>
-#include <time.h>
 
-#include "kapturefs/base/list.h"
-#include "kapturefs/base/log.h"
-#include "kapturefs/store/catalog.h"
+#include "kapturefs/store/catalog_parts.h"
 #include "kapturefs/store/freshness.h"
-#include "kapturefs/store/hotset.h"
-
-struct deadlines {
-	struct list tickets;
-	uv_timer_t timer;
-	uint64_t duration_ms;
-};
-
-struct catalog {
-	uv_loop_t *loop;
-	struct cache *cache;
-	struct source *source;
-	struct hotset *hotset;
-	struct catalog_settings settings;
-	struct catalog_listener listener;
-	struct list fetches;
-	struct deadlines timeout;
-	struct deadlines patience;
-	int64_t started_ms;
-	unsigned handles_open; /* the timers, closing or not */
-};
 
 struct fetch {
 	struct list link;
@@ -58,142 +34,6 @@ struct catalog_ticket {
 	catalog_ready_fn *ready;
 	void *userdata;
 };
-
-int64_t catalog_now_ms(const struct catalog *catalog)
-{
-	struct timespec now;
-
-	(void)catalog;
-	clock_gettime(CLOCK_REALTIME, &now);
-	return (int64_t)now.tv_sec * 1000 + now.tv_nsec / 1000000;
-}
-
-void catalog_listen(struct catalog *catalog, struct catalog_listener listener)
-{
-	catalog->listener = listener;
-}
-
-void catalog_entry_fini(struct catalog_entry *entry)
-{
-	record_unref(steal(&entry->customer.record));
-}
-
-/* Finding */
-
-int catalog_customer(struct catalog *catalog, uint32_t slot, struct cache_customer *ret)
-{
-	int r;
-
-	if (hotset_find(catalog->hotset, slot, ret))
-		return 0;
-
-	r = cache_read_customer(catalog->cache, slot, ret);
-	if (r == CACHE_NONE)
-		return CATALOG_ABSENT;
-	if (r)
-		return r;
-
-	hotset_put(catalog->hotset, ret);
-	return 0;
-}
-
-int catalog_key(struct catalog *catalog, uint32_t slot, struct cache_key *ret)
-{
-	int r = cache_read_key(catalog->cache, slot, ret);
-
-	return r == CACHE_NONE ? CATALOG_ABSENT : r;
-}
-
-int catalog_next_key(struct catalog *catalog, enum key_kind kind, uint32_t slot,
-                     struct cache_key *ret)
-{
-	int r = cache_next_key(catalog->cache, kind, slot, ret);
-
-	return r == CACHE_NONE ? CATALOG_ABSENT : r;
-}
-
-int64_t catalog_listing_changed_ms(const struct catalog *catalog, enum key_kind kind)
-{
-	return cache_listing_changed_ms(catalog->cache, kind);
-}
-
-static enum freshness answer_freshness(const struct catalog *catalog, int64_t fetched_ms,
-                                       uint64_t ttl_ms, const struct catalog_question *question)
-{
-	if (fetched_ms >= question->asked_ms && question->waited)
-		return FRESHNESS_FRESH;
-	return freshness_at(catalog_now_ms(catalog), fetched_ms, (int64_t)ttl_ms,
-	                    (int64_t)catalog->settings.max_stale_ms);
-}
-
-/* Nothing fresh is known: what is there instead of a fresh answer? */
-static int find_instead(const struct catalog *catalog, bool may_serve_old,
-                        const struct catalog_question *question)
-{
-	if (catalog->settings.offline)
-		return may_serve_old ? 0 : -ENETDOWN;
-	if (!question->waited)
-		return CATALOG_MISSING;
-	/* Answered, and yet not known: missing the same key twice is an error. */
-	if (!question->result.error)
-		return -EIO;
-	if (question->result.may_pass && may_serve_old)
-		return 0;
-	return question->result.error;
-}
-
-static int find_absent(struct catalog *catalog, const struct key *key,
-                       const struct catalog_question *question)
-{
-	enum freshness freshness;
-	int64_t fetched_ms;
-	int r;
-
-	r = cache_find_absent(catalog->cache, key, &fetched_ms);
-	if (r < 0)
-		return r;
-	if (r == CACHE_NONE)
-		return find_instead(catalog, false, question);
-
-	freshness =
-	        answer_freshness(catalog, fetched_ms, catalog->settings.negative_ttl_ms, question);
-	if (freshness == FRESHNESS_FRESH || catalog->settings.offline)
-		return CATALOG_ABSENT;
-	return find_instead(catalog, false, question);
-}
-
-int catalog_find(struct catalog *catalog, const struct key *key,
-                 const struct catalog_question *question, struct catalog_entry *ret)
-{
-	struct catalog_entry entry = { 0 };
-	enum freshness freshness;
-	int r;
-
-	r = cache_find_key(catalog->cache, key, &entry.key);
-	if (r < 0)
-		return r;
-	if (r == CACHE_NONE)
-		return find_absent(catalog, key, question);
-
-	freshness =
-	        answer_freshness(catalog, entry.key.fetched_ms, catalog->settings.ttl_ms, question);
-	if (freshness != FRESHNESS_FRESH) {
-		r = find_instead(catalog, freshness == FRESHNESS_STALE || catalog->settings.offline,
-		                 question);
-		if (r)
-			return r;
-	}
-
-	r = catalog_customer(catalog, entry.key.customer, &entry.customer);
-	if (r)
-		return r < 0 ? r : -EIO;
-
-	entry.is_stale = freshness != FRESHNESS_FRESH;
-	entry.is_from_api = entry.key.fetched_ms >= catalog->started_ms;
-	entry.expires_ms = entry.key.fetched_ms + (int64_t)catalog->settings.ttl_ms;
-	*ret = entry;
-	return 0;
-}
 
 /* Waiting */
 
@@ -285,7 +125,7 @@ static int keep(struct catalog *catalog, const struct key *key, struct record *r
 		return r;
 
 	if (change.customer.record)
-		hotset_put(catalog->hotset, &change.customer);
+		catalog_keep_hot(catalog, &change.customer);
 	else if (change.customer.slot)
 		hotset_remove(catalog->hotset, change.customer.slot);
 	if (catalog->listener.changed)
@@ -343,6 +183,7 @@ static int fetch_new(struct catalog *catalog, const struct key *key, struct fetc
 	}
 
 	list_insert_before(&catalog->fetches, &fetch->link);
+	counter_add(&catalog->metrics.fetches, 1);
 	*ret = fetch;
 	return 0;
 }
@@ -370,7 +211,9 @@ int catalog_want(struct catalog *catalog, const struct key *key, catalog_ready_f
 		return -ENOMEM;
 
 	fetch = find_fetch(catalog, key);
-	if (!fetch) {
+	if (fetch) {
+		counter_add(&catalog->metrics.joined, 1);
+	} else {
 		r = fetch_new(catalog, key, &fetch);
 		if (r) {
 			free(ticket);
@@ -388,6 +231,46 @@ int catalog_want(struct catalog *catalog, const struct key *key, catalog_ready_f
 }
 
 /* Life cycle */
+
+void catalog_listen(struct catalog *catalog, struct catalog_listener listener)
+{
+	catalog->listener = listener;
+}
+
+void catalog_add_metrics(struct catalog *catalog, struct metrics *metrics)
+{
+	struct catalog_metrics *own = &catalog->metrics;
+	const struct {
+		struct counter *counter;
+		enum metric_type type;
+		const char *name;
+		const char *labels;
+		const char *help;
+	} table[] = {
+		{ &own->hits, METRIC_COUNTER, "kapturefs_cache_hits_total", "",
+		  "Look-ups answered from what was known." },
+		{ &own->misses_cold, METRIC_COUNTER, "kapturefs_cache_misses_total",
+		  "reason=\"cold\"", "Look-ups that had to ask the API." },
+		{ &own->misses_expired, METRIC_COUNTER, "kapturefs_cache_misses_total",
+		  "reason=\"expired\"", "" },
+		{ &own->stale, METRIC_COUNTER, "kapturefs_stale_answers_total", "",
+		  "Old answers served because there was no new one." },
+		{ &own->fetches, METRIC_COUNTER, "kapturefs_fetches_total", "",
+		  "Keys fetched from the API, whatever the tries it took." },
+		{ &own->joined, METRIC_COUNTER, "kapturefs_fetches_joined_total", "",
+		  "Look-ups that joined a fetch under way." },
+		{ &own->hotset_hits, METRIC_COUNTER, "kapturefs_hotset_hits_total", "",
+		  "Customers found parsed in memory." },
+		{ &own->hotset_misses, METRIC_COUNTER, "kapturefs_hotset_misses_total", "",
+		  "Customers read from the cache file." },
+		{ &own->hotset_bytes, METRIC_GAUGE, "kapturefs_hotset_bytes", "",
+		  "Memory of the customers kept parsed." },
+	};
+
+	for (size_t i = 0; i < array_length(table); i++)
+		metrics_add_counter(metrics, table[i].counter, table[i].type, table[i].name,
+		                    table[i].labels, table[i].help);
+}
 
 static void deadlines_init(struct catalog *catalog, struct deadlines *deadlines,
                            uint64_t duration_ms)

@@ -18,6 +18,7 @@
 
 #include "kapturefs/base/buffer.h"
 #include "kapturefs/base/log.h"
+#include "kapturefs/base/metrics.h"
 #include "kapturefs/model/json.h"
 #include "kapturefs/model/payload.h"
 #include "kapturefs/store/kapture.h"
@@ -31,6 +32,26 @@ enum {
 	PAUSE_MAX_MS = 5000,
 };
 
+/* What one request came to, by the errno that it would be; found and absent have none. */
+static const struct outcome {
+	int error;
+	const char *label;
+} outcomes[] = {
+	{ 0, "outcome=\"found\"" },
+	{ 0, "outcome=\"absent\"" },
+	{ -EACCES, "outcome=\"refused\"" },
+	{ -EINVAL, "outcome=\"invalid\"" },
+	{ -EBUSY, "outcome=\"throttled\"" },
+	{ -EIO, "outcome=\"fault\"" },
+	{ -EHOSTUNREACH, "outcome=\"unreachable\"" },
+	{ -EPROTO, "outcome=\"malformed\"" },
+	{ -EFBIG, "outcome=\"too_big\"" },
+	{ -ETIMEDOUT, "outcome=\"timeout\"" },
+	{ 1, "outcome=\"other\"" },
+};
+
+enum { OUTCOME_FOUND, OUTCOME_ABSENT };
+
 struct kapture {
 	struct source source;
 	uv_loop_t *loop;
@@ -40,6 +61,8 @@ struct kapture {
 	char *request_members;
 	uint64_t timeout_ms;
 	uint32_t retries;
+	struct counter requests[array_length(outcomes)];
+	struct histogram durations;
 };
 
 struct source_fetch {
@@ -48,7 +71,8 @@ struct source_fetch {
 	char *body;
 	struct http_transfer *transfer;
 	uv_timer_t pause;
-	uint64_t deadline_ms; /* of the loop's clock */
+	uint64_t deadline_ms;    /* of the loop's clock */
+	uint64_t try_started_ns; /* of uv_hrtime() */
 	uint32_t tries;
 	source_done_fn *done;
 	void *userdata;
@@ -66,7 +90,10 @@ static struct verdict failure(int error, bool may_pass, const char *cause)
 	return (struct verdict){ { .error = error, .may_pass = may_pass }, cause, 0 };
 }
 
-/* Without the documented body there is only the HTTP code to go by; the page's table of error codes. */
+/*
+ * Without the documented body there is only the HTTP code to go by; the page's table of error
+ * codes.
+ */
 static struct verdict judge_status(long status, const struct payload *payload)
 {
 	if (status == 401 || status == 403)
@@ -149,6 +176,19 @@ static bool fetch_pause(struct source_fetch *fetch)
 	return uv_timer_start(&fetch->pause, pause_ended, pause_ms, 0) == 0;
 }
 
+static void count_try(const struct source_fetch *fetch, const struct source_answer *answer)
+{
+	struct kapture *kapture = fetch->kapture;
+	size_t i = answer->record ? OUTCOME_FOUND : OUTCOME_ABSENT;
+
+	if (answer->error) {
+		while (i < array_length(outcomes) - 1 && outcomes[i].error != answer->error)
+			i++;
+	}
+	counter_add(&kapture->requests[i], 1);
+	histogram_add(&kapture->durations, (uv_hrtime() - fetch->try_started_ns) / 1000);
+}
+
 static void try_done(void *userdata, const struct http_reply *reply)
 {
 	struct source_fetch *fetch = userdata;
@@ -168,6 +208,7 @@ static void try_done(void *userdata, const struct http_reply *reply)
 		verdict.status = reply->status;
 	}
 
+	count_try(fetch, &verdict.answer);
 	http_transfer_free(steal(&fetch->transfer));
 	if (!verdict.answer.may_pass || !fetch_pause(fetch))
 		fetch_conclude(fetch, &verdict);
@@ -189,6 +230,7 @@ static void fetch_try(struct source_fetch *fetch)
 	int r;
 
 	fetch->tries++;
+	fetch->try_started_ns = uv_hrtime();
 	r = http_start(kapture->http, &request, try_done, fetch, &fetch->transfer);
 	if (!r)
 		return;
@@ -364,4 +406,15 @@ void kapture_free(struct kapture *kapture)
 struct source *kapture_source(struct kapture *kapture)
 {
 	return &kapture->source;
+}
+
+void kapture_add_metrics(struct kapture *kapture, struct metrics *metrics)
+{
+	for (size_t i = 0; i < array_length(outcomes); i++)
+		metrics_add_counter(metrics, &kapture->requests[i], METRIC_COUNTER,
+		                    "kapturefs_api_requests_total", outcomes[i].label,
+		                    "Requests to the API by what came of them.");
+	metrics_add_histogram(metrics, &kapture->durations, "kapturefs_api_request_seconds", "",
+	                      "From the start of a request to the API, its wait for a connection "
+	                      "included, to the end of its reply.");
 }

@@ -77,7 +77,10 @@ exported int getaddrinfo(const char *name, const char *service, const struct add
 	return EAI_NONAME;
 }
 
-/* Of libuv: the watch for stalls, which is all that ticks every ten seconds, ticks a hundred times faster. */
+/*
+ * Of libuv: the watch for stalls, which is all that ticks every ten seconds, ticks a hundred
+ * times faster.
+ */
 exported int uv_timer_start(uv_timer_t *timer, uv_timer_cb fired, uint64_t timeout, uint64_t repeat)
 {
 	int (*start)(uv_timer_t *, uv_timer_cb, uint64_t, uint64_t);

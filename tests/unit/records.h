@@ -18,7 +18,10 @@ static inline struct record *make_record(const char *json)
 	return record;
 }
 
-/* The member at @path, names with slashes between them; "" is the customer. NULL if there is none. */
+/*
+ * The member at @path, names with slashes between them; "" is the customer. NULL if there is
+ * none.
+ */
 static inline const struct member *find_member(const struct record *record, const char *path)
 {
 	const struct member *member = record_member(record, 0);

@@ -1,21 +1,14 @@
 /* SPDX-License-Identifier: MIT */
 
 #include <errno.h>
-#include <fcntl.h>
-#include <signal.h>
 #include <stdarg.h>
 #include <stddef.h>
 #include <setjmp.h>
-#include <stdbool.h>
 #include <stdint.h>
-#include <stdio.h>
-#include <stdlib.h>
-#include <string.h>
-#include <sys/stat.h>
-#include <sys/wait.h>
-#include <unistd.h>
 #include <cmocka.h>
 
+#include "directory.h"
+#include "owner.h"
 #include "kapturefs/io/database.h"
 
 enum { APPLICATION_ID = 0x54455354 };
@@ -35,39 +28,6 @@ static const struct database_schema first = { APPLICATION_ID, first_migrations }
 static const struct database_schema second = { APPLICATION_ID, second_migrations };
 static const struct database_schema broken = { APPLICATION_ID, broken_migrations };
 static const struct database_schema other = { APPLICATION_ID + 1, first_migrations };
-
-struct fixture {
-	char directory[64];
-	char path[96];
-};
-
-struct content {
-	char *bytes;
-	size_t length;
-};
-
-static int set_up(void **state)
-{
-	struct fixture *fixture = calloc(1, sizeof(*fixture));
-
-	assert_non_null(fixture);
-	strcpy(fixture->directory, "/tmp/test_database.XXXXXX");
-	assert_non_null(mkdtemp(fixture->directory));
-	snprintf(fixture->path, sizeof(fixture->path), "%s/a.db", fixture->directory);
-	*state = fixture;
-	return 0;
-}
-
-static int tear_down(void **state)
-{
-	struct fixture *fixture = *state;
-	char command[96];
-
-	snprintf(command, sizeof(command), "rm -r %s", fixture->directory);
-	assert_int_equal(system(command), 0);
-	free(fixture);
-	return 0;
-}
 
 static sqlite3 *open_database(const char *path, const struct database_schema *schema)
 {
@@ -96,103 +56,6 @@ static int64_t query(sqlite3 *database, const char *sql)
 	value = sqlite3_column_int64(statement, 0);
 	sqlite3_finalize(statement);
 	return value;
-}
-
-static struct content read_content(const char *path)
-{
-	FILE *file = fopen(path, "r");
-	struct content content = { calloc(1, 1 << 20), 0 };
-
-	assert_non_null(file);
-	assert_non_null(content.bytes);
-	content.length = fread(content.bytes, 1, 1 << 20, file);
-	fclose(file);
-	return content;
-}
-
-static void write_content(const char *path, const void *bytes, size_t length)
-{
-	FILE *file = fopen(path, "w");
-
-	assert_non_null(file);
-	assert_int_equal(fwrite(bytes, 1, length, file), length);
-	assert_int_equal(fclose(file), 0);
-}
-
-static void assert_content(const char *path, const struct content *expected)
-{
-	struct content content = read_content(path);
-
-	assert_int_equal(content.length, expected->length);
-	assert_memory_equal(content.bytes, expected->bytes, expected->length);
-	free(content.bytes);
-}
-
-static void assert_mode(const char *path, mode_t expected)
-{
-	struct stat status;
-
-	assert_int_equal(stat(path, &status), 0);
-	assert_int_equal(status.st_mode & 07777, expected);
-}
-
-static const char *beside(const struct fixture *fixture, const char *suffix)
-{
-	static char path[128];
-
-	snprintf(path, sizeof(path), "%s%s", fixture->path, suffix);
-	return path;
-}
-
-static bool has_file(const struct fixture *fixture, const char *suffix)
-{
-	return access(beside(fixture, suffix), F_OK) == 0;
-}
-
-/* In another process: open, say so, and stay until killed. */
-static pid_t start_owner(const char *path, const struct database_schema *schema, const char *sql)
-{
-	sqlite3 *database;
-	int ready[2];
-	char byte;
-	pid_t pid;
-
-	assert_int_equal(pipe(ready), 0);
-	pid = fork();
-	assert_true(pid >= 0);
-	if (pid == 0) {
-		if (database_open(path, schema, &database) || database_run(database, sql))
-			_exit(1);
-		if (write(ready[1], "x", 1) != 1)
-			_exit(1);
-		for (;;)
-			pause();
-	}
-	close(ready[1]);
-	assert_int_equal(read(ready[0], &byte, 1), 1);
-	close(ready[0]);
-	return pid;
-}
-
-static void kill_owner(pid_t pid)
-{
-	assert_int_equal(kill(pid, SIGKILL), 0);
-	assert_int_equal(waitpid(pid, NULL, 0), pid);
-}
-
-/* What another process is told that tries to open the file. */
-static int open_elsewhere(const char *path)
-{
-	sqlite3 *database;
-	int status;
-	pid_t pid = fork();
-
-	assert_true(pid >= 0);
-	if (pid == 0)
-		_exit(database_open(path, &first, &database));
-	assert_int_equal(waitpid(pid, &status, 0), pid);
-	assert_true(WIFEXITED(status));
-	return WEXITSTATUS(status);
 }
 
 static void test_a_new_file_is_private_whatever_the_umask(void **state)
@@ -306,11 +169,11 @@ static void test_a_second_opening_in_one_process_is_refused_and_drops_no_lock(vo
 	sqlite3 *database = open_database(fixture->path, &first);
 
 	assert_refused(fixture->path, &first, DATABASE_BUSY);
-	assert_int_equal(open_elsewhere(fixture->path), DATABASE_BUSY);
+	assert_int_equal(open_elsewhere(fixture->path, &first), DATABASE_BUSY);
 	assert_int_equal(database_run(database, "INSERT INTO thing (text) VALUES ('a')"), 0);
-	assert_int_equal(open_elsewhere(fixture->path), DATABASE_BUSY);
+	assert_int_equal(open_elsewhere(fixture->path, &first), DATABASE_BUSY);
 	database_close(database);
-	assert_int_equal(open_elsewhere(fixture->path), 0);
+	assert_int_equal(open_elsewhere(fixture->path, &first), 0);
 }
 
 static void assert_foreign_and_untouched(const char *path)
@@ -325,6 +188,7 @@ static void assert_foreign_and_untouched(const char *path)
 static void test_a_file_that_is_no_database_is_foreign_and_untouched(void **state)
 {
 	static const char zeros[8192];
+	char lookalike[8192] = "anything";
 	struct fixture *fixture = *state;
 
 	write_content(fixture->path, "x", 1);
@@ -332,6 +196,9 @@ static void test_a_file_that_is_no_database_is_foreign_and_untouched(void **stat
 	write_content(fixture->path, zeros, sizeof(zeros));
 	assert_foreign_and_untouched(fixture->path);
 	write_content(fixture->path, "SQLite format 3", 16);
+	assert_foreign_and_untouched(fixture->path);
+	memcpy(lookalike + 68, "TEST", 4);
+	write_content(fixture->path, lookalike, sizeof(lookalike));
 	assert_foreign_and_untouched(fixture->path);
 	assert_false(has_file(fixture, "-wal"));
 	assert_false(has_file(fixture, "-journal"));
@@ -366,6 +233,23 @@ static void test_the_log_of_another_program_is_untouched(void **state)
 	assert_content(beside(fixture, "-wal"), &log);
 	assert_false(has_file(fixture, "-shm"));
 	free(log.bytes);
+}
+
+/* Nor is its unfinished transaction rolled back. */
+static void test_the_journal_of_another_program_is_untouched(void **state)
+{
+	struct fixture *fixture = *state;
+	struct content journal;
+
+	kill_owner(start_owner(fixture->path, NULL,
+	                       "PRAGMA cache_size = 1; CREATE TABLE theirs (a);"
+	                       "INSERT INTO theirs VALUES (zeroblob(100000));"
+	                       "BEGIN; UPDATE theirs SET a = randomblob(100000)"));
+	journal = read_content(beside(fixture, "-journal"));
+	assert_true(journal.length > 0);
+	assert_foreign_and_untouched(fixture->path);
+	assert_content(beside(fixture, "-journal"), &journal);
+	free(journal.bytes);
 }
 
 static void test_a_damaged_file_is_foreign_and_untouched(void **state)
@@ -566,6 +450,7 @@ int main(void)
 		in_a_directory(test_a_file_that_is_no_database_is_foreign_and_untouched),
 		in_a_directory(test_a_database_of_another_program_is_foreign_and_untouched),
 		in_a_directory(test_the_log_of_another_program_is_untouched),
+		in_a_directory(test_the_journal_of_another_program_is_untouched),
 		in_a_directory(test_a_damaged_file_is_foreign_and_untouched),
 		in_a_directory(test_what_is_no_file_is_foreign),
 		in_a_directory(test_a_linked_directory_may_lead_to_the_file),

@@ -6,12 +6,7 @@
 #include <stdint.h>
 #include <cmocka.h>
 
-#include "http_server.h"
-
-static void answer_hello(struct peer *peer)
-{
-	send_text(peer, "HTTP/1.1 200 OK\r\nContent-Length: 5\r\n\r\nhello");
-}
+#include "http_answers.h"
 
 static void test_a_reply_is_handed_over_with_its_status(void **state)
 {
@@ -27,11 +22,6 @@ static void test_a_reply_is_handed_over_with_its_status(void **state)
 	assert_non_null(strstr(fixture->last_request.data, "\r\n\r\n[{\"id\":1}]"));
 }
 
-static void answer_empty_404(struct peer *peer)
-{
-	send_text(peer, "HTTP/1.1 404 Not Found\r\nContent-Length: 0\r\n\r\n");
-}
-
 static void test_any_status_is_a_reply_and_no_body_is_empty(void **state)
 {
 	struct fixture *fixture = *state;
@@ -42,15 +32,22 @@ static void test_any_status_is_a_reply_and_no_body_is_empty(void **state)
 	assert_replied(fixture, &call, 404, "");
 }
 
+static char *make_body(size_t length)
+{
+	char *body = malloc(length + 1);
+
+	assert_non_null(body);
+	memset(body, 'x', length);
+	body[length] = '\0';
+	return body;
+}
+
 static void test_a_large_request_is_sent_without_asking_leave(void **state)
 {
 	struct fixture *fixture = *state;
 	struct call call = { 0 };
-	char *body = malloc(2000001);
+	char *body = make_body(2000000);
 
-	assert_non_null(body);
-	memset(body, 'x', 2000000);
-	body[2000000] = '\0';
 	fixture->answer = answer_hello;
 	start_with(fixture, &call, fixture->url, body, 20000);
 	assert_replied(fixture, &call, 200, "hello");
@@ -69,11 +66,6 @@ static void test_connections_are_kept(void **state)
 		assert_replied(fixture, &call, 200, "hello");
 	}
 	assert_int_equal(fixture->peer_count, 1);
-}
-
-static void answer_redirect(struct peer *peer)
-{
-	send_text(peer, "HTTP/1.1 302 Found\r\nLocation: /other\r\nContent-Length: 0\r\n\r\n");
 }
 
 static void test_a_redirect_is_not_followed(void **state)
@@ -186,6 +178,24 @@ static void test_a_kept_connection_that_is_dead_is_replaced(void **state)
 	assert_int_equal(fixture->requests, 39);
 }
 
+static void test_the_replacement_is_none_that_was_kept(void **state)
+{
+	struct fixture *fixture = *state;
+	struct call calls[4] = { 0 };
+
+	for (size_t i = 0; i < array_length(calls); i++)
+		start(fixture, &calls[i]);
+	wait_for(fixture, &fixture->requests, 4);
+	for (size_t i = 0; i < array_length(calls); i++) {
+		answer_hello(fixture->peers[i]);
+		assert_replied(fixture, &calls[i], 200, "hello");
+	}
+	fixture->answer = answer_once_then_reset;
+	start(fixture, &calls[0]);
+	assert_replied(fixture, &calls[0], 200, "hello");
+	assert_int_equal(fixture->peer_count, 5);
+}
+
 static void reset_second(struct peer *peer)
 {
 	if (peer->requests == 1)
@@ -196,11 +206,8 @@ static void test_also_when_it_dies_in_the_middle_of_the_request(void **state)
 {
 	struct fixture *fixture = *state;
 	struct call call = { 0 };
-	char *body = malloc(3000001);
+	char *body = make_body(3000000);
 
-	assert_non_null(body);
-	memset(body, 'x', 3000000);
-	body[3000000] = '\0';
 	fixture->answer = answer_hello;
 	fixture->peek = reset_second;
 	start(fixture, &call);
@@ -225,31 +232,6 @@ static void test_a_fresh_connection_that_breaks_is_eio_at_once(void **state)
 	}
 }
 
-static void answer_short(struct peer *peer)
-{
-	send_text(peer, "HTTP/1.1 200 OK\r\nContent-Length: 50\r\n\r\nhello");
-	hang_up(peer);
-}
-
-static void answer_no_http(struct peer *peer)
-{
-	send_text(peer, "220 mail.test ESMTP\r\n");
-	hang_up(peer);
-}
-
-static void answer_many_headers(struct peer *peer)
-{
-	send_text(peer, "HTTP/1.1 200 OK\r\n");
-	for (int i = 0; i < 2000; i++)
-		send_text(peer, "X-Padding: 0123456789012345678901234567890123456789\r\n");
-}
-
-static void answer_bad_gzip(struct peer *peer)
-{
-	send_text(peer, "HTTP/1.1 200 OK\r\nContent-Encoding: gzip\r\n"
-	                "Content-Length: 5\r\n\r\nhello");
-}
-
 static void test_what_is_no_whole_reply_is_eproto(void **state)
 {
 	static answer_fn *const answers[] = { answer_short, answer_no_http, answer_many_headers,
@@ -262,50 +244,6 @@ static void test_what_is_no_whole_reply_is_eproto(void **state)
 		start(fixture, &call);
 		assert_failed(fixture, &call, -EPROTO);
 	}
-}
-
-/* 10,000 and 30,000 times the letter a. */
-static const char small_gzip[] =
-        "\x1f\x8b\x08\x00\x00\x00\x00\x00\x02\xff\xed\xc1\x01\x0d\x00\x00\x00\xc2\xa0\xac"
-        "\xef\x5f\xc2\x1c\x6e\x40\x01\x00\x00\x00\x00\x00\x00\x00\x00\xc0\xbf\x01\x97\xd4"
-        "\x7e\x46\x10\x27\x00\x00";
-static const char large_gzip[] =
-        "\x1f\x8b\x08\x00\x00\x00\x00\x00\x02\xff\xed\xc1\x31\x01\x00\x00\x00\xc2\xa0\xac"
-        "\xeb\x5f\xc2\x12\x9e\x40\x01\x00\x00\x00\x00\x00\x00\x00\x00\x00\x00\x00\x00\x00"
-        "\x00\x00\x00\x00\x00\x00\x00\x00\x00\x00\x00\x00\x00\x00\x00\x7c\x0c\x41\xbf\x93"
-        "\x66\x30\x75\x00\x00";
-
-static void answer_gzip(struct peer *peer, const char *bytes, size_t length)
-{
-	char head[96];
-
-	snprintf(head, sizeof(head),
-	         "HTTP/1.1 200 OK\r\nContent-Encoding: gzip\r\nContent-Length: %zu\r\n\r\n",
-	         length);
-	send_text(peer, head);
-	send_bytes(peer, bytes, length);
-}
-
-static void answer_small_gzip(struct peer *peer)
-{
-	answer_gzip(peer, small_gzip, sizeof(small_gzip) - 1);
-}
-
-static void answer_large_gzip(struct peer *peer)
-{
-	answer_gzip(peer, large_gzip, sizeof(large_gzip) - 1);
-}
-
-static void answer_large_chunks(struct peer *peer)
-{
-	char chunk[0x1000 + 8];
-
-	send_text(peer, "HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n");
-	memset(chunk, 'a', sizeof(chunk));
-	memcpy(chunk, "1000\r\n", 6);
-	memcpy(chunk + sizeof(chunk) - 2, "\r\n", 2);
-	for (int i = 0; i < 6; i++)
-		send_bytes(peer, chunk, sizeof(chunk));
 }
 
 static void test_a_packed_reply_is_unpacked(void **state)
@@ -333,11 +271,6 @@ static void test_a_reply_over_the_limit_is_efbig_also_when_it_comes_small(void *
 		start(fixture, &call);
 		assert_failed(fixture, &call, -EFBIG);
 	}
-}
-
-static void answer_and_stop(struct peer *peer)
-{
-	send_text(peer, "HTTP/1.1 200 OK\r\nContent-Length: 50\r\n\r\nhello");
 }
 
 static void test_a_reply_that_stops_coming_is_etimedout_before_the_deadline(void **state)
@@ -419,17 +352,18 @@ static void test_a_silent_name_server_holds_nothing_up(void **state)
 	sem_post(&resolver);
 }
 
+/* Found out about all three in one event of the loop. */
 static void test_only_http_is_spoken(void **state)
 {
 	static const char *const urls[] = { "file:///etc/passwd", "ftp://127.0.0.1/",
 		                            "gopher://127.0.0.1/" };
 	struct fixture *fixture = *state;
-	struct call call = { 0 };
+	struct call calls[3] = { 0 };
 
-	for (size_t i = 0; i < array_length(urls); i++) {
-		start_with(fixture, &call, urls[i], "{}", 20000);
-		assert_failed(fixture, &call, -EPROTO);
-	}
+	for (size_t i = 0; i < array_length(urls); i++)
+		start_with(fixture, &calls[i], urls[i], "{}", 20000);
+	for (size_t i = 0; i < array_length(urls); i++)
+		assert_failed(fixture, &calls[i], -EPROTO);
 }
 
 static void collect_and_hang_up(struct peer *peer)
@@ -501,6 +435,7 @@ int main(void)
 		with_a_server(test_a_freed_transfer_is_never_heard_of_again),
 		with_a_server(test_the_callback_may_free_transfer_and_client),
 		with_a_server(test_a_kept_connection_that_is_dead_is_replaced),
+		with_a_server(test_the_replacement_is_none_that_was_kept),
 		with_a_server(test_also_when_it_dies_in_the_middle_of_the_request),
 		with_a_server(test_a_fresh_connection_that_breaks_is_eio_at_once),
 		with_a_server(test_what_is_no_whole_reply_is_eproto),

@@ -329,7 +329,9 @@ static void test_a_name_that_looks_cut_is_cut_when_its_tilde_does_not_fit(void *
 	}
 }
 
-/* Scraps of a hostile text, from a stretch of it, so that names of every sort are short and long. */
+/*
+ * Scraps of a hostile text, from a stretch of it, so that names of every sort are short and long.
+ */
 static struct name random_name(unsigned *seed)
 {
 	static const char text[] = "nnnnn%2F%7E%%25~0~~/.../\n\x1b[31m\x7f\xe2\x80\xae\xe2\x80\xa8"

@@ -1,11 +1,6 @@
 #pragma once
 /* SPDX-License-Identifier: MIT */
-/*
- * Each FUSE request into a question to the tree, and exactly one reply.
- *
- * A question that only the API can answer parks the request; when the key it lacks has been
- * answered, the request asks again.
- */
+/* Each FUSE request into a question to the tree, and exactly one reply. */
 
 #include <fuse_lowlevel.h>
 #include <stdbool.h>
@@ -13,6 +8,8 @@
 #include <uv.h>
 
 #include "kapturefs/base/base.h"
+#include "kapturefs/base/metrics.h"
+#include "kapturefs/fs/notifier.h"
 #include "kapturefs/fs/tree.h"
 #include "kapturefs/store/catalog.h"
 
@@ -27,14 +24,16 @@ struct filesystem_settings {
 /** Called once, when the kernel has been answered INIT and the mount is usable. */
 typedef void filesystem_ready_fn(void *userdata);
 
-/** Begin on @loop; @tree and @catalog outlive the file system. Returns 0 or -ENOMEM. */
+/** Begin on @loop; @tree, @catalog and @notifier outlive the file system. Returns 0 or -ENOMEM. */
 int filesystem_new(uv_loop_t *loop, struct tree *tree, struct catalog *catalog,
-                   const struct filesystem_settings *settings, filesystem_ready_fn *ready,
-                   void *userdata, struct filesystem **ret) must_check;
+                   struct notifier *notifier, const struct filesystem_settings *settings,
+                   filesystem_ready_fn *ready, void *userdata, struct filesystem **ret) must_check;
 
 /** End; no request may be waiting. The memory goes once the loop has run. NULL is ignored. */
 void filesystem_free(struct filesystem *filesystem);
 define_cleanup(struct filesystem *, filesystem_free);
+
+void filesystem_add_metrics(struct filesystem *filesystem, struct metrics *metrics);
 
 /** The handlers, for a session whose userdata is a channel with the file system as its userdata. */
 const struct fuse_lowlevel_ops *filesystem_operations(void);

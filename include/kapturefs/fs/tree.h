@@ -3,8 +3,8 @@
 /*
  * The tree of the mount: what a node is, what it contains, what its bytes are.
  *
- * Everything here looks at what is known now and starts nothing. What a
- * function cannot answer without asking the API is TREE_MISSING, and the query then names the key that it lacks.
+ * Everything here looks at what is known now and starts nothing. What a function cannot answer
+ * without asking the API is TREE_MISSING, and the query then names the key that it lacks.
  */
 
 #include <stdbool.h>
@@ -13,6 +13,8 @@
 #include <sys/types.h>
 
 #include "kapturefs/base/base.h"
+#include "kapturefs/fs/control.h"
+#include "kapturefs/fs/view.h"
 #include "kapturefs/store/catalog.h"
 
 struct tree;
@@ -26,15 +28,6 @@ struct tree_query {
 /** The outcome of a question that only the API can answer. */
 enum { TREE_MISSING = 1 };
 
-struct tree_attributes {
-	uint64_t number;
-	mode_t type; /* S_IFDIR, S_IFREG or S_IFLNK */
-	uint32_t links;
-	uint64_t size;
-	int64_t changed_ms; /* Unix time */
-	uint64_t valid_ms;  /* how long this may be taken for granted */
-};
-
 /** The whole content of a file or link, kept alive by what it owns. */
 struct tree_bytes {
 	const char *data;
@@ -46,23 +39,26 @@ struct tree_bytes {
 void tree_bytes_fini(struct tree_bytes *bytes);
 
 /**
- * Take one entry of a listing; false when there is no more room for it.
- * With number 0 in @attributes nothing but the entry's name and type is told. @cookie continues after it.
+ * Take one entry of a listing; false when there is no more room for it. With number 0 in
+ * @attributes nothing but the entry's name and type is told. @cookie continues after it.
  */
 typedef bool tree_emit_fn(void *userdata, const char *name,
                           const struct tree_attributes *attributes, bool is_whole, uint64_t cookie);
 
-/** Begin; @catalog outlives the tree. Returns 0 or -ENOMEM. */
-int tree_new(struct catalog *catalog, struct tree **ret) must_check;
+/** Begin; @catalog and @control outlive the tree. Returns 0 or -ENOMEM. */
+int tree_new(struct catalog *catalog, struct control *control, struct tree **ret) must_check;
 void tree_free(struct tree *tree);
 define_cleanup(struct tree *, tree_free);
 
 /*
- * All of these return 0, TREE_MISSING, or a negative errno: -ENOENT, -ESTALE for a node whose key or
- * customer is gone, -ENOTDIR, -EISDIR, -EINVAL, and what catalog_find() returns.
+ * All of these return 0, TREE_MISSING, or a negative errno: -ENOENT, -ESTALE for a node whose key
+ * or customer is gone, -ENOTDIR, -EISDIR, -EINVAL, and what catalog_find() returns.
  */
 
-/** The entry @name of the directory @number. With -ENOENT, ret->valid_ms tells how long that holds, 0 if it may change at any time. */
+/**
+ * The entry @name of the directory @number. With -ENOENT, ret->valid_ms tells how long that
+ * holds, 0 if it may change at any time.
+ */
 int tree_lookup(struct tree *tree, struct tree_query *query, uint64_t number, const char *name,
                 struct tree_attributes *ret) must_check;
 
@@ -77,7 +73,10 @@ int tree_read(struct tree *tree, struct tree_query *query, uint64_t number,
 int tree_readlink(struct tree *tree, struct tree_query *query, uint64_t number,
                   struct tree_bytes *ret) must_check;
 
-/** Hand the entries of a directory after @cookie (0: from the start), `.` and `..` included, to @emit until it has no room. */
+/**
+ * Hand the entries of a directory after @cookie (0: from the start), `.` and `..` included, to
+ * @emit until it has no room.
+ */
 int tree_list(struct tree *tree, struct tree_query *query, uint64_t number, uint64_t cookie,
               tree_emit_fn *emit, void *userdata) must_check;
 

@@ -1,6 +1,9 @@
 #pragma once
 /* SPDX-License-Identifier: MIT */
-/* A part of http: one curl handle, the rules that every request obeys, and what curl's errors mean. */
+/*
+ * A part of http: one curl handle, the rules that every request obeys, and what curl's errors
+ * mean.
+ */
 
 #include <curl/curl.h>
 #include <stdbool.h>

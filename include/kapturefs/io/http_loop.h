@@ -33,5 +33,8 @@ struct http_loop {
 int http_loop_init(struct http_loop *http_loop, uv_loop_t *uv, uint32_t connections_max,
                    const struct http_loop_events *events) must_check;
 
-/** End; every handle must have been removed. @closed runs from the loop; the memory is the caller's again. */
+/**
+ * End; every handle must have been removed. @closed runs from the loop; the memory is the
+ * caller's again.
+ */
 void http_loop_close(struct http_loop *http_loop, void (*closed)(struct http_loop *http_loop));

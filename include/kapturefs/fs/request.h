@@ -1,0 +1,63 @@
+#pragma once
+/* SPDX-License-Identifier: MIT */
+/*
+ * The life of a FUSE request, from its handler to its one reply.
+ *
+ * A request is served by asking the tree. What only the API can answer parks the request; when
+ * the key that it lacks has been answered, or the wait is over, it is served again.
+ */
+
+#include <fuse_lowlevel.h>
+#include <stdbool.h>
+#include <stdint.h>
+#include <uv.h>
+
+#include "kapturefs/base/base.h"
+#include "kapturefs/base/metrics.h"
+#include "kapturefs/fs/tree.h"
+#include "kapturefs/store/catalog.h"
+
+struct requests; /* all that are waiting */
+struct request;
+
+/**
+ * Reply and return 0; or return TREE_MISSING with request->query naming the key, or a negative
+ * errno to be replied.
+ */
+typedef int request_serve_fn(struct request *request);
+
+/** One request as a value; on the stack until it has to wait. */
+struct request {
+	struct requests *requests;
+	fuse_req_t req;
+	const char *operation; /* for the log */
+	request_serve_fn *serve;
+	void *context; /* the server's */
+	uint64_t number;
+	const char *name;
+	size_t size;
+	off_t offset;
+	bool plus;           /* of readdir: with nodes */
+	bool seeks_hole;     /* of lseek */
+	uint64_t started_ns; /* of uv_hrtime() */
+	struct tree_query query;
+};
+
+/** Begin on @loop; @catalog outlives it. Returns 0 or -ENOMEM. */
+int requests_new(uv_loop_t *loop, struct catalog *catalog, struct requests **ret) must_check;
+
+/** End; none may be waiting. The memory goes once the loop has run. NULL is ignored. */
+void requests_free(struct requests *requests);
+
+/** Register how many wait and how long each took. */
+void requests_add_metrics(struct requests *requests, struct metrics *metrics);
+
+/** A request that has just come. */
+struct request request_new(struct requests *requests, fuse_req_t req, uint64_t number,
+                           const char *operation, request_serve_fn *serve, void *context);
+
+/** Serve @request now, or later, when it has what it lacks. It is replied to exactly once. */
+void request_run(struct request *request);
+
+/** Reply @error (negative errno) to every waiting request. */
+void requests_fail_waiting(struct requests *requests, int error);

@@ -1,0 +1,59 @@
+#pragma once
+/* SPDX-License-Identifier: MIT */
+/* What of a customer's entry is shown, and how: attributes and bytes, without asking anybody. */
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <sys/types.h>
+
+#include "kapturefs/base/base.h"
+#include "kapturefs/base/buffer.h"
+#include "kapturefs/model/node.h"
+#include "kapturefs/store/catalog.h"
+
+struct tree_attributes {
+	uint64_t number;
+	mode_t type; /* S_IFDIR, S_IFREG or S_IFLNK */
+	uint32_t links;
+	uint64_t size;
+	int64_t changed_ms; /* Unix time */
+	uint64_t valid_ms;  /* how long this may be taken for granted */
+};
+
+/**
+ * `<key>`, `<key>.json` or `<key>.meta`: a node, and a link to it under the key's other
+ * spellings.
+ */
+struct view {
+	const char *suffix;
+	enum node_kind kind;
+	enum node_kind link;
+};
+
+/** The view that @name asks for, by its suffix; *@length becomes that of the key. */
+const struct view *view_by_name(const char *name, size_t *length);
+
+/** The view of nodes or links of @kind, or NULL. */
+const struct view *view_by_kind(enum node_kind kind);
+
+/**
+ * The attributes of @view of @entry, or of a link to it. @started_ms is when this run began.
+ * Returns 0 or -ENOMEM.
+ */
+int view_fill(const struct view *view, bool is_link, const struct catalog_entry *entry,
+              int64_t started_ms, uint64_t valid_ms, struct tree_attributes *ret) must_check;
+
+/** The attributes of a member of the entry's record. */
+void view_fill_member(const struct catalog_entry *entry, const struct member *member,
+                      uint64_t valid_ms, struct tree_attributes *ret);
+
+/** The attributes of `contacts/primary`, which must exist. */
+void view_fill_primary(const struct catalog_entry *entry, uint64_t valid_ms,
+                       struct tree_attributes *ret);
+
+/** Whether @directory shows a link `primary`. */
+bool view_has_primary(const struct record *record, const struct member *directory);
+
+/** Append what `<key>.meta` holds: one `name=value` a line. Errors as buffer_append(). */
+int view_print_meta(const struct catalog_entry *entry, struct buffer *text) must_check;

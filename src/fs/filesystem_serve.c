@@ -1,0 +1,261 @@
+/* SPDX-License-Identifier: MIT */
+/* The part of filesystem that asks the tree, and makes replies of its answers. */
+
+#include <errno.h>
+#include <limits.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/stat.h>
+
+#include "kapturefs/fs/filesystem_parts.h"
+#include "kapturefs/model/node.h"
+
+enum {
+	FILE_PERMISSIONS = 0444,
+	DIRECTORY_PERMISSIONS = 0555,
+	LINK_PERMISSIONS = 0777,
+	BLOCK_SIZE = 512,
+};
+
+static struct filesystem *filesystem_of(const struct request *request)
+{
+	return request->context;
+}
+
+/* Making replies */
+
+static struct timespec to_timespec(int64_t time_ms)
+{
+	return (struct timespec){ .tv_sec = time_ms / 1000, .tv_nsec = time_ms % 1000 * 1000000 };
+}
+
+static mode_t permissions(const struct filesystem *filesystem, mode_t type)
+{
+	if (type == S_IFLNK)
+		return LINK_PERMISSIONS;
+	return (type == S_IFDIR ? DIRECTORY_PERMISSIONS : FILE_PERMISSIONS) &
+	       ~filesystem->settings.umask;
+}
+
+static struct stat to_stat(const struct filesystem *filesystem,
+                           const struct tree_attributes *attributes)
+{
+	struct timespec changed = to_timespec(attributes->changed_ms);
+
+	return (struct stat){
+		.st_ino = attributes->number,
+		.st_mode = attributes->type | permissions(filesystem, attributes->type),
+		.st_nlink = attributes->links,
+		.st_uid = filesystem->settings.uid,
+		.st_gid = filesystem->settings.gid,
+		.st_size = (off_t)attributes->size,
+		.st_blocks = (blkcnt_t)((attributes->size + BLOCK_SIZE - 1) / BLOCK_SIZE),
+		.st_atim = changed,
+		.st_mtim = changed,
+		.st_ctim = changed,
+	};
+}
+
+static struct fuse_entry_param to_entry(const struct filesystem *filesystem,
+                                        const struct tree_attributes *attributes)
+{
+	double valid = (double)attributes->valid_ms / 1000;
+
+	return (struct fuse_entry_param){
+		.ino = attributes->number,
+		.attr = to_stat(filesystem, attributes),
+		.attr_timeout = valid,
+		.entry_timeout = valid,
+	};
+}
+
+/* Serving */
+
+int serve_lookup(struct request *request)
+{
+	struct tree_attributes attributes;
+	struct fuse_entry_param entry;
+	int r;
+
+	r = tree_lookup(filesystem_of(request)->tree, &request->query, request->number,
+	                request->name, &attributes);
+	if (r == -ENOENT && attributes.valid_ms > 0) {
+		/* An entry without a number: the kernel remembers that there is nothing. */
+		entry = (struct fuse_entry_param){
+			.entry_timeout = (double)attributes.valid_ms / 1000,
+		};
+		fuse_reply_entry(request->req, &entry);
+		return 0;
+	}
+	if (r)
+		return r;
+
+	entry = to_entry(filesystem_of(request), &attributes);
+	fuse_reply_entry(request->req, &entry);
+	return 0;
+}
+
+int serve_getattr(struct request *request)
+{
+	struct tree_attributes attributes;
+	struct stat status;
+	int r;
+
+	r = tree_stat(filesystem_of(request)->tree, &request->query, request->number, &attributes);
+	if (r)
+		return r;
+
+	status = to_stat(filesystem_of(request), &attributes);
+	fuse_reply_attr(request->req, &status, (double)attributes.valid_ms / 1000);
+	return 0;
+}
+
+/* The number under which readahead knows a directory of a customer's values, whatever the key. */
+static uint64_t directory_number(uint32_t customer, uint32_t ordinal)
+{
+	return node_pack((struct node){ NODE_FIELD, customer, ordinal });
+}
+
+/* Whoever reads the first value of a directory that has been listed reads the others next. */
+static void read_ahead(struct filesystem *filesystem, uint64_t number,
+                       const struct tree_bytes *bytes)
+{
+	const struct member *member;
+	struct node node;
+
+	if (!node_unpack(number, &node) || node.kind != NODE_FIELD)
+		return;
+	member = record_by_ordinal(bytes->record, node.ordinal);
+	if (readahead_is_first_read(
+	            &filesystem->readahead,
+	            directory_number(node.slot,
+	                             record_member(bytes->record, member->parent)->ordinal)))
+		notifier_push(filesystem->notifier, node.slot, bytes->record, member->parent);
+}
+
+int serve_read(struct request *request)
+{
+	cleanup(tree_bytes_fini) struct tree_bytes bytes = { 0 };
+	size_t offset = (size_t)request->offset;
+	size_t left;
+	int r;
+
+	r = tree_read(filesystem_of(request)->tree, &request->query, request->number, &bytes);
+	if (r)
+		return r;
+
+	left = offset < bytes.length ? bytes.length - offset : 0;
+	fuse_reply_buf(request->req, left ? bytes.data + offset : NULL,
+	               left < request->size ? left : request->size);
+	read_ahead(filesystem_of(request), request->number, &bytes);
+	return 0;
+}
+
+int serve_readlink(struct request *request)
+{
+	cleanup(tree_bytes_fini) struct tree_bytes bytes = { 0 };
+	char target[PATH_MAX];
+	int r;
+
+	r = tree_readlink(filesystem_of(request)->tree, &request->query, request->number, &bytes);
+	if (r)
+		return r;
+	if (bytes.length >= sizeof(target))
+		return -ENAMETOOLONG;
+
+	memcpy(target, bytes.data, bytes.length);
+	target[bytes.length] = '\0';
+	fuse_reply_readlink(request->req, target);
+	return 0;
+}
+
+/* A readdir reply that is being filled. */
+struct reply_listing {
+	const struct request *request;
+	char *bytes;
+	size_t length;
+	uint32_t customer; /* the slot, when values of one have been added */
+};
+
+static bool add_entry(void *userdata, const char *name, const struct tree_attributes *attributes,
+                      bool is_whole, uint64_t cookie)
+{
+	struct reply_listing *listing = userdata;
+	const struct request *request = listing->request;
+	struct fuse_entry_param entry = to_entry(filesystem_of(request), attributes);
+	size_t room = request->size - listing->length;
+	char *place = listing->bytes + listing->length;
+	struct node node;
+	size_t needed;
+
+	/* Without a number the kernel lists the entry and makes no node of it. */
+	if (!is_whole)
+		entry.ino = 0;
+	needed = request->plus ? fuse_add_direntry_plus(request->req, place, room, name, &entry,
+	                                                (off_t)cookie)
+	                       : fuse_add_direntry(request->req, place, room, name, &entry.attr,
+	                                           (off_t)cookie);
+	if (needed > room)
+		return false;
+
+	listing->length += needed;
+	if (request->plus && is_whole && node_unpack(attributes->number, &node) &&
+	    node.kind == NODE_FIELD)
+		listing->customer = node.slot;
+	return true;
+}
+
+static int reserve_listing(struct filesystem *filesystem, size_t size)
+{
+	char *bytes;
+
+	if (size <= filesystem->listing_size)
+		return 0;
+	bytes = realloc(filesystem->listing, size);
+	if (!bytes)
+		return -ENOMEM;
+
+	filesystem->listing = bytes;
+	filesystem->listing_size = size;
+	return 0;
+}
+
+int serve_list(struct request *request)
+{
+	struct filesystem *filesystem = filesystem_of(request);
+	struct reply_listing listing = { .request = request };
+	struct node node;
+	int r;
+
+	r = reserve_listing(filesystem, request->size);
+	if (r)
+		return r;
+	listing.bytes = filesystem->listing;
+	r = tree_list(filesystem->tree, &request->query, request->number, (uint64_t)request->offset,
+	              add_entry, &listing);
+	if (r)
+		return r;
+
+	fuse_reply_buf(request->req, listing.bytes, listing.length);
+	if (listing.customer && node_unpack(request->number, &node))
+		readahead_listed(&filesystem->readahead,
+		                 directory_number(listing.customer, node.ordinal));
+	return 0;
+}
+
+/* A file without holes: data up to its end, and one hole there. */
+int serve_lseek(struct request *request)
+{
+	struct tree_attributes attributes;
+	int r;
+
+	r = tree_stat(filesystem_of(request)->tree, &request->query, request->number, &attributes);
+	if (r)
+		return r;
+	if (request->offset < 0 || (uint64_t)request->offset >= attributes.size)
+		return -ENXIO;
+
+	fuse_reply_lseek(request->req,
+	                 request->seeks_hole ? (off_t)attributes.size : request->offset);
+	return 0;
+}

@@ -1,0 +1,228 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * The life of a request:
+ *
+ *   running   it lives on the stack of its handler and asks the tree
+ *   waiting   a copy on the heap holds a ticket for the key that it lacks
+ *   replied   gone
+ *
+ * A waiting request whose caller was interrupted is looked at again and again until the caller
+ * has a fatal signal pending, because the kernel tells of the first interruption only, and
+ * breaking a call for any signal would break programs that use timers.
+ */
+
+#include <assert.h>
+#include <errno.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "kapturefs/base/list.h"
+#include "kapturefs/base/log.h"
+#include "kapturefs/fs/caller.h"
+#include "kapturefs/fs/request.h"
+
+enum {
+	INTERRUPT_LOOK_MS = 10,
+	/*
+	 * A caller whose state cannot be seen, in another process namespace say, is let go after
+	 * this.
+	 */
+	INTERRUPT_GRACE_MS = 2000,
+};
+
+struct requests {
+	uv_loop_t *loop;
+	struct catalog *catalog;
+	struct list waiting;
+	struct list interrupted; /* those of the waiting whose caller was interrupted */
+	uv_timer_t interrupt_timer;
+	struct counter waiting_count;
+	struct histogram durations;
+};
+
+struct waiting {
+	struct request request;
+	struct list link;
+	struct list interrupted;
+	uint64_t interrupted_ms; /* of the loop's clock */
+	struct catalog_ticket *ticket;
+	char name[];
+};
+
+static void note_duration(const struct request *request)
+{
+	histogram_add(&request->requests->durations, (uv_hrtime() - request->started_ns) / 1000);
+}
+
+static void request_fail(const struct request *request, int error)
+{
+	log_debug("filesystem: %s failed node=%#llx error=%s", request->operation,
+	          (unsigned long long)request->number, strerrorname_np(-error));
+	note_duration(request);
+	fuse_reply_err(request->req, -error);
+}
+
+static void waiting_free(struct waiting *waiting)
+{
+	counter_subtract(&waiting->request.requests->waiting_count, 1);
+	list_remove(&waiting->link);
+	list_remove(&waiting->interrupted);
+	catalog_cancel(waiting->ticket);
+	free(waiting);
+}
+
+static void waiting_answered(void *userdata, const struct catalog_result *result)
+{
+	struct waiting *waiting = userdata;
+
+	waiting->ticket = NULL;
+	waiting->request.query.question.waited = true;
+	waiting->request.query.question.result = *result;
+	fuse_req_interrupt_func(waiting->request.req, NULL, NULL);
+	request_run(&waiting->request);
+	waiting_free(waiting);
+}
+
+static void waiting_fail(struct waiting *waiting, int error)
+{
+	request_fail(&waiting->request, error);
+	waiting_free(waiting);
+}
+
+static void look_at_interrupted(uv_timer_t *timer)
+{
+	struct requests *requests = container_of(timer, struct requests, interrupt_timer);
+	uint64_t now_ms = uv_now(requests->loop);
+	struct list *next;
+
+	for (struct list *link = requests->interrupted.next; link != &requests->interrupted;
+	     link = next) {
+		struct waiting *waiting = container_of(link, struct waiting, interrupted);
+		enum caller_state state = caller_state(fuse_req_ctx(waiting->request.req)->pid);
+		bool grace_over = now_ms - waiting->interrupted_ms >= INTERRUPT_GRACE_MS;
+
+		next = link->next;
+		if (state == CALLER_DYING || (state == CALLER_UNKNOWN && grace_over))
+			waiting_fail(waiting, -EINTR);
+	}
+	if (list_is_empty(&requests->interrupted))
+		uv_timer_stop(timer);
+}
+
+/* May run inside fuse_req_interrupt_func(), so it only makes a note. */
+static void waiting_interrupted(fuse_req_t req, void *userdata)
+{
+	struct waiting *waiting = userdata;
+	struct requests *requests = waiting->request.requests;
+
+	(void)req;
+	waiting->interrupted_ms = uv_now(requests->loop);
+	list_remove(&waiting->interrupted);
+	list_insert_before(&requests->interrupted, &waiting->interrupted);
+	uv_timer_start(&requests->interrupt_timer, look_at_interrupted, 0, INTERRUPT_LOOK_MS);
+}
+
+/* Copy the request to the heap and want the key that it lacks. */
+static int request_wait(const struct request *request)
+{
+	struct requests *requests = request->requests;
+	size_t name_size = request->name ? strlen(request->name) + 1 : 0;
+	struct waiting *waiting;
+	int r;
+
+	waiting = calloc(1, sizeof(*waiting) + name_size);
+	if (!waiting)
+		return -ENOMEM;
+
+	waiting->request = *request;
+	if (request->name)
+		waiting->request.name = memcpy(waiting->name, request->name, name_size);
+	list_init(&waiting->link);
+	list_init(&waiting->interrupted);
+	r = catalog_want(requests->catalog, &request->query.wanted, waiting_answered, waiting,
+	                 &waiting->ticket);
+	if (r) {
+		free(waiting);
+		return r;
+	}
+
+	counter_add(&requests->waiting_count, 1);
+	list_insert_before(&requests->waiting, &waiting->link);
+	fuse_req_interrupt_func(request->req, waiting_interrupted, waiting);
+	return 0;
+}
+
+/* The only place that knows that waiting exists. */
+void request_run(struct request *request)
+{
+	int r = request->serve(request);
+
+	if (r == TREE_MISSING)
+		r = request_wait(request);
+	else if (r == 0)
+		note_duration(request);
+	if (r < 0)
+		request_fail(request, r);
+}
+
+struct request request_new(struct requests *requests, fuse_req_t req, uint64_t number,
+                           const char *operation, request_serve_fn *serve, void *context)
+{
+	return (struct request){
+		.requests = requests,
+		.req = req,
+		.operation = operation,
+		.serve = serve,
+		.context = context,
+		.number = number,
+		.started_ns = uv_hrtime(),
+		.query.question.asked_ms = catalog_now_ms(requests->catalog),
+	};
+}
+
+void requests_fail_waiting(struct requests *requests, int error)
+{
+	while (!list_is_empty(&requests->waiting))
+		waiting_fail(container_of(requests->waiting.next, struct waiting, link), error);
+}
+
+/* Life cycle */
+
+int requests_new(uv_loop_t *loop, struct catalog *catalog, struct requests **ret)
+{
+	struct requests *requests = calloc(1, sizeof(*requests));
+
+	if (!requests)
+		return -ENOMEM;
+
+	requests->loop = loop;
+	requests->catalog = catalog;
+	list_init(&requests->waiting);
+	list_init(&requests->interrupted);
+	uv_timer_init(loop, &requests->interrupt_timer);
+	*ret = requests;
+	return 0;
+}
+
+void requests_add_metrics(struct requests *requests, struct metrics *metrics)
+{
+	metrics_add_counter(metrics, &requests->waiting_count, METRIC_GAUGE,
+	                    "kapturefs_pending_lookups", "",
+	                    "FUSE requests that wait for the API.");
+	metrics_add_histogram(metrics, &requests->durations, "kapturefs_fuse_request_seconds", "",
+	                      "From reading a FUSE request to its reply.");
+}
+
+static void requests_closed(uv_handle_t *handle)
+{
+	free(container_of(handle, struct requests, interrupt_timer));
+}
+
+void requests_free(struct requests *requests)
+{
+	if (!requests)
+		return;
+
+	assert(list_is_empty(&requests->waiting));
+	uv_close((uv_handle_t *)&requests->interrupt_timer, requests_closed);
+}

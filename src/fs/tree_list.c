@@ -1,0 +1,158 @@
+/* SPDX-License-Identifier: MIT */
+/* The part of tree that lists. */
+
+#include <errno.h>
+#include <sys/stat.h>
+
+#include "kapturefs/fs/tree_parts.h"
+
+enum {
+	COOKIE_DOT = 1,
+	COOKIE_DOT_DOT,
+	COOKIE_PRIMARY, /* contacts/primary, before the contacts */
+	COOKIE_FIRST,   /* then the entries' own: ordinals and slots */
+};
+
+struct listing {
+	tree_emit_fn *emit;
+	void *userdata;
+	uint64_t cookie; /* the last that was emitted */
+};
+
+static bool emit(struct listing *listing, const char *name,
+                 const struct tree_attributes *attributes, bool is_whole, uint64_t cookie)
+{
+	if (cookie <= listing->cookie)
+		return true;
+	if (!listing->emit(listing->userdata, name, attributes, is_whole, cookie))
+		return false;
+	listing->cookie = cookie;
+	return true;
+}
+
+static bool emit_dots(struct listing *listing, uint64_t number)
+{
+	const struct tree_attributes self = { .number = number, .type = S_IFDIR };
+
+	return emit(listing, ".", &self, false, COOKIE_DOT) &&
+	       emit(listing, "..", &self, false, COOKIE_DOT_DOT);
+}
+
+static int list_root(const struct tree *tree, struct listing *listing)
+{
+	struct tree_attributes attributes;
+
+	for (int kind = 0; kind < KEY_KINDS; kind++) {
+		tree_fill_top(tree, (struct node){ NODE_KEYS, (uint32_t)kind + 1, 0 }, &attributes);
+		if (!emit(listing, key_kind_facts((enum key_kind)kind)->directory, &attributes,
+		          true, COOKIE_FIRST + (uint64_t)kind))
+			return 0;
+	}
+	tree_fill_top(tree, (struct node){ NODE_CONTROL, 1, 0 }, &attributes);
+	emit(listing, CONTROL_DIRECTORY, &attributes, true, COOKIE_FIRST + KEY_KINDS);
+	return 0;
+}
+
+/* Names alone: a look at one makes the file. */
+static int list_control(const struct tree *tree, struct listing *listing)
+{
+	const char *name;
+
+	for (uint32_t place = 0; (name = control_name(tree->control, place)); place++) {
+		const struct tree_attributes attributes = {
+			.number = node_pack((struct node){ NODE_CONTROL_FILE, place + 1, 0 }),
+			.type = S_IFREG,
+		};
+
+		if (!emit(listing, name, &attributes, false, COOKIE_FIRST + place))
+			break;
+	}
+	return 0;
+}
+
+/* Only names and numbers: whoever lists a million keys does not want a million nodes. */
+static int list_keys(struct tree *tree, enum key_kind kind, struct listing *listing)
+{
+	uint32_t slot =
+	        listing->cookie >= COOKIE_FIRST ? (uint32_t)(listing->cookie - COOKIE_FIRST) : 0;
+	struct cache_key key;
+	int r;
+
+	for (;;) {
+		struct tree_attributes attributes = { .type = S_IFDIR };
+
+		r = catalog_next_key(tree->catalog, kind, slot, &key);
+		if (r)
+			return r == CATALOG_ABSENT ? 0 : r;
+
+		slot = key.slot;
+		attributes.number = node_pack((struct node){ NODE_DIRECTORY, slot, 0 });
+		if (!emit(listing, key.key.text, &attributes, false, COOKIE_FIRST + slot))
+			return 0;
+	}
+}
+
+static int list_members(const struct tree *tree, const struct catalog_entry *entry,
+                        const struct member *directory, struct listing *listing)
+{
+	const struct record *record = entry->customer.record;
+	uint64_t valid_ms = tree_valid_ms(tree, entry);
+	struct tree_attributes attributes;
+	const struct member *child;
+
+	if (view_has_primary(record, directory)) {
+		view_fill_primary(entry, valid_ms, &attributes);
+		if (!emit(listing, "primary", &attributes, true, COOKIE_PRIMARY))
+			return 0;
+	}
+
+	child = record_child_after(record, directory,
+	                           listing->cookie >= COOKIE_FIRST
+	                                   ? (uint32_t)(listing->cookie - COOKIE_FIRST)
+	                                   : 0);
+	for (; child; child = record_sibling(record, child)) {
+		view_fill_member(entry, child, valid_ms, &attributes);
+		if (!emit(listing, child->name, &attributes, true, COOKIE_FIRST + child->ordinal))
+			break;
+	}
+	return 0;
+}
+
+static int list_directory(struct tree *tree, const struct tree_query *query, struct node node,
+                          struct listing *listing)
+{
+	cleanup(catalog_entry_fini) struct catalog_entry entry = { 0 };
+	const struct member *directory;
+	int r;
+
+	r = tree_entry_now(tree, query, node, &entry);
+	if (r)
+		return r;
+	directory = record_by_ordinal(entry.customer.record, node.ordinal);
+	if (!directory || !member_is_directory(directory))
+		return -ESTALE;
+	return list_members(tree, &entry, directory, listing);
+}
+
+int tree_list(struct tree *tree, struct tree_query *query, uint64_t number, uint64_t cookie,
+              tree_emit_fn *emit_entry, void *userdata)
+{
+	struct listing listing = { emit_entry, userdata, cookie };
+	struct node node;
+
+	if (!node_unpack(number, &node))
+		return -ESTALE;
+	if (node.kind != NODE_ROOT && node.kind != NODE_KEYS && node.kind != NODE_DIRECTORY &&
+	    node.kind != NODE_CONTROL)
+		return -ENOTDIR;
+
+	if (!emit_dots(&listing, number))
+		return 0;
+	if (node.kind == NODE_ROOT)
+		return list_root(tree, &listing);
+	if (node.kind == NODE_KEYS)
+		return list_keys(tree, tree_keys_kind(node), &listing);
+	if (node.kind == NODE_CONTROL)
+		return list_control(tree, &listing);
+	return list_directory(tree, query, node, &listing);
+}

@@ -1,0 +1,188 @@
+/* SPDX-License-Identifier: MIT */
+
+#include <errno.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <time.h>
+
+#include "kapturefs/fs/view.h"
+
+enum { META_SIZE_MAX = 1024 };
+
+static const struct view views[] = {
+	{ ".json", NODE_JSON, NODE_JSON_LINK },
+	{ ".meta", NODE_META, NODE_META_LINK },
+	{ "", NODE_DIRECTORY, NODE_KEY_LINK },
+};
+
+const struct view *view_by_name(const char *name, size_t *length)
+{
+	const struct view *view = views;
+	size_t suffix_length;
+
+	for (;; view++) {
+		suffix_length = strlen(view->suffix);
+		if (*length >= suffix_length &&
+		    memcmp(name + *length - suffix_length, view->suffix, suffix_length) == 0)
+			break;
+	}
+	*length -= suffix_length;
+	return view;
+}
+
+const struct view *view_by_kind(enum node_kind kind)
+{
+	for (size_t i = 0; i < array_length(views); i++) {
+		if (views[i].kind == kind || views[i].link == kind)
+			return &views[i];
+	}
+	return NULL;
+}
+
+void view_fill_member(const struct catalog_entry *entry, const struct member *member,
+                      uint64_t valid_ms, struct tree_attributes *ret)
+{
+	bool is_directory = member_is_directory(member);
+
+	*ret = (struct tree_attributes){
+		.number = node_pack((struct node){
+		        is_directory ? NODE_DIRECTORY : NODE_FIELD,
+		        is_directory ? entry->key.slot : entry->customer.slot,
+		        member->ordinal,
+		}),
+		.type = is_directory ? S_IFDIR : S_IFREG,
+		.links = is_directory ? 1 : entry->customer.keys,
+		.size = member->value_length,
+		.changed_ms = member->changed_ms,
+		.valid_ms = valid_ms,
+	};
+}
+
+void view_fill_primary(const struct catalog_entry *entry, uint64_t valid_ms,
+                       struct tree_attributes *ret)
+{
+	const struct member *contacts = record_contacts(entry->customer.record);
+	const struct member *primary = record_primary_contact(entry->customer.record);
+
+	*ret = (struct tree_attributes){
+		.number = node_pack((struct node){ NODE_PRIMARY, entry->customer.slot, 0 }),
+		.type = S_IFLNK,
+		.links = entry->customer.keys,
+		.size = primary->name_length,
+		.changed_ms = contacts->changed_ms,
+		.valid_ms = valid_ms,
+	};
+}
+
+static void fill_json(const struct catalog_entry *entry, uint64_t valid_ms,
+                      struct tree_attributes *ret)
+{
+	size_t length;
+
+	record_json(entry->customer.record, &length);
+	*ret = (struct tree_attributes){
+		.number = node_pack((struct node){ NODE_JSON, entry->customer.slot, 0 }),
+		.type = S_IFREG,
+		.links = entry->customer.keys,
+		.size = length,
+		.changed_ms = record_member(entry->customer.record, 0)->changed_ms,
+		.valid_ms = valid_ms,
+	};
+}
+
+static void fill_link(const struct catalog_entry *entry, enum node_kind kind, size_t length,
+                      uint64_t valid_ms, struct tree_attributes *ret)
+{
+	*ret = (struct tree_attributes){
+		.number = node_pack((struct node){ kind, entry->key.slot, 0 }),
+		.type = S_IFLNK,
+		.links = 1,
+		.size = length,
+		.changed_ms = record_member(entry->customer.record, 0)->changed_ms,
+		.valid_ms = valid_ms,
+	};
+}
+
+static int print_time(struct buffer *text, const char *name, int64_t time_ms)
+{
+	time_t seconds = (time_t)(time_ms / 1000);
+	struct tm parts;
+	char date[sizeof("2024-05-02T16:15:42")];
+
+	gmtime_r(&seconds, &parts);
+	strftime(date, sizeof(date), "%Y-%m-%dT%H:%M:%S", &parts);
+	return buffer_print(text, "%s=%s.%03dZ\n", name, date, (int)(time_ms % 1000));
+}
+
+int view_print_meta(const struct catalog_entry *entry, struct buffer *text)
+{
+	int r;
+
+	r = buffer_print(text, "id=%s\nkey=%s:%s\n", record_id(entry->customer.record),
+	                 key_kind_facts(entry->key.key.kind)->word, entry->key.key.text);
+	if (!r)
+		r = print_time(text, "fetched", entry->key.fetched_ms);
+	if (!r)
+		r = print_time(text, "expires", entry->expires_ms);
+	if (!r)
+		r = print_time(text, "changed",
+		               record_member(entry->customer.record, 0)->changed_ms);
+	if (!r)
+		r = buffer_print(text, "state=%s\nsource=%s\n", entry->is_stale ? "stale" : "fresh",
+		                 entry->is_from_api ? "api" : "cache");
+	return r;
+}
+
+/*
+ * The text follows from the answer and its state alone, and so does the time at which it became
+ * what it is: whoever sees the same time may keep the text.
+ */
+static int fill_meta(const struct catalog_entry *entry, int64_t started_ms, uint64_t valid_ms,
+                     struct tree_attributes *ret)
+{
+	int64_t changed_ms = entry->is_from_api ? entry->key.fetched_ms : started_ms;
+	cleanup(buffer_fini) struct buffer text;
+	int r;
+
+	buffer_init(&text, META_SIZE_MAX);
+	r = view_print_meta(entry, &text);
+	if (r)
+		return r;
+
+	if (entry->is_stale && entry->expires_ms > changed_ms)
+		changed_ms = entry->expires_ms;
+	*ret = (struct tree_attributes){
+		.number = node_pack((struct node){ NODE_META, entry->key.slot, 0 }),
+		.type = S_IFREG,
+		.links = 1,
+		.size = text.length,
+		.changed_ms = changed_ms,
+		.valid_ms = valid_ms,
+	};
+	return 0;
+}
+
+bool view_has_primary(const struct record *record, const struct member *directory)
+{
+	return directory == record_contacts(record) && record_primary_contact(record) &&
+	       !record_child(record, directory, "primary", strlen("primary"));
+}
+
+int view_fill(const struct view *view, bool is_link, const struct catalog_entry *entry,
+              int64_t started_ms, uint64_t valid_ms, struct tree_attributes *ret)
+{
+	if (is_link) {
+		fill_link(entry, view->link, strlen(entry->key.key.text) + strlen(view->suffix),
+		          valid_ms, ret);
+		return 0;
+	}
+	if (view->kind == NODE_JSON) {
+		fill_json(entry, valid_ms, ret);
+		return 0;
+	}
+	if (view->kind == NODE_META)
+		return fill_meta(entry, started_ms, valid_ms, ret);
+
+	view_fill_member(entry, record_member(entry->customer.record, 0), valid_ms, ret);
+	return 0;
+}
