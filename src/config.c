@@ -79,6 +79,7 @@ static const struct option options[] = {
 	COUNT(max_connections, 1, 256, 8, "concurrent API requests"),
 	{ "memory", OPTION_SIZE, offsetof(struct config, memory), 0, UINT64_C(1) << 40,
 	  UINT64_C(64) << 20, "SIZE", "64M", "customers kept parsed in memory" },
+	COUNT(busy_poll, 0, 1000, 50, "microseconds to look for a next request before sleeping"),
 	TEXT(proxy, "URL", "none", "an HTTP proxy; the environment's is ignored"),
 	{ "offline", OPTION_FLAG, offsetof(struct config, offline), 0, 1, 0, "", "off",
 	  "never ask the API; serve what is cached, however old" },
@@ -104,6 +105,9 @@ static const struct option options[] = {
 	IGNORED("nouser"),
 	IGNORED("nofail"),
 	IGNORED("_netdev"),
+	IGNORED("dev"),
+	IGNORED("suid"),
+	IGNORED("exec"),
 	IGNORED("nosuid"),
 	IGNORED("nodev"),
 	IGNORED("noexec"),
@@ -390,6 +394,11 @@ static int set_url(struct config *config, const char *url, struct config_complai
 	size_t length = strlen(url);
 	bool is_clear = strncmp(url, "http://", 7) == 0;
 
+	/* What stands before an @ may be a password, so this one is not quoted. */
+	if (memchr(authority, '@', authority_length))
+		return config_complain(complaint, "the source has a user name in it; give "
+		                                  "https://host[:port][/prefix], and the token "
+		                                  "by token_file=PATH");
 	if (!is_clear && strncmp(url, "https://", 8) != 0)
 		return config_complain(complaint, "source %s: give a URL that begins with https://",
 		                       url);

@@ -5,15 +5,17 @@
  *   main          picks the subcommand
  *   command/      one file a subcommand; mount builds what follows and runs the loop
  *   config        options, secrets: what the user wants
- *   fs/           session (the mount) -> filesystem (requests, replies)
- *                 -> tree (what a node is, contains and holds)
+ *   fs/           session (the mount) -> filesystem (operations, replies) -> request (its life)
+ *                 -> tree (what a node is, contains and holds); control (.kapturefs);
+ *                 notifier (what the kernel is told unasked)
  *   store/        catalog (find, want) -> cache (what is kept) and
  *                 kapture (the API) through the interface in source.h
  *   model/        key, record, payload, naming, node: pure      io/  http, database: generic
- *   base/         log, buffer, list
+ *   base/         log, buffer, list, metrics
  *   sandbox/      a stand-in API to try all of it
  *
- * Everything runs on one thread, in the turns of one libuv loop.
+ * Everything runs on one thread, in the turns of one libuv loop; only the notifier's calls into
+ * the kernel, which may have to wait for a page, have a thread of their own.
  */
 
 #include <stdio.h>

@@ -43,7 +43,8 @@ struct config {
 	uint64_t connect_timeout;
 	uint64_t retries;
 	uint64_t max_connections;
-	uint64_t memory; /* bytes */
+	uint64_t memory;    /* bytes */
+	uint64_t busy_poll; /* microseconds */
 	uint64_t uid;
 	uint64_t gid;
 	uint64_t umask;
@@ -54,7 +55,9 @@ struct config {
 void config_init(struct config *config);
 void config_fini(struct config *config);
 
-/** Take @source: a sub domain, a host or a base URL. Returns 0, -EINVAL with *@complaint, -ENOMEM. */
+/**
+ * Take @source: a sub domain, a host or a base URL. Returns 0, -EINVAL with *@complaint, -ENOMEM.
+ */
 int config_set_source(struct config *config, const char *source,
                       struct config_complaint *complaint) must_check;
 
@@ -76,8 +79,8 @@ struct config_secrets {
 };
 
 /**
- * Read token, header and body files. Each must be a regular file, owned by the user or root, and accessible by its
- * owner only. Returns as config_set_source().
+ * Read token, header and body files. Each must be a regular file, owned by the user or root, and
+ * accessible by its owner only. Returns as config_set_source().
  */
 int config_read_secrets(const struct config *config, struct config_secrets *ret,
                         struct config_complaint *complaint) must_check;

@@ -93,7 +93,10 @@ int command_sandbox(int argc, char **argv)
 	if (optind < argc)
 		return print_usage(stderr, EXIT_USAGE);
 
-	/* Blocked before the server's threads start, so that they inherit it and the wait below gets them. */
+	/*
+	 * Blocked before the server's threads start: they inherit it, and the wait below gets
+	 * them.
+	 */
 	sigemptyset(&signals);
 	sigaddset(&signals, SIGINT);
 	sigaddset(&signals, SIGTERM);

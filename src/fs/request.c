@@ -23,7 +23,10 @@
 
 enum {
 	INTERRUPT_LOOK_MS = 10,
-	/* A caller whose state cannot be seen, in another process namespace say, is let go after this. */
+	/*
+	 * A caller whose state cannot be seen, in another process namespace say, is let go after
+	 * this.
+	 */
 	INTERRUPT_GRACE_MS = 2000,
 };
 

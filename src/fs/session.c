@@ -11,6 +11,7 @@
 #include "kapturefs/base/buffer.h"
 #include "kapturefs/base/log.h"
 #include "kapturefs/fs/channel.h"
+#include "kapturefs/fs/mounts.h"
 #include "kapturefs/fs/session.h"
 
 /* Requests served in one turn of the loop, so that answers from the API get theirs. */
@@ -27,6 +28,8 @@ struct session {
 	uv_poll_t poll;
 	struct notifier *notifier;
 	uint64_t busy_poll_ns;
+	char *mountpoint;
+	struct mounts_entry mounted;
 	session_ended_fn *ended;
 	void *userdata;
 };
@@ -142,9 +145,13 @@ static int mount_fuse_session(struct session *session, const char *mountpoint)
 	int flags;
 	int r;
 
+	session->mountpoint = strdup(mountpoint);
+	if (!session->mountpoint)
+		return -ENOMEM;
 	if (fuse_session_mount(session->fuse, mountpoint))
 		return -EIO;
 
+	session->mounted = mounts_find(mountpoint);
 	r = channel_attach(session->fuse);
 	if (r)
 		return r;
@@ -173,12 +180,26 @@ static uint64_t busy_poll_ns(const struct session_settings *settings)
 	return sysconf(_SC_NPROCESSORS_ONLN) > 1 ? (uint64_t)settings->busy_poll_us * 1000 : 0;
 }
 
+/* libfuse takes the mount away itself, unless its connection was aborted: then a dead one stays. */
+static void unmount(struct session *session)
+{
+	struct mounts_entry entry;
+
+	fuse_session_unmount(session->fuse);
+	if (!session->mounted.type[0])
+		return;
+	entry = mounts_find(session->mountpoint);
+	if (mounts_equal(&entry, &session->mounted))
+		mounts_detach(session->mountpoint);
+}
+
 static void session_free(struct session *session)
 {
 	if (session->fuse) {
-		fuse_session_unmount(session->fuse);
+		unmount(session);
 		fuse_session_destroy(session->fuse);
 	}
+	free(session->mountpoint);
 	free(session->buffer.mem);
 	free(session);
 }
@@ -230,8 +251,11 @@ void session_close(struct session *session)
 
 	uv_poll_stop(&session->poll);
 	end_notifier(session);
-	/* Unmounting closes the descriptor, which ends the connection, so no caller is left waiting. */
-	fuse_session_unmount(session->fuse);
+	/*
+	 * Unmounting closes the descriptor, which ends the connection, so no caller is left
+	 * waiting.
+	 */
+	unmount(session);
 	uv_close((uv_handle_t *)&session->poll, session_closed);
 }
 

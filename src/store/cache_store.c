@@ -1,5 +1,8 @@
 /* SPDX-License-Identifier: MIT */
-/* The part of cache that keeps answers. All but the functions at the end run inside a transaction. */
+/*
+ * The part of cache that keeps answers. All but the functions at the end run inside a
+ * transaction.
+ */
 
 #include <errno.h>
 #include <stdlib.h>

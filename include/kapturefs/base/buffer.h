@@ -23,7 +23,10 @@ void buffer_fini(struct buffer *buffer);
 /** Forget the content, keep the memory. */
 void buffer_clear(struct buffer *buffer);
 
-/** Append @length bytes. Returns 0, -EFBIG beyond the ceiling, -ENOMEM; on failure nothing changed. */
+/**
+ * Append @length bytes. Returns 0, -EFBIG beyond the ceiling, -ENOMEM; on failure nothing
+ * changed.
+ */
 int buffer_append(struct buffer *buffer, const void *bytes, size_t length) must_check;
 
 /** Append a string without its NUL; errors as buffer_append(). */
@@ -32,5 +35,8 @@ int buffer_append_text(struct buffer *buffer, const char *text) must_check;
 /** Append formatted text; errors as buffer_append(). */
 int buffer_print(struct buffer *buffer, const char *format, ...) must_check printf_like(2, 3);
 
-/** Hand the bytes over to the caller, who frees them; the buffer is empty again. NULL if it never held any. */
+/**
+ * Hand the bytes over to the caller, who frees them; the buffer is empty again. NULL if it never
+ * held any.
+ */
 char *buffer_steal(struct buffer *buffer);

@@ -21,7 +21,10 @@ struct metrics {
 
 enum metric_type { METRIC_COUNTER, METRIC_GAUGE, METRIC_HISTOGRAM };
 
-/** What every metric begins with. Metrics of one name stand together when they are registered one after the other. */
+/**
+ * What every metric begins with. Metrics of one name stand together when they are registered one
+ * after the other.
+ */
 struct metric {
 	struct list link;
 	enum metric_type type;

@@ -21,5 +21,8 @@ struct serve_settings {
  */
 void serve_harden(void);
 
-/** Mount and serve until unmounted or told to end by SIGTERM or SIGINT. Returns the exit status, its reason told on standard error. */
+/**
+ * Mount and serve until unmounted or told to end by SIGTERM or SIGINT. Returns the exit status,
+ * its reason told on standard error.
+ */
 int serve(const struct serve_settings *settings);

@@ -18,7 +18,9 @@
 
 enum { CHANNEL_OPERATIONS = 64 };
 
-/** The userdata of the session whose channel this is; zero but for its own userdata to begin with. */
+/**
+ * The userdata of the session whose channel this is; zero but for its own userdata to begin with.
+ */
 struct channel {
 	void *userdata;       /* for the session's handlers, see channel_userdata() */
 	uint64_t init_unique; /* of the INIT request while its reply is due */
@@ -30,7 +32,10 @@ struct channel {
 /** Register how often each operation was asked for. */
 void channel_add_metrics(struct channel *channel, struct metrics *metrics);
 
-/** Route the I/O of @session, mounted, through the channel that is its userdata. Returns 0 or a negative errno. */
+/**
+ * Route the I/O of @session, mounted, through the channel that is its userdata. Returns 0 or a
+ * negative errno.
+ */
 int channel_attach(struct fuse_session *session) must_check;
 
 /** The channel's userdata behind a request. */

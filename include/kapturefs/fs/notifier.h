@@ -34,7 +34,10 @@ void notifier_add_metrics(struct notifier *notifier, struct metrics *metrics);
 /** Start the thread, which tells the kernel by @session, mounted. Returns 0 or a negative errno. */
 int notifier_start(struct notifier *notifier, struct fuse_session *session) must_check;
 
-/** Drop the queue and have the thread end. It may still wait for a page, so keep serving until notifier_has_ended(). */
+/**
+ * Drop the queue and have the thread end. It may still wait for a page, so keep serving until
+ * notifier_has_ended().
+ */
 void notifier_stop(struct notifier *notifier);
 
 /** Whether no thread is there (any more); if so it has been joined. */
@@ -43,6 +46,9 @@ bool notifier_has_ended(struct notifier *notifier);
 /** What an answer changed: attributes at once, before this returns; pages soon after. */
 void notifier_answer_changed(struct notifier *notifier, const struct cache_change *change);
 
-/** Push the values in the directory at @directory, an index of @record, of the customer with the slot @customer. */
+/**
+ * Push the values in the directory at @directory, an index of @record, of the customer with the
+ * slot @customer.
+ */
 void notifier_push(struct notifier *notifier, uint32_t customer, struct record *record,
                    uint32_t directory);

@@ -20,7 +20,10 @@
 struct requests; /* all that are waiting */
 struct request;
 
-/** Reply and return 0; or return TREE_MISSING with request->query naming the key, or a negative errno to be replied. */
+/**
+ * Reply and return 0; or return TREE_MISSING with request->query naming the key, or a negative
+ * errno to be replied.
+ */
 typedef int request_serve_fn(struct request *request);
 
 /** One request as a value; on the stack until it has to wait. */

@@ -16,22 +16,28 @@ struct session_settings {
 	const char *mountpoint; /* absolute */
 	const char *source;     /* what the mount table shows as the device */
 	const char *options;    /* further mount options for libfuse, `a,b=c`, or NULL */
-	uint32_t
-	        busy_poll_us; /* how long to look for a next request before sleeping; 0: not at all */
+	uint32_t busy_poll_us;  /* how long to look for a next request before sleeping */
 };
 
-/** Called once, from the loop, when the mount has gone without session_close(): unmounted, or its connection aborted. */
+/**
+ * Called once, from the loop, when the mount has gone without session_close(): unmounted, or its
+ * connection aborted.
+ */
 typedef void session_ended_fn(void *userdata);
 
 /**
- * Mount, read-only, and serve @filesystem from @loop until session_close(); @notifier runs as long. Returns 0, -EINVAL for options that
- * libfuse does not know, -EIO when mounting failed (libfuse has said why on standard error), -ENOMEM.
+ * Mount, read-only, and serve @filesystem from @loop until session_close(); @notifier runs as
+ * long. Returns 0, -EINVAL for options that libfuse does not know, -EIO when mounting failed
+ * (libfuse has said why on standard error), -ENOMEM.
  */
 int session_open(uv_loop_t *loop, struct filesystem *filesystem, struct notifier *notifier,
                  const struct session_settings *settings, session_ended_fn *ended, void *userdata,
                  struct session **ret) must_check;
 
-/** Stop serving and unmount, even while files are open. The memory goes once the loop has run. NULL is ignored. */
+/**
+ * Stop serving and unmount, even while files are open. The memory goes once the loop has run.
+ * NULL is ignored.
+ */
 void session_close(struct session *session);
 define_cleanup(struct session *, session_close);
 

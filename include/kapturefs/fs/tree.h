@@ -3,8 +3,8 @@
 /*
  * The tree of the mount: what a node is, what it contains, what its bytes are.
  *
- * Everything here looks at what is known now and starts nothing. What a
- * function cannot answer without asking the API is TREE_MISSING, and the query then names the key that it lacks.
+ * Everything here looks at what is known now and starts nothing. What a function cannot answer
+ * without asking the API is TREE_MISSING, and the query then names the key that it lacks.
  */
 
 #include <stdbool.h>
@@ -39,8 +39,8 @@ struct tree_bytes {
 void tree_bytes_fini(struct tree_bytes *bytes);
 
 /**
- * Take one entry of a listing; false when there is no more room for it.
- * With number 0 in @attributes nothing but the entry's name and type is told. @cookie continues after it.
+ * Take one entry of a listing; false when there is no more room for it. With number 0 in
+ * @attributes nothing but the entry's name and type is told. @cookie continues after it.
  */
 typedef bool tree_emit_fn(void *userdata, const char *name,
                           const struct tree_attributes *attributes, bool is_whole, uint64_t cookie);
@@ -51,11 +51,14 @@ void tree_free(struct tree *tree);
 define_cleanup(struct tree *, tree_free);
 
 /*
- * All of these return 0, TREE_MISSING, or a negative errno: -ENOENT, -ESTALE for a node whose key or
- * customer is gone, -ENOTDIR, -EISDIR, -EINVAL, and what catalog_find() returns.
+ * All of these return 0, TREE_MISSING, or a negative errno: -ENOENT, -ESTALE for a node whose key
+ * or customer is gone, -ENOTDIR, -EISDIR, -EINVAL, and what catalog_find() returns.
  */
 
-/** The entry @name of the directory @number. With -ENOENT, ret->valid_ms tells how long that holds, 0 if it may change at any time. */
+/**
+ * The entry @name of the directory @number. With -ENOENT, ret->valid_ms tells how long that
+ * holds, 0 if it may change at any time.
+ */
 int tree_lookup(struct tree *tree, struct tree_query *query, uint64_t number, const char *name,
                 struct tree_attributes *ret) must_check;
 
@@ -70,7 +73,10 @@ int tree_read(struct tree *tree, struct tree_query *query, uint64_t number,
 int tree_readlink(struct tree *tree, struct tree_query *query, uint64_t number,
                   struct tree_bytes *ret) must_check;
 
-/** Hand the entries of a directory after @cookie (0: from the start), `.` and `..` included, to @emit until it has no room. */
+/**
+ * Hand the entries of a directory after @cookie (0: from the start), `.` and `..` included, to
+ * @emit until it has no room.
+ */
 int tree_list(struct tree *tree, struct tree_query *query, uint64_t number, uint64_t cookie,
               tree_emit_fn *emit, void *userdata) must_check;
 

@@ -21,7 +21,10 @@ struct tree_attributes {
 	uint64_t valid_ms;  /* how long this may be taken for granted */
 };
 
-/** `<key>`, `<key>.json` or `<key>.meta`: a node, and a link to it under the key's other spellings. */
+/**
+ * `<key>`, `<key>.json` or `<key>.meta`: a node, and a link to it under the key's other
+ * spellings.
+ */
 struct view {
 	const char *suffix;
 	enum node_kind kind;

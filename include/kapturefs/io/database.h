@@ -29,7 +29,10 @@ enum {
  */
 int database_open(const char *path, const struct database_schema *schema, sqlite3 **ret) must_check;
 
-/** Close after moving the write-ahead log into the file. Every statement must have been finalized. NULL is ignored. */
+/**
+ * Close after moving the write-ahead log into the file. Every statement must have been finalized.
+ * NULL is ignored.
+ */
 void database_close(sqlite3 *database);
 define_cleanup(sqlite3 *, database_close);
 

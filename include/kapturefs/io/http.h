@@ -20,9 +20,8 @@ struct http_settings {
 	const char *cafile; /* certificate authorities, or NULL for the system's */
 	const char *proxy;  /* URL, or NULL for none */
 	uint64_t connect_timeout_ms;
-	uint32_t
-	        concurrency_max; /* transfers in flight; the others wait their turn, first come, first served */
-	size_t body_size_max; /* decoded */
+	uint32_t concurrency_max; /* transfers in flight; others wait, first come, first served */
+	size_t body_size_max;     /* decoded */
 };
 
 struct http_request {
@@ -30,12 +29,11 @@ struct http_request {
 	const char *const *headers; /* complete lines `Name: value`, NULL at the end */
 	const char *body;
 	size_t body_length;
-	uint64_t
-	        timeout_ms; /* from http_start() to the end of the reply, the wait for a turn included */
+	uint64_t timeout_ms; /* from http_start() to the end of the reply, waiting included */
 };
 
 struct http_reply {
-	int error; /* 0 when a whole reply came, whatever its status; else a negative errno, see below */
+	int error;             /* 0: a whole reply came, of any status; or a negative errno */
 	const char *complaint; /* of an error: the cause in words, without URL and headers */
 	long status;
 	const char *body;
@@ -44,10 +42,16 @@ struct http_reply {
 
 typedef void http_done_fn(void *userdata, const struct http_reply *reply);
 
-/** Begin on @loop. @settings' strings are copied. Returns 0; -ENOSYS when libcurl would resolve names synchronously; -ENOMEM. */
+/**
+ * Begin on @loop. @settings' strings are copied. Returns 0; -ENOSYS when libcurl would resolve
+ * names synchronously; -ENOMEM.
+ */
 int http_new(uv_loop_t *loop, const struct http_settings *settings, struct http **ret) must_check;
 
-/** End; every transfer must have been freed. The memory goes once the loop has run. NULL is ignored. */
+/**
+ * End; every transfer must have been freed. The memory goes once the loop has run. NULL is
+ * ignored.
+ */
 void http_free(struct http *http);
 define_cleanup(struct http *, http_free);
 

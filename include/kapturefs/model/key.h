@@ -28,7 +28,10 @@ struct key {
 /** The outcome of key_parse() for a name that no customer can have. */
 enum { KEY_IMPOSSIBLE = 1 };
 
-/** What sets one kind apart: `by-phone`, `phone` in messages and `.meta`, and the API's request member. */
+/**
+ * What sets one kind apart: `by-phone`, `phone` in messages and `.meta`, and the API's request
+ * member.
+ */
 struct key_kind_facts {
 	const char *directory;
 	const char *word;

@@ -34,7 +34,7 @@ int payload_read(const char *body, size_t length, struct payload *ret) must_chec
 void payload_fini(struct payload *payload);
 
 /**
- * Build a record from one customer's object as sent, as record_json() gave it. Returns 0, -EPROTO if it is
- * not such an object, -ENOMEM.
+ * Build a record from one customer's object as sent, as record_json() gave it. Returns 0, -EPROTO
+ * if it is not such an object, -ENOMEM.
  */
 int payload_read_customer(const char *json, size_t length, struct record **ret) must_check;

@@ -70,7 +70,10 @@ const struct member *record_by_ordinal(const struct record *record, uint32_t ord
 const struct member *record_child(const struct record *record, const struct member *directory,
                                   const char *name, size_t length);
 
-/** The first child of @directory with an ordinal above @ordinal, or NULL; for listing step by step. */
+/**
+ * The first child of @directory with an ordinal above @ordinal, or NULL; for listing step by
+ * step.
+ */
 const struct member *record_child_after(const struct record *record, const struct member *directory,
                                         uint32_t ordinal);
 
@@ -90,22 +93,25 @@ const struct member *record_contacts(const struct record *record);
  */
 
 /**
- * Give @fresh the ordinals and times of @previous (NULL for a customer never seen): a member with the
- * same path and the same nature (file or directory) keeps its ordinal; a file with the
- * same value and type, and a directory in which nothing changed, keep their time; everything else gets @now_ms.
- * A directory changes when something below it changes, comes or goes.
+ * Give @fresh the ordinals and times of @previous (NULL for a customer never seen): a member with
+ * the same path and the same nature (file or directory) keeps its ordinal; a file with the same
+ * value and type, and a directory in which nothing changed, keep their time; everything else gets
+ * @now_ms. A directory changes when something below it changes, comes or goes.
  *
- * Must be called before the record is shared. Returns 0 with *@ret_changed telling whether any value changed, came or went;
- * -EFBIG when ordinals run out; -ENOMEM.
+ * Must be called before the record is shared. Returns 0 with *@ret_changed telling whether any
+ * value changed, came or went; -EFBIG when ordinals run out; -ENOMEM.
  */
 int record_settle(struct record *fresh, const struct record *previous, int64_t now_ms,
                   bool *ret_changed) must_check;
 
-/** The ordinals and times as compact bytes for the cache, NUL bytes included; the caller frees *@ret. Returns 0 or -ENOMEM. */
+/**
+ * The ordinals and times as compact bytes for the cache, NUL bytes included; the caller frees
+ * *@ret. Returns 0 or -ENOMEM.
+ */
 int record_save_identity(const struct record *record, char **ret, size_t *ret_length) must_check;
 
 /**
- * The inverse, on a record fresh from payload made from the same JSON. Returns 0, or -EILSEQ with the
- * record untouched when the bytes do not fit this record.
+ * The inverse, on a record fresh from payload made from the same JSON. Returns 0, or -EILSEQ with
+ * the record untouched when the bytes do not fit this record.
  */
 int record_load_identity(struct record *record, const char *bytes, size_t length) must_check;

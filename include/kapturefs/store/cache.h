@@ -63,7 +63,10 @@ int cache_open(const char *path, const char *source, struct cache **ret) must_ch
 void cache_close(struct cache *cache);
 define_cleanup(struct cache *, cache_close);
 
-/** The account (`cmId`) whose answers the cache holds, "" while it is not known; borrowed until the next store. */
+/**
+ * The account (`cmId`) whose answers the cache holds, "" while it is not known; borrowed until
+ * the next store.
+ */
 const char *cache_account(const struct cache *cache);
 
 /** Look a key up. Returns 0, CACHE_NONE or a negative errno. */
@@ -76,7 +79,9 @@ int cache_read_key(struct cache *cache, uint32_t slot, struct cache_key *ret) mu
 int cache_next_key(struct cache *cache, enum key_kind kind, uint32_t slot,
                    struct cache_key *ret) must_check;
 
-/** When the API last said that no customer has @key; Unix time in ms. Returns as cache_find_key(). */
+/**
+ * When the API last said that no customer has @key; Unix time in ms. Returns as cache_find_key().
+ */
 int cache_find_absent(struct cache *cache, const struct key *key,
                       int64_t *ret_fetched_ms) must_check;
 
@@ -87,15 +92,18 @@ int cache_read_customer(struct cache *cache, uint32_t slot, struct cache_custome
 int64_t cache_listing_changed_ms(const struct cache *cache, enum key_kind kind);
 
 /**
- * Keep the answer @record, fresh from payload, given at @now_ms to the question @key. It is settled against what was
- * known of the customer, becomes known and fresh by @key and by its id, and is on disk before this returns. Returns 0 with
- * *@ret to be ended by cache_change_fini(), or a negative errno and nothing changed; -EPROTO when the record belongs to
- * another account.
+ * Keep the answer @record, fresh from payload, given at @now_ms to the question @key. It is
+ * settled against what was known of the customer, becomes known and fresh by @key and by its id,
+ * and is on disk before this returns. Returns 0 with *@ret to be ended by cache_change_fini(), or
+ * a negative errno and nothing changed; -EPROTO when the record belongs to another account.
  */
 int cache_store(struct cache *cache, const struct key *key, struct record *record, int64_t now_ms,
                 struct cache_change *ret) must_check;
 
-/** Keep that at @now_ms no customer had @key; what led from it is forgotten. Otherwise as cache_store(). */
+/**
+ * Keep that at @now_ms no customer had @key; what led from it is forgotten. Otherwise as
+ * cache_store().
+ */
 int cache_store_absent(struct cache *cache, const struct key *key, int64_t now_ms,
                        struct cache_change *ret) must_check;
 

@@ -43,7 +43,10 @@ struct catalog_result {
 /** Runs exactly once, from the loop, never inside catalog_want(); the ticket is gone by then. */
 typedef void catalog_ready_fn(void *userdata, const struct catalog_result *result);
 
-/** What is asked, and when: an answer given after @asked_ms counts as fresh whatever its time to live. */
+/**
+ * What is asked, and when: an answer given after @asked_ms counts as fresh whatever its time to
+ * live.
+ */
 struct catalog_question {
 	int64_t asked_ms; /* Unix time */
 	bool waited;      /* a ticket has come back with @result: what is there now must do */
@@ -71,7 +74,10 @@ void catalog_add_metrics(struct catalog *catalog, struct metrics *metrics);
 int catalog_new(uv_loop_t *loop, struct cache *cache, struct source *source,
                 const struct catalog_settings *settings, struct catalog **ret) must_check;
 
-/** End: fetches are dropped; every ticket must have been cancelled or have come back. The memory goes once the loop has run. NULL is ignored. */
+/**
+ * End: fetches are dropped; every ticket must have been cancelled or have come back. The memory
+ * goes once the loop has run. NULL is ignored.
+ */
 void catalog_free(struct catalog *catalog);
 define_cleanup(struct catalog *, catalog_free);
 
@@ -107,8 +113,9 @@ int64_t catalog_listing_changed_ms(const struct catalog *catalog, enum key_kind 
 void catalog_entry_fini(struct catalog_entry *entry);
 
 /**
- * Have @key fetched, joining a fetch under way, and be told. @ready runs no later than the timeout, or
- * the patience if an old answer may be served. Returns 0 with the ticket in *@ret, or -ENOMEM.
+ * Have @key fetched, joining a fetch under way, and be told. @ready runs no later than the
+ * timeout, or the patience if an old answer may be served. Returns 0 with the ticket in *@ret, or
+ * -ENOMEM.
  */
 int catalog_want(struct catalog *catalog, const struct key *key, catalog_ready_fn *ready,
                  void *userdata, struct catalog_ticket **ret) must_check;

@@ -17,10 +17,16 @@ int hotset_new(size_t size_max, struct hotset **ret) must_check;
 void hotset_free(struct hotset *hotset);
 define_cleanup(struct hotset *, hotset_free);
 
-/** The customer with @slot, a reference of its record included, and true; or false. It now counts as just used. */
+/**
+ * The customer with @slot, a reference of its record included, and true; or false. It now counts
+ * as just used.
+ */
 bool hotset_find(struct hotset *hotset, uint32_t slot, struct cache_customer *ret);
 
-/** Keep @customer, taking a reference of its record, in place of what was kept for its slot. Without memory, nothing is kept. */
+/**
+ * Keep @customer, taking a reference of its record, in place of what was kept for its slot.
+ * Without memory, nothing is kept.
+ */
 void hotset_put(struct hotset *hotset, const struct cache_customer *customer);
 
 /** Forget the customer with @slot, if kept. */

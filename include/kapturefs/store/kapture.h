@@ -16,9 +16,8 @@ struct kapture_settings {
 	const char *base_url;       /* `https://host[:port][/prefix]`, without a slash at the end */
 	const char *token;          /* as issued */
 	const char *const *headers; /* more `Name: value` lines, NULL at the end, or NULL */
-	const char *
-	        request_members; /* the inside of a JSON object to add to every request's, or NULL */
-	uint64_t timeout_ms;     /* for one fetch, waits and tries included */
+	const char *request_members; /* the inside of a JSON object for every request, or NULL */
+	uint64_t timeout_ms;         /* for one fetch, waits and tries included */
 	uint32_t retries;
 	struct http_settings http;
 };
@@ -27,7 +26,9 @@ struct kapture_settings {
 int kapture_new(uv_loop_t *loop, const struct kapture_settings *settings,
                 struct kapture **ret) must_check;
 
-/** End; every fetch must have been freed. The memory goes once the loop has run. NULL is ignored. */
+/**
+ * End; every fetch must have been freed. The memory goes once the loop has run. NULL is ignored.
+ */
 void kapture_free(struct kapture *kapture);
 define_cleanup(struct kapture *, kapture_free);
 
