@@ -18,6 +18,7 @@ import pathlib
 import platform
 import re
 import shutil
+import signal
 import sys
 
 sys.path[:0] = [str(pathlib.Path(__file__).parent),
@@ -125,6 +126,8 @@ def main(arguments):
     parser.add_argument('--results', type=pathlib.Path, default=pathlib.Path('bench-results'),
                         help='directory of results (default: bench-results)')
     given = parser.parse_args(arguments)
+    # What is mounted and what is running ends with us, however we end.
+    signal.signal(signal.SIGTERM, lambda *_: sys.exit(128 + signal.SIGTERM))
     if unknown := set(given.names) - set(BENCHMARKS):
         parser.error(f'no such benchmark: {", ".join(sorted(unknown))}')
     if given.command != 'run':

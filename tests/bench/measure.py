@@ -19,6 +19,7 @@ import typing
 import harness
 import metrics
 
+DISTURBED_MAX = 10
 CLOCK_TICKS = os.sysconf('SC_CLK_TCK')
 
 
@@ -84,9 +85,26 @@ def alternate(contestants, rounds):
     names = list(contestants)
     for number in range(rounds):
         for name in names[number % len(names):] + names[:number % len(names)]:
-            contestants[name].prepare()
-            samples[name].append(contestants[name].run())
+            samples[name].append(undisturbed(contestants[name]))
     return samples
+
+
+def caches_dropped():
+    """How often somebody has had the kernel drop its caches, since it started."""
+    counts = dict(line.split() for line in pathlib.Path('/proc/vmstat').read_text().splitlines())
+    return int(counts['drop_pagecache']) + int(counts['drop_slab'])
+
+
+def undisturbed(contestant):
+    """The Sample of a run from whose preparation to whose end nobody dropped the caches."""
+    for _ in range(DISTURBED_MAX):
+        before = caches_dropped()
+        contestant.prepare()
+        sample = contestant.run()
+        if caches_dropped() == before:
+            return sample
+        say(f'{contestant.label}: somebody dropped the kernel\'s caches; once more')
+    raise Broken("somebody keeps dropping the kernel's caches")
 
 
 def say(text):

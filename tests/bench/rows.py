@@ -4,7 +4,7 @@
 import dataclasses
 import typing
 
-from judges import AtMostAbove, AtMostTimes, Shown, TimesFaster, exactly, fewer_than
+from judges import AtMostAbove, AtMostTimes, Exactly, FewerThan, Shown, TimesFaster
 from lookups import Crowd, One, OneForAll
 from passes import Neighbours, Passes
 
@@ -29,8 +29,8 @@ class Benchmark:
     rows: tuple
 
 
-FEW_KERNEL = fewer_than(100, 'kernel_requests', 'kernel requests')
-ONE_API = exactly(1, 'api_requests', 'API request')
+FEW_KERNEL = FewerThan(100, 'kernel_requests', 'kernel requests')
+ONE_API = Exactly(1, 'api_requests', 'API request')
 
 BENCHMARKS = {
     'P1': Benchmark(5, lambda: Passes(2000), (
@@ -46,7 +46,7 @@ BENCHMARKS = {
         Row('grep -r, 200 customers, kernel-cold', 'cold', 'sshfs-cold', TimesFaster(10)))),
     'P4': Benchmark(5, lambda: Crowd(1000), (
         Row('1,000 cold customers, 50 ms each, xargs -P 32', 'cold', 'ideal', AtMostTimes(1.15),
-            (exactly(1000, 'api_requests', 'API requests'),)),)),
+            (Exactly(1000, 'api_requests', 'API requests'),)),)),
     'P5': Benchmark(3, lambda: OneForAll(1000), (
         Row('1,000 readers of one cold customer at once', 'readers', 'latency', Shown(),
             (ONE_API,)),)),

@@ -62,15 +62,16 @@ def test_missed_time_says_no_and_is_no_failure():
 def test_one_wrong_count_in_any_run_says_no_and_is_a_failure():
     ours = measure.Result('us', 1, 'file', [measure.Sample(1, api_requests=count)
                                             for count in (1, 1, 2)])
-    found = line(ours, result(1), judges.Shown(), judges.exactly(1, 'api_requests', 'request'))
+    found = line(ours, result(1), judges.Shown(), judges.Exactly(1, 'api_requests', 'request'))
     assert 'NO' in found.cells
     assert bench.judge([found]) == 1
 
 
-def test_fewer_than_leaves_its_number_out():
-    count = judges.fewer_than(100, 'kernel_requests', 'requests')
-    assert count.holds([measure.Sample(1, kernel_requests=99)])
-    assert not count.holds([measure.Sample(1, kernel_requests=100)])
+def test_fewer_than_leaves_its_number_out_and_needs_one_run():
+    count = judges.FewerThan(100, 'kernel_requests', 'requests')
+    few, many = (measure.Sample(1, kernel_requests=number) for number in (99, 100))
+    assert count.holds([many, few])
+    assert not count.holds([many, many])
 
 
 @pytest.mark.parametrize('results, said', [({}, 'not run'),
@@ -90,6 +91,14 @@ def test_contestants_take_turns_and_none_always_begins():
     samples = measure.alternate({name: contestant(name) for name in 'abc'}, 3)
     assert ''.join(order) == 'aAbBcC' 'bBcCaA' 'cCaAbB'
     assert {name: len(found) for name, found in samples.items()} == {'a': 3, 'b': 3, 'c': 3}
+
+
+def test_run_during_which_caches_were_dropped_does_not_count(monkeypatch):
+    dropped = iter([1, 2, 2, 2])
+    monkeypatch.setattr(measure, 'caches_dropped', lambda: next(dropped))
+    times = iter([5.0, 1.0])
+    found = measure.undisturbed(measure.Contestant('us', lambda: measure.Sample(next(times))))
+    assert found.seconds == 1
 
 
 def all_results():
