@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: MIT
 """The benchmarks: measure them, print their table, publish it.
 
-    bench.py run P1 ...      measure; the results go into the directory of results
+    bench.py run P4 ...      measure; the results go into the directory of results
     bench.py table           print what was measured of this very program
     bench.py publish         write it where the README shows it
 

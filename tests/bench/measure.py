@@ -161,7 +161,7 @@ def grep(directory):
 
 def mount(source, directory, **options):
     """A mount whose lookups nothing but the API holds back."""
-    unpaced = {'rate': '100000/s', 'burst': '100000'} if has_option('rate') else {}
+    unpaced = {'rate': '10000/s', 'burst': '100000'} if has_option('rate') else {}
     return harness.Mount(source, directory, **{'ttl': '86400', **unpaced, **options})
 
 

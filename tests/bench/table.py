@@ -37,20 +37,20 @@ def number(value):
     return '' if value is None else f'{value:,.0f}'
 
 
-def line(name, row, results):
+def line(row, results):
     """The Line of a row; `results` is None where the benchmark was not run."""
     target = ', '.join(filter(None, (row.judge.text(), *(count.text() for count in row.counts))))
     ours, yardstick = (results or {}).get(row.ours), (results or {}).get(row.yardstick)
     if not ours or not yardstick:
         missing = 'not run' if results is None else 'not installed'
-        return Line((name, row.work, spread(ours) if ours else '', missing, '', target, '-',
+        return Line((row.number, row.work, spread(ours) if ours else '', missing, '', target, '-',
                      '', '', ''), None, True)
     holds = row.judge.holds(ours.seconds, yardstick.seconds)
     counts_hold = all(count.holds(ours.samples) for count in row.counts)
     verdict = '' if holds is None and not row.counts else \
         'yes' if holds is not False and counts_hold else 'NO'
     used = ours.median('processor_seconds')
-    return Line((name, row.work, spread(ours), f'{yardstick.label}: {spread(yardstick)}',
+    return Line((row.number, row.work, spread(ours), f'{yardstick.label}: {spread(yardstick)}',
                  row.judge.shown(ours.seconds, yardstick.seconds), target, verdict,
                  number(ours.median('kernel_requests')), number(ours.median('api_requests')),
                  '' if used is None else f'{used:.2f} s'), holds, counts_hold)
@@ -58,7 +58,7 @@ def line(name, row, results):
 
 def lines(results, benchmarks=BENCHMARKS):
     """`results`: {benchmark: {contestant: Result}}."""
-    return [line(name, row, results.get(name))
+    return [line(row, results.get(name))
             for name, benchmark in benchmarks.items() for row in benchmark.rows]
 
 

@@ -26,7 +26,7 @@ def result(*seconds, label='someone', units=1, **costs):
 
 
 def one_row(judge, *counts):
-    return {'P0': rows.Benchmark(1, None, (rows.Row('work', 'us', 'them', judge, counts),))}
+    return {'P0': rows.Benchmark(1, None, (rows.Row('P0', 'work', 'us', 'them', judge, counts),))}
 
 
 def line(ours, theirs, judge, *counts):
@@ -110,7 +110,7 @@ def all_results():
 
 
 def test_bars_are_as_long_as_the_logarithms_of_their_times():
-    results = {'P1': {'warm': result(1e-5, label='warm'), 'plain': result(1e-3, label='plain')}}
+    results = {'P1-P2': {'warm': result(1e-5, label='warm'), 'plain': result(1e-3, label='plain')}}
     document = xml.etree.ElementTree.fromstring(picture.svg(results, 'a < b'))
     widths = [float(bar.get('width')) for bar in document.iter(f'{SVG}rect')]
     assert widths == [0, picture.Axis([1e-5, 1e-3]).width]
@@ -153,12 +153,12 @@ class Setting:
 
 
 def test_results_of_another_build_are_not_shown(tmp_path, program, monkeypatch):
-    monkeypatch.setitem(rows.BENCHMARKS, 'P1',
-                        rows.Benchmark(2, Setting, rows.BENCHMARKS['P1'].rows))
-    measured = bench.run('P1', tmp_path)
+    monkeypatch.setitem(rows.BENCHMARKS, 'P1-P2',
+                        rows.Benchmark(2, Setting, rows.BENCHMARKS['P1-P2'].rows))
+    measured = bench.run('P1-P2', tmp_path)
     assert list(measured) == ['warm', 'plain']
     kept, place = bench.load(tmp_path)
-    assert kept == {'P1': measured}
+    assert kept == {'P1-P2': measured}
     assert place
     program.write_text('built again')
     assert bench.load(tmp_path) == ({}, '')
@@ -179,5 +179,5 @@ def test_readme_keeps_what_is_around_the_table(tmp_path, monkeypatch):
 def test_half_a_measurement_is_not_published(tmp_path, monkeypatch):
     monkeypatch.setattr(bench, 'PUBLISHED', pathlib.Path(tmp_path / 'results'))
     with pytest.raises(SystemExit):
-        bench.publish({'P1': all_results()['P1']}, 'somewhere')
+        bench.publish({'P1-P2': all_results()['P1-P2']}, 'somewhere')
     assert not (tmp_path / 'results').exists()

@@ -15,6 +15,7 @@ import socket
 import subprocess
 
 import harness
+import measure
 
 DEBIAN_SBIN = '/usr/sbin'
 SSHD = shutil.which('sshd', path=os.environ.get('PATH', '') + ':' + DEBIAN_SBIN)
@@ -33,6 +34,7 @@ class Neighbour:
         self.directory = directory
         self.path = directory / 'mnt'
         self.process = None
+        self.warm_since = None      # measure.caches_dropped() when everything had been read
 
     @classmethod
     def is_installed(cls):
@@ -73,12 +75,24 @@ class Neighbour:
         finally:
             self.process.kill()
             self.process.wait()
-            self.process = None
+            self.process = self.warm_since = None
             harness.unmount_whatever_it_takes(self.path)
 
     def remount(self):
         self.unmount()
         self.mount()
+
+    def grep(self):
+        dropped = measure.caches_dropped()
+        seconds = measure.grep(self.path)
+        self.warm_since = dropped
+        return seconds
+
+    def warm(self):
+        """Have the kernel read everything once, unless it has: a pass takes its time."""
+        self.mount()
+        if self.warm_since != measure.caches_dropped():
+            self.grep()
 
 
 class Rclone(Neighbour):
