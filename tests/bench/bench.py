@@ -63,13 +63,17 @@ def run(name, directory):
         results = {contestant: measure.Result(contestants[contestant].label, setting.units,
                                               setting.UNIT, found)
                    for contestant, found in samples.items()}
+        keep(name, results, directory)
+        measure.say(f'{name}: clearing away')
+    return results
+
+
+def keep(name, results, directory):
     directory.mkdir(parents=True, exist_ok=True)
     (directory / f'{name}.json').write_text(json.dumps({
-        'program': program(), 'machine': machine(),
-        'date': datetime.date.today().isoformat(), 'load': os.getloadavg()[2],
+        'program': program(), 'machine': machine(), 'date': datetime.date.today().isoformat(),
         'results': {contestant: dataclasses.asdict(result)
                     for contestant, result in results.items()}}, indent='\t') + '\n')
-    return results
 
 
 def load(directory):

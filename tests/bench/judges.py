@@ -85,11 +85,12 @@ class Exactly:
 
 @dataclasses.dataclass(frozen=True)
 class FewerThan(Exactly):
-    """In one run at least: a kernel that needs the memory of its caches asks again for what it gave
-    up, which adds requests and takes none away."""
+    """In one run at least, and without those that a kernel short of memory makes a second time for
+    pages that it had: they say something of the machine."""
 
     def text(self):
         return f'fewer than {self.number:,} {self.what}'
 
     def holds(self, samples):
-        return any(getattr(sample, self.cost) < self.number for sample in samples)
+        return any(getattr(sample, self.cost) - (sample.reclaimed or 0) < self.number
+                   for sample in samples)

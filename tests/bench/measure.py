@@ -35,6 +35,7 @@ class Sample:
     processor_seconds: float | None = None     # of the daemon
     kernel_requests: int | None = None
     api_requests: int | None = None
+    reclaimed: int | None = None               # pages asked for again, of the whole machine
 
 
 @dataclasses.dataclass
@@ -89,10 +90,19 @@ def alternate(contestants, rounds):
     return samples
 
 
+def kernel_counter(*names):
+    lines = pathlib.Path('/proc/vmstat').read_text().splitlines()
+    return sum(int(value) for name, value in map(str.split, lines) if name in names)
+
+
 def caches_dropped():
     """How often somebody has had the kernel drop its caches, since it started."""
-    counts = dict(line.split() for line in pathlib.Path('/proc/vmstat').read_text().splitlines())
-    return int(counts['drop_pagecache']) + int(counts['drop_slab'])
+    return kernel_counter('drop_pagecache', 'drop_slab')
+
+
+def pages_refaulted():
+    """Pages of files that were read once more because the kernel had taken their memory."""
+    return kernel_counter('workingset_refault_file')
 
 
 def undisturbed(contestant):
@@ -137,6 +147,7 @@ class Costs:
         self.kernel_requests = metrics.Metrics(mount).fuse()
         self.api_requests = sandbox.requests()
         self.processor_seconds = processor_seconds(mount.process)
+        self.refaulted = pages_refaulted()
 
     def sample(self, seconds):
         """The Sample of a run that began when this object was made."""
@@ -145,7 +156,8 @@ class Costs:
         return Sample(
             seconds, used,
             int(now.fuse() - self.kernel_requests),
-            self.sandbox.requests() - self.api_requests)
+            self.sandbox.requests() - self.api_requests,
+            pages_refaulted() - self.refaulted)
 
 
 def grep(directory):

@@ -37,6 +37,13 @@ def number(value):
     return '' if value is None else f'{value:,.0f}'
 
 
+def kernel_requests(result):
+    requests, reclaimed = result.median('kernel_requests'), result.median('reclaimed')
+    # A few are of no account; where there are many, they explain what would look wrong.
+    return number(requests) + (f' ({number(reclaimed)} reclaimed)'
+                               if requests and reclaimed and reclaimed > requests / 10 else '')
+
+
 def line(row, results):
     """The Line of a row; `results` is None where the benchmark was not run."""
     target = ', '.join(filter(None, (row.judge.text(), *(count.text() for count in row.counts))))
@@ -52,7 +59,7 @@ def line(row, results):
     used = ours.median('processor_seconds')
     return Line((row.number, row.work, spread(ours), f'{yardstick.label}: {spread(yardstick)}',
                  row.judge.shown(ours.seconds, yardstick.seconds), target, verdict,
-                 number(ours.median('kernel_requests')), number(ours.median('api_requests')),
+                 kernel_requests(ours), number(ours.median('api_requests')),
                  '' if used is None else f'{used:.2f} s'), holds, counts_hold)
 
 

@@ -72,6 +72,7 @@ def test_fewer_than_leaves_its_number_out_and_needs_one_run():
     few, many = (measure.Sample(1, kernel_requests=number) for number in (99, 100))
     assert count.holds([many, few])
     assert not count.holds([many, many])
+    assert count.holds([measure.Sample(1, kernel_requests=160, reclaimed=61)])
 
 
 @pytest.mark.parametrize('results, said', [({}, 'not run'),
