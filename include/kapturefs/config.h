@@ -43,8 +43,10 @@ struct config {
 	uint64_t connect_timeout;
 	uint64_t retries;
 	uint64_t max_connections;
-	uint64_t memory;    /* bytes */
-	uint64_t busy_poll; /* microseconds */
+	uint64_t memory;     /* bytes */
+	uint64_t cache_size; /* bytes */
+	uint64_t retain;     /* days */
+	uint64_t busy_poll;  /* microseconds */
 	uint64_t uid;
 	uint64_t gid;
 	uint64_t umask;

@@ -40,10 +40,13 @@ static void free_text(char **text)
 	free(*text);
 }
 
+/* The first bytes of every SQLite file, the NUL included. */
+static const char magic[16] = "SQLite format 3";
+
 /* What is left after a failure is left alone: no checkpoint, see connect_file(). */
 static void abandon(sqlite3 **database)
 {
-	sqlite3_close(*database);
+	database_abandon(*database);
 }
 
 static const char *code_name(int code)
@@ -108,7 +111,7 @@ static int refusal(sqlite3 *database, int code, const char *operation)
 		return DATABASE_BUSY;
 	case SQLITE_CORRUPT:
 	case SQLITE_NOTADB:
-		return DATABASE_FOREIGN;
+		return DATABASE_DAMAGED;
 	default:
 		return database_errno(database, code, operation);
 	}
@@ -235,6 +238,25 @@ static int32_t application_of(const unsigned char *header)
 }
 
 /*
+ * A header that bears our mark is of a file of ours, damaged or not; and so is one that nobody else
+ * can miss: all zeros, or cut short.
+ */
+static int judge(const unsigned char *header, sqlite3_int64 size, int32_t application_id)
+{
+	static const unsigned char zeros[HEADER_SIZE];
+	size_t length = size < HEADER_SIZE ? (size_t)size : HEADER_SIZE;
+	bool has_magic =
+	        memcmp(header, magic, length < sizeof(magic) ? length : sizeof(magic)) == 0;
+	bool has_mark = application_of(header) == application_id;
+
+	if (has_mark)
+		return has_magic ? 0 : DATABASE_DAMAGED;
+	if (memcmp(header, zeros, length) == 0 || (length < HEADER_SIZE && has_magic))
+		return DATABASE_DAMAGED;
+	return DATABASE_FOREIGN;
+}
+
+/*
  * Whether the file may become ours, by its first bytes alone, read through the descriptor that
  * SQLite has open.
  */
@@ -260,7 +282,7 @@ static int inspect(sqlite3 *database, const struct database_schema *schema, bool
 	*ret_new = size == 0;
 	if (size == 0)
 		return 0;
-	return application_of(header) == schema->application_id ? 0 : DATABASE_FOREIGN;
+	return judge(header, size, schema->application_id);
 }
 
 /*
@@ -296,7 +318,7 @@ static int read_version(sqlite3 *database, int32_t version_max, int32_t *ret)
 
 	version = sqlite3_column_int(statement, 0);
 	if (version < 0)
-		return DATABASE_FOREIGN;
+		return DATABASE_DAMAGED;
 	if (version > version_max)
 		return DATABASE_NEWER;
 	*ret = version;
@@ -348,6 +370,12 @@ static int migrate(sqlite3 *database, const struct database_schema *schema, int3
 	char sql[64];
 	int r = 0;
 
+	/*
+	 * By this a file can give pages back step by step. To change it takes a VACUUM, which is
+	 * nothing as long as there are no tables.
+	 */
+	if (version == 0)
+		r = execute(database, "PRAGMA auto_vacuum = INCREMENTAL; VACUUM", "configure");
 	for (; !r && schema->migrations[version]; version++) {
 		snprintf(sql, sizeof(sql), "PRAGMA user_version = %d", version + 1);
 		r = execute(database, "BEGIN IMMEDIATE", "migrate");
@@ -380,6 +408,16 @@ static int enter_wal(sqlite3 *database)
 	return -EIO;
 }
 
+/* Whoever owns a damaged file all the same holds a lock that keeps us from reading. */
+static int check_unowned(sqlite3 *database)
+{
+	int r = execute(database, settings, "configure");
+
+	if (!r || r == DATABASE_DAMAGED)
+		r = execute(database, "BEGIN EXCLUSIVE", "lock");
+	return r == DATABASE_BUSY ? r : DATABASE_DAMAGED;
+}
+
 static int adopt(sqlite3 *database, const char *path, const struct database_schema *schema)
 {
 	int32_t version = 0;
@@ -387,6 +425,8 @@ static int adopt(sqlite3 *database, const char *path, const struct database_sche
 	int r;
 
 	r = inspect(database, schema, &new);
+	if (r == DATABASE_DAMAGED)
+		return check_unowned(database);
 	if (!r && is_file(path))
 		r = make_private(path);
 	if (!r)
@@ -432,6 +472,19 @@ void database_close(sqlite3 *database)
 	code = sqlite3_wal_checkpoint_v2(database, NULL, SQLITE_CHECKPOINT_TRUNCATE, NULL, NULL);
 	if (code)
 		(void)!database_errno(database, code, "checkpoint");
+	code = sqlite3_close(database);
+	assert(code == SQLITE_OK);
+	(void)code;
+}
+
+void database_abandon(sqlite3 *database)
+{
+	int code;
+
+	if (!database)
+		return;
+
+	(void)checkpoint_on_close(database, false);
 	code = sqlite3_close(database);
 	assert(code == SQLITE_OK);
 	(void)code;

@@ -126,11 +126,9 @@ static int keep(struct catalog *catalog, const struct key *key, struct record *r
 
 	if (change.customer.record)
 		catalog_keep_hot(catalog, &change.customer);
-	else if (change.customer.slot)
-		hotset_remove(catalog->hotset, change.customer.slot);
-	if (catalog->listener.changed)
-		catalog->listener.changed(catalog->listener.userdata, &change);
+	catalog_tell(catalog, &change);
 	cache_change_fini(&change);
+	house_answer_kept(catalog);
 	return 0;
 }
 
@@ -253,6 +251,10 @@ void catalog_add_metrics(struct catalog *catalog, struct metrics *metrics)
 		  "reason=\"cold\"", "Look-ups that had to ask the API." },
 		{ &own->misses_expired, METRIC_COUNTER, "kapturefs_cache_misses_total",
 		  "reason=\"expired\"", "" },
+		{ &own->misses_forced, METRIC_COUNTER, "kapturefs_cache_misses_total",
+		  "reason=\"forced\"", "" },
+		{ &own->misses_evicted, METRIC_COUNTER, "kapturefs_cache_misses_total",
+		  "reason=\"evicted\"", "" },
 		{ &own->stale, METRIC_COUNTER, "kapturefs_stale_answers_total", "",
 		  "Old answers served because there was no new one." },
 		{ &own->fetches, METRIC_COUNTER, "kapturefs_fetches_total", "",
@@ -305,16 +307,20 @@ int catalog_new(uv_loop_t *loop, struct cache *cache, struct source *source,
 	list_init(&catalog->fetches);
 	deadlines_init(catalog, &catalog->timeout, settings->timeout_ms);
 	deadlines_init(catalog, &catalog->patience, settings->patience_ms);
+	house_open(catalog);
 	*ret = catalog;
 	return 0;
 }
 
-static void timer_closed(uv_handle_t *handle)
+void catalog_let_go(struct catalog *catalog)
 {
-	struct catalog *catalog = handle->data;
-
 	if (--catalog->handles_open == 0)
 		free(catalog);
+}
+
+static void timer_closed(uv_handle_t *handle)
+{
+	catalog_let_go(handle->data);
 }
 
 void catalog_free(struct catalog *catalog)
@@ -329,4 +335,5 @@ void catalog_free(struct catalog *catalog)
 	hotset_free(catalog->hotset);
 	uv_close((uv_handle_t *)&catalog->timeout.timer, timer_closed);
 	uv_close((uv_handle_t *)&catalog->patience.timer, timer_closed);
+	house_close(catalog, timer_closed);
 }

@@ -31,6 +31,7 @@ int catalog_customer(struct catalog *catalog, uint32_t slot, struct cache_custom
 {
 	int r;
 
+	cache_touch(catalog->cache, slot, catalog_now_ms(catalog));
 	if (hotset_find(catalog->hotset, slot, ret)) {
 		counter_add(&catalog->metrics.hotset_hits, 1);
 		return 0;
@@ -54,12 +55,10 @@ int catalog_key(struct catalog *catalog, uint32_t slot, struct cache_key *ret)
 	return r == CACHE_NONE ? CATALOG_ABSENT : r;
 }
 
-int catalog_next_key(struct catalog *catalog, enum key_kind kind, uint32_t slot,
-                     struct cache_key *ret)
+int catalog_list_keys(struct catalog *catalog, enum key_kind kind, uint32_t slot,
+                      cache_key_fn *take, void *userdata)
 {
-	int r = cache_next_key(catalog->cache, kind, slot, ret);
-
-	return r == CACHE_NONE ? CATALOG_ABSENT : r;
+	return cache_list_keys(catalog->cache, kind, slot, take, userdata);
 }
 
 int64_t catalog_listing_changed_ms(const struct catalog *catalog, enum key_kind kind)
@@ -127,6 +126,8 @@ static int find_entry(struct catalog *catalog, const struct key *key,
 
 	freshness =
 	        answer_freshness(catalog, entry.key.fetched_ms, catalog->settings.ttl_ms, question);
+	if (entry.key.is_forced && freshness == FRESHNESS_FRESH)
+		freshness = FRESHNESS_STALE;
 	if (freshness != FRESHNESS_FRESH) {
 		r = find_instead(catalog, freshness == FRESHNESS_STALE || catalog->settings.offline,
 		                 question);
@@ -135,8 +136,11 @@ static int find_entry(struct catalog *catalog, const struct key *key,
 	}
 
 	r = catalog_customer(catalog, entry.key.customer, &entry.customer);
+	/* Damage has taken the customer and left the key. */
+	if (r == CATALOG_ABSENT)
+		return find_instead(catalog, false, question);
 	if (r)
-		return r < 0 ? r : -EIO;
+		return r;
 
 	entry.is_stale = freshness != FRESHNESS_FRESH;
 	entry.is_from_api = entry.key.fetched_ms >= catalog->started_ms;
@@ -149,17 +153,17 @@ static int find_entry(struct catalog *catalog, const struct key *key,
 static void count_answer(struct catalog *catalog, const struct key *key, int r)
 {
 	struct catalog_metrics *metrics = &catalog->metrics;
-	struct cache_key known;
-	int64_t fetched_ms;
+	struct counter *const misses[] = {
+		[CACHE_MISS_COLD] = &metrics->misses_cold,
+		[CACHE_MISS_EXPIRED] = &metrics->misses_expired,
+		[CACHE_MISS_FORCED] = &metrics->misses_forced,
+		[CACHE_MISS_EVICTED] = &metrics->misses_evicted,
+	};
 
 	if (r == 0 || r == CATALOG_ABSENT)
 		counter_add(&metrics->hits, 1);
-	else if (r == CATALOG_MISSING &&
-	         cache_find_key(catalog->cache, key, &known) == CACHE_NONE &&
-	         cache_find_absent(catalog->cache, key, &fetched_ms) == CACHE_NONE)
-		counter_add(&metrics->misses_cold, 1);
 	else if (r == CATALOG_MISSING)
-		counter_add(&metrics->misses_expired, 1);
+		counter_add(misses[cache_miss(catalog->cache, key)], 1);
 }
 
 int catalog_find(struct catalog *catalog, const struct key *key,

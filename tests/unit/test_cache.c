@@ -219,23 +219,52 @@ static void test_the_time_of_a_listing_moves_only_when_a_key_comes_or_goes(void 
 	assert_int_equal(cache_listing_changed_ms(fixture->cache, KEY_ID), 5001);
 }
 
+struct listed {
+	struct cache_key keys[8];
+	size_t count;
+	size_t count_max;
+};
+
+static bool take_listed(void *userdata, const struct cache_key *key)
+{
+	struct listed *listed = userdata;
+
+	listed->keys[listed->count++] = *key;
+	return listed->count < listed->count_max;
+}
+
+static struct listed list(struct fixture *fixture, enum key_kind kind, uint32_t slot,
+                          size_t count_max)
+{
+	struct listed listed = { .count_max = count_max };
+
+	assert_int_equal(cache_list_keys(fixture->cache, kind, slot, take_listed, &listed), 0);
+	return listed;
+}
+
 static void test_keys_are_listed_by_slot(void **state)
 {
 	struct fixture *fixture = *state;
 	static const char *const ids[] = { "30", "10", "20" };
-	struct cache_key found = { .slot = 0 };
+	struct listed all;
+	struct listed rest;
 
 	for (size_t i = 0; i < array_length(ids); i++) {
 		struct key id = make_key(KEY_ID, ids[i]);
 
 		store_and_drop(fixture, &id, ids[i], "x", 1000);
 	}
-	for (size_t i = 0; i < array_length(ids); i++) {
-		assert_int_equal(cache_next_key(fixture->cache, KEY_ID, found.slot, &found), 0);
-		assert_string_equal(found.key.text, ids[i]);
-	}
-	assert_int_equal(cache_next_key(fixture->cache, KEY_ID, found.slot, &found), CACHE_NONE);
-	assert_int_equal(cache_next_key(fixture->cache, KEY_EMAIL, 0, &found), CACHE_NONE);
+	all = list(fixture, KEY_ID, 0, 8);
+	assert_int_equal(all.count, 3);
+	for (size_t i = 0; i < array_length(ids); i++)
+		assert_string_equal(all.keys[i].key.text, ids[i]);
+	assert_int_equal(list(fixture, KEY_EMAIL, 0, 8).count, 0);
+
+	/* In pieces, as a directory is read. */
+	assert_int_equal(list(fixture, KEY_ID, 0, 2).count, 2);
+	rest = list(fixture, KEY_ID, all.keys[1].slot, 8);
+	assert_int_equal(rest.count, 1);
+	assert_int_equal(rest.keys[0].slot, all.keys[2].slot);
 }
 
 static void test_an_answer_of_another_account_changes_nothing(void **state)
