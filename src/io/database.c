@@ -25,12 +25,10 @@
 
 #include "kapturefs/base/log.h"
 #include "kapturefs/io/database.h"
+#include "kapturefs/io/database_header.h"
 
 enum {
 	BUSY_TIMEOUT_MS = 200,
-	/* https://www.sqlite.org/fileformat2.html, "The Database Header" */
-	HEADER_APPLICATION = 68,
-	HEADER_SIZE = 100,
 };
 
 define_cleanup(sqlite3_stmt *, sqlite3_finalize);
@@ -39,9 +37,6 @@ static void free_text(char **text)
 {
 	free(*text);
 }
-
-/* The first bytes of every SQLite file, the NUL included. */
-static const char magic[16] = "SQLite format 3";
 
 /* What is left after a failure is left alone: no checkpoint, see connect_file(). */
 static void abandon(sqlite3 **database)
@@ -229,40 +224,13 @@ static int connect_file(const char *path, sqlite3 **ret)
 	return 0;
 }
 
-static int32_t application_of(const unsigned char *header)
-{
-	const unsigned char *bytes = header + HEADER_APPLICATION;
-
-	return (int32_t)((uint32_t)bytes[0] << 24 | (uint32_t)bytes[1] << 16 |
-	                 (uint32_t)bytes[2] << 8 | bytes[3]);
-}
-
-/*
- * A header that bears our mark is of a file of ours, damaged or not; and so is one that nobody else
- * can miss: all zeros, or cut short.
- */
-static int judge(const unsigned char *header, sqlite3_int64 size, int32_t application_id)
-{
-	static const unsigned char zeros[HEADER_SIZE];
-	size_t length = size < HEADER_SIZE ? (size_t)size : HEADER_SIZE;
-	bool has_magic =
-	        memcmp(header, magic, length < sizeof(magic) ? length : sizeof(magic)) == 0;
-	bool has_mark = application_of(header) == application_id;
-
-	if (has_mark)
-		return has_magic ? 0 : DATABASE_DAMAGED;
-	if (memcmp(header, zeros, length) == 0 || (length < HEADER_SIZE && has_magic))
-		return DATABASE_DAMAGED;
-	return DATABASE_FOREIGN;
-}
-
 /*
  * Whether the file may become ours, by its first bytes alone, read through the descriptor that
  * SQLite has open.
  */
 static int inspect(sqlite3 *database, const struct database_schema *schema, bool *ret_new)
 {
-	unsigned char header[HEADER_SIZE] = { 0 };
+	unsigned char header[DATABASE_HEADER_SIZE] = { 0 };
 	sqlite3_file *file = NULL;
 	sqlite3_int64 size = 0;
 	int code;
@@ -282,7 +250,7 @@ static int inspect(sqlite3 *database, const struct database_schema *schema, bool
 	*ret_new = size == 0;
 	if (size == 0)
 		return 0;
-	return judge(header, size, schema->application_id);
+	return database_judge(header, size, schema->application_id);
 }
 
 /*

@@ -16,7 +16,6 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <inttypes.h>
-#include <limits.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -145,6 +144,9 @@ static int note_identity(struct cache *cache)
 		return -errno;
 	cache->device = status.st_dev;
 	cache->inode = status.st_ino;
+	if (stat(cache->log_path, &status))
+		return -errno;
+	cache->log_inode = status.st_ino;
 	return 0;
 }
 
@@ -235,6 +237,14 @@ static int open_file(struct cache *cache)
 	return cache_attach_memory(cache);
 }
 
+static int keep_path(struct cache *cache, const char *path)
+{
+	cache->path = strdup(path);
+	if (!cache->path || asprintf(&cache->log_path, "%s-wal", path) < 0)
+		return -ENOMEM;
+	return 0;
+}
+
 static int cache_new(const char *path, const char *source, struct cache **ret)
 {
 	cleanup(cache_closep) struct cache *cache = NULL;
@@ -250,11 +260,11 @@ static int cache_new(const char *path, const char *source, struct cache **ret)
 	cache->slot_next = 1;
 	cache->limits = (struct cache_limits){ UINT64_MAX, INT64_MAX };
 	cache->source = strdup(source);
-	if (strcmp(path, ":memory:") != 0)
-		cache->path = strdup(path);
-	if (!cache->source || (!cache->path && strcmp(path, ":memory:") != 0))
+	if (!cache->source)
 		return -ENOMEM;
-	r = codec_new(&cache->codec);
+	r = strcmp(path, ":memory:") == 0 ? 0 : keep_path(cache, path);
+	if (!r)
+		r = codec_new(&cache->codec);
 	if (!r)
 		r = seal_new(&cache->seal);
 	if (r)
@@ -316,6 +326,7 @@ void cache_close(struct cache *cache)
 	codec_free(cache->codec);
 	seal_free(cache->seal);
 	free(cache->path);
+	free(cache->log_path);
 	free(cache->source);
 	free(cache);
 }
@@ -338,15 +349,11 @@ int64_t cache_listing_changed_ms(const struct cache *cache, enum key_kind kind)
 
 int cache_take_unsynced(struct cache *cache)
 {
-	char name[PATH_MAX];
-
 	if (!cache->has_unsynced)
 		return -1;
 	cache->has_unsynced = false;
-	if (snprintf(name, sizeof(name), "%s-wal", cache->path) >= (int)sizeof(name))
-		return -1;
 	/* SQLite holds no locks on this file that closing it would drop. */
-	return open(name, O_RDWR | O_CLOEXEC | O_NOFOLLOW);
+	return open(cache->log_path, O_RDWR | O_CLOEXEC | O_NOFOLLOW);
 }
 
 void cache_add_metrics(struct cache *cache, struct metrics *metrics)

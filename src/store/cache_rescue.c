@@ -94,9 +94,21 @@ static int rename_if_there(const char *from, const char *to)
 	return rename(from, to) && errno != ENOENT ? -errno : 0;
 }
 
+/* The log first: without it the file is still damaged, but the log alone would be no one's. */
+static int rename_both(const struct cache *cache, const char *to, const char *log_to)
+{
+	struct stat status;
+	int r;
+
+	if (stat(cache->log_path, &status) == 0 && status.st_size == 0)
+		r = unlink(cache->log_path) ? -errno : 0;
+	else
+		r = rename_if_there(cache->log_path, log_to);
+	return r ? r : rename_if_there(cache->path, to);
+}
+
 int cache_set_aside(struct cache *cache)
 {
-	char from[PATH_MAX];
 	char to[PATH_MAX - 8];
 	char log_to[PATH_MAX];
 	char when[32];
@@ -112,16 +124,8 @@ int cache_set_aside(struct cache *cache)
 	length = snprintf(to, sizeof(to), "%s" ASIDE "%s", cache->path, when);
 	if (length >= (int)sizeof(to))
 		return -ENAMETOOLONG;
-	if (snprintf(from, sizeof(from), "%s-wal", cache->path) >= (int)sizeof(from))
-		return -ENAMETOOLONG;
 	snprintf(log_to, sizeof(log_to), "%s-wal", to);
-
-	/*
-	 * The log first: without it the file is still damaged, but the log alone would be no one's.
-	 */
-	r = rename_if_there(from, log_to);
-	if (!r)
-		r = rename_if_there(cache->path, to);
+	r = rename_both(cache, to, log_to);
 	if (r)
 		return r;
 	counter_add(&cache->metrics.damaged_files, 1);
@@ -187,6 +191,16 @@ static int begin_anew(struct cache *cache)
 	return r;
 }
 
+/* Whatever file comes in place of ours must not be given our log. */
+static void remove_log(const struct cache *cache)
+{
+	struct stat status;
+
+	if (stat(cache->log_path, &status) == 0 && status.st_ino == cache->log_inode &&
+	    unlink(cache->log_path))
+		log_error("cache: cannot remove the log errno=%s", strerrorname_np(errno));
+}
+
 static bool lose_file(struct cache *cache)
 {
 	bool has_vanished = cache_has_vanished(cache);
@@ -194,10 +208,12 @@ static bool lose_file(struct cache *cache)
 
 	cache_detach(cache);
 	change_listings(cache);
-	if (has_vanished)
+	if (has_vanished) {
 		log_error("cache: the file is not there any more; beginning a new one");
-	else
+		remove_log(cache);
+	} else {
 		r = cache_set_aside(cache);
+	}
 	if (!r && ++cache->files_lost > FILES_LOST_MAX)
 		r = -EIO;
 	if (!r)

@@ -16,7 +16,6 @@
 
 #include <errno.h>
 #include <inttypes.h>
-#include <limits.h>
 #include <stdio.h>
 #include <string.h>
 #include <sys/stat.h>
@@ -82,15 +81,11 @@ struct sizes {
 	uint64_t max; /* for the pages */
 };
 
-static uint64_t size_of(const char *path, const char *suffix)
+static uint64_t size_of(const char *path)
 {
-	char name[PATH_MAX];
 	struct stat status;
 
-	if (snprintf(name, sizeof(name), "%s%s", path, suffix) >= (int)sizeof(name) ||
-	    stat(name, &status))
-		return 0;
-	return (uint64_t)status.st_size;
+	return stat(path, &status) ? 0 : (uint64_t)status.st_size;
 }
 
 static void measure_disk(const struct cache *cache, struct sizes *sizes)
@@ -99,8 +94,8 @@ static void measure_disk(const struct cache *cache, struct sizes *sizes)
 	uint64_t max = cache->limits.size_max;
 
 	if (cache->mode == CACHE_ON_FILE) {
-		sizes->log = size_of(cache->path, "-wal");
-		sizes->disk = size_of(cache->path, "") + sizes->log;
+		sizes->log = size_of(cache->log_path);
+		sizes->disk = size_of(cache->path) + sizes->log;
 		sizes->max = max > share ? max - share : 0;
 		return;
 	}

@@ -9,65 +9,7 @@
 #include <unistd.h>
 #include <cmocka.h>
 
-#include "customers.h"
-#include "kapturefs/store/cache.h"
-
-#define SOURCE "https://acme.kapturecrm.com"
-
-struct fixture {
-	char directory[32];
-	char path[48];
-	struct cache *cache;
-};
-
-static void reopen(struct fixture *fixture)
-{
-	cache_close(steal(&fixture->cache));
-	assert_int_equal(cache_open(fixture->path, SOURCE, &fixture->cache), 0);
-}
-
-static int set_up(void **state)
-{
-	struct fixture *fixture = calloc(1, sizeof(*fixture));
-
-	strcpy(fixture->directory, "/tmp/test_cache.XXXXXX");
-	assert_non_null(mkdtemp(fixture->directory));
-	snprintf(fixture->path, sizeof(fixture->path), "%s/cache.db", fixture->directory);
-	reopen(fixture);
-	*state = fixture;
-	return 0;
-}
-
-static int tear_down(void **state)
-{
-	struct fixture *fixture = *state;
-
-	cache_close(fixture->cache);
-	unlink(fixture->path);
-	rmdir(fixture->directory);
-	free(fixture);
-	return 0;
-}
-
-static struct cache_change store(struct fixture *fixture, const struct key *key, const char *id,
-                                 const char *name, int64_t now_ms)
-{
-	struct record *record = make_customer(id, "1000298", name);
-	struct cache_change change;
-
-	assert_int_equal(cache_store(fixture->cache, key, record, now_ms, &change), 0);
-	record_unref(record);
-	return change;
-}
-
-static struct cache_change store_and_drop(struct fixture *fixture, const struct key *key,
-                                          const char *id, const char *name, int64_t now_ms)
-{
-	struct cache_change change = store(fixture, key, id, name, now_ms);
-
-	cache_change_fini(&change);
-	return change;
-}
+#include "caches.h"
 
 static void test_a_customer_found_by_phone_is_known_by_id(void **state)
 {
@@ -219,29 +161,6 @@ static void test_the_time_of_a_listing_moves_only_when_a_key_comes_or_goes(void 
 	assert_int_equal(cache_listing_changed_ms(fixture->cache, KEY_ID), 5001);
 }
 
-struct listed {
-	struct cache_key keys[8];
-	size_t count;
-	size_t count_max;
-};
-
-static bool take_listed(void *userdata, const struct cache_key *key)
-{
-	struct listed *listed = userdata;
-
-	listed->keys[listed->count++] = *key;
-	return listed->count < listed->count_max;
-}
-
-static struct listed list(struct fixture *fixture, enum key_kind kind, uint32_t slot,
-                          size_t count_max)
-{
-	struct listed listed = { .count_max = count_max };
-
-	assert_int_equal(cache_list_keys(fixture->cache, kind, slot, take_listed, &listed), 0);
-	return listed;
-}
-
 static void test_keys_are_listed_by_slot(void **state)
 {
 	struct fixture *fixture = *state;
@@ -277,11 +196,11 @@ static void test_an_answer_of_another_account_changes_nothing(void **state)
 	struct cache_key found;
 
 	store_and_drop(fixture, &id, "42", "Asha", 1000);
-	assert_string_equal(cache_account(fixture->cache), "1000298");
+	assert_string_equal(cache_account(fixture->cache), ACCOUNT);
 	assert_int_equal(cache_store(fixture->cache, &other, record, 2000, &change), -EPROTO);
 	assert_int_equal(cache_find_key(fixture->cache, &other, &found), CACHE_NONE);
 	reopen(fixture);
-	assert_string_equal(cache_account(fixture->cache), "1000298");
+	assert_string_equal(cache_account(fixture->cache), ACCOUNT);
 	assert_int_equal(cache_store(fixture->cache, &other, record, 2000, &change), -EPROTO);
 	record_unref(record);
 }
@@ -296,8 +215,6 @@ static void test_a_cache_of_another_source_is_refused(void **state)
 	                 CACHE_OTHER_OWNER);
 	reopen(fixture);
 }
-
-#define in_a_cache(test) cmocka_unit_test_setup_teardown(test, set_up, tear_down)
 
 int main(void)
 {

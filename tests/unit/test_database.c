@@ -205,27 +205,10 @@ static void test_a_file_that_is_no_database_is_foreign_and_untouched(void **stat
 	assert_foreign_and_untouched(fixture->path);
 	write_content(fixture->path, "SQL", 3);
 	assert_damaged_and_untouched(fixture->path);
-	write_content(fixture->path, "SQX", 3);
-	assert_foreign_and_untouched(fixture->path);
 	write_content(fixture->path, prose, sizeof(prose));
 	assert_foreign_and_untouched(fixture->path);
 	assert_false(has_file(fixture, "-wal"));
 	assert_false(has_file(fixture, "-journal"));
-}
-
-static void test_a_file_that_nobody_can_miss_or_that_bears_our_mark_is_damaged(void **state)
-{
-	static const char zeros[8192];
-	char marked[8192] = "anything";
-	struct fixture *fixture = *state;
-
-	write_content(fixture->path, zeros, sizeof(zeros));
-	assert_damaged_and_untouched(fixture->path);
-	write_content(fixture->path, "SQLite format 3", 16);
-	assert_damaged_and_untouched(fixture->path);
-	memcpy(marked + 68, "TEST", 4);
-	write_content(fixture->path, marked, sizeof(marked));
-	assert_damaged_and_untouched(fixture->path);
 }
 
 /* Whoever has it open would lose it otherwise. */
@@ -491,7 +474,6 @@ int main(void)
 		in_a_directory(test_the_journal_of_another_program_is_untouched),
 		in_a_directory(test_a_damaged_file_is_untouched),
 		in_a_directory(test_a_damaged_file_in_use_is_busy),
-		in_a_directory(test_a_file_that_nobody_can_miss_or_that_bears_our_mark_is_damaged),
 		in_a_directory(test_what_is_no_file_is_foreign),
 		in_a_directory(test_a_linked_directory_may_lead_to_the_file),
 		in_a_directory(test_a_name_is_a_name),

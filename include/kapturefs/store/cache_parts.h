@@ -41,7 +41,8 @@ struct cache_touched {
 };
 
 struct cache {
-	char *path; /* NULL: none was wanted */
+	char *path;     /* NULL: none was wanted */
+	char *log_path; /* of its write-ahead log */
 	char *source;
 	enum cache_mode mode;
 	enum cache_trouble trouble;
@@ -55,6 +56,7 @@ struct cache {
 	/* The file as it was opened. */
 	dev_t device;
 	ino_t inode;
+	ino_t log_inode;
 	bool has_unsynced; /* commits since cache_take_unsynced() */
 
 	char account[ACCOUNT_SIZE];
