@@ -47,9 +47,11 @@ static int list_keys(struct cache *cache, struct key_list *list)
 			continue;
 		if (r)
 			return r < 0 ? r : 0;
+		if (key.key.kind != list->kind || key.slot <= list->slot)
+			return rows_disordered(cache);
+		list->slot = key.slot;
 		if (!list->take(list->userdata, &key))
 			return 0;
-		list->slot = key.slot;
 	}
 }
 

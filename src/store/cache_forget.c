@@ -56,7 +56,7 @@ static int note_keys_of(struct cache *cache, uint32_t customer, struct cache_cha
 
 	rows_bind_integer(keys, 1, customer);
 	for (;;) {
-		r = rows_take_key(cache, keys, &found);
+		r = rows_take_key_of(cache, keys, customer, &found);
 		if (r == ROWS_DAMAGED)
 			continue;
 		if (r)
@@ -197,20 +197,9 @@ int cache_truncate_log(struct cache *cache)
 	return 0;
 }
 
-/* What is read in the file but can only be changed in memory cannot be removed from the file. */
-static int forget(struct cache *cache, cache_work_fn *work, const void *arguments, int64_t now_ms,
-                  struct cache_change *ret)
+static int leave_no_byte(struct cache *cache)
 {
 	int r;
-
-	if (cache->mode == CACHE_OVER_FILE) {
-		r = cache_write_down(cache);
-		if (r)
-			return r;
-	}
-	r = cache_write(cache, work, arguments, now_ms, ret);
-	if (r)
-		return r;
 
 	cache->has_remains = true;
 	r = cache_truncate_log(cache);
@@ -221,6 +210,26 @@ static int forget(struct cache *cache, cache_work_fn *work, const void *argument
 	log_warning("cache: what was forgotten has left bytes behind");
 	(void)cache_rescue(cache, r);
 	return CACHE_REMAINS;
+}
+
+/* What is read in the file but can only be changed in memory cannot be removed from the file. */
+static int forget(struct cache *cache, cache_work_fn *work, const void *arguments, int64_t now_ms,
+                  struct cache_change *ret)
+{
+	int remains;
+	int r;
+
+	if (cache->mode == CACHE_OVER_FILE) {
+		r = cache_write_down(cache);
+		if (r)
+			return r;
+	}
+	r = cache_write(cache, work, arguments, now_ms, ret);
+	if (r < 0)
+		return r;
+	/* What is not known (any more) may still be in a file that was set aside, even just now. */
+	remains = leave_no_byte(cache);
+	return r ? r : remains;
 }
 
 int cache_forget(struct cache *cache, uint32_t slot, int64_t now_ms, struct cache_change *ret)

@@ -181,17 +181,19 @@ static enum cache_trouble trouble_of(int code)
 		break;
 	}
 	switch (code & 0xff) {
+	case SQLITE_NOMEM:
+	case SQLITE_MISUSE: /* there is no database, for want of memory */
+		return TROUBLE_NONE;
 	case SQLITE_FULL:
 	case SQLITE_READONLY:
 	case SQLITE_CANTOPEN:
 		return TROUBLE_WRITING;
-	case SQLITE_CORRUPT:
-	case SQLITE_NOTADB:
-	case SQLITE_IOERR:
-	case SQLITE_ERROR: /* a schema that is not what it was */
-		return TROUBLE_DAMAGE;
 	default:
-		return TROUBLE_NONE;
+		/*
+		 * Corrupt, no database, cannot be read; or rows and a schema that are not what they
+		 * were.
+		 */
+		return TROUBLE_DAMAGE;
 	}
 }
 
@@ -251,6 +253,13 @@ int rows_number(struct cache *cache, enum statement which, int64_t *ret)
 		return r;
 	*ret = sqlite3_column_int64(statement, 0);
 	return 0;
+}
+
+int rows_disordered(struct cache *cache)
+{
+	cache->trouble = TROUBLE_DAMAGE;
+	log_error("cache: rows are not in their order");
+	return -EIO;
 }
 
 int rows_damaged(struct cache *cache)

@@ -22,7 +22,7 @@ static int delete_unfound(struct cache *cache, const struct key *key, uint32_t c
 
 		rows_bind_integer(keys, 1, customer);
 		do {
-			r = rows_take_key(cache, keys, &found);
+			r = rows_take_key_of(cache, keys, customer, &found);
 		} while (r == ROWS_DAMAGED || (!r && !key_equal(&found.key, key)));
 		if (r)
 			return r < 0 ? r : 0;
@@ -163,7 +163,7 @@ static int note_keys(struct cache *cache, struct cache_change *change)
 
 	rows_bind_integer(keys, 1, change->customer.slot);
 	for (;;) {
-		r = rows_take_key(cache, keys, &found);
+		r = rows_take_key_of(cache, keys, change->customer.slot, &found);
 		if (r == ROWS_DAMAGED)
 			continue;
 		if (r)

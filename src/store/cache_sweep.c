@@ -184,7 +184,7 @@ static int note_evictions(struct cache *cache, uint32_t customer)
 	int r;
 
 	rows_bind_integer(keys, 1, customer);
-	while ((r = rows_take_key(cache, keys, &found)) == 0 || r == ROWS_DAMAGED) {
+	while ((r = rows_take_key_of(cache, keys, customer, &found)) == 0 || r == ROWS_DAMAGED) {
 		if (r == 0)
 			cache_note_eviction(cache, &found.key);
 	}

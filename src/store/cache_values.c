@@ -50,6 +50,15 @@ int rows_take_key(struct cache *cache, sqlite3_stmt *statement, struct cache_key
 	return sqlite3_column_int64(statement, 6) == key_sum(cache, ret) ? 0 : rows_damaged(cache);
 }
 
+/* An index that is damaged may lead to rows that are not. */
+int rows_take_key_of(struct cache *cache, sqlite3_stmt *statement, uint32_t customer,
+                     struct cache_key *ret)
+{
+	int r = rows_take_key(cache, statement, ret);
+
+	return !r && ret->customer != customer ? rows_damaged(cache) : r;
+}
+
 int rows_find_key(struct cache *cache, const struct key *key, struct cache_key *ret)
 {
 	cleanup(rows_reset) sqlite3_stmt *statement = cache->statements[FIND_KEY];

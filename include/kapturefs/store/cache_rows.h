@@ -104,6 +104,9 @@ int rows_number(struct cache *cache, enum statement which, int64_t *ret) must_ch
 /** The negative errno for SQLite's @code, logged; notes the trouble. */
 int rows_failed(struct cache *cache, int code, const char *operation) must_check;
 
+/** Rows that are whole, but not where they belong: the file is damaged. Returns -EIO. */
+int rows_disordered(struct cache *cache);
+
 /** Count a damaged row, and say so the first time. Returns ROWS_DAMAGED. */
 int rows_damaged(struct cache *cache);
 
@@ -114,6 +117,8 @@ int rows_damaged(struct cache *cache);
 
 /** The key that @statement finds next. */
 int rows_take_key(struct cache *cache, sqlite3_stmt *statement, struct cache_key *ret) must_check;
+int rows_take_key_of(struct cache *cache, sqlite3_stmt *statement, uint32_t customer,
+                     struct cache_key *ret) must_check;
 int rows_find_key(struct cache *cache, const struct key *key, struct cache_key *ret) must_check;
 int rows_read_key(struct cache *cache, uint32_t slot, struct cache_key *ret) must_check;
 int rows_read_customer(struct cache *cache, uint32_t slot, struct cache_customer *ret) must_check;
