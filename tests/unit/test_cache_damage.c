@@ -3,8 +3,8 @@
  * Damaged copies of a cache, each opened and read through: whatever was done to the file, an
  * answer is one that was stored, or there is none; and the cache can be used afterwards.
  *
- * 60 copies of each kind by default, more with CACHE_DAMAGE_VARIANTS in the environment; the seed is
- * CACHE_DAMAGE_SEED, and is told when something is wrong.
+ * 60 copies of each kind by default, more with CACHE_DAMAGE_VARIANTS in the environment; the seed
+ * is CACHE_DAMAGE_SEED, and is told when something is wrong.
  */
 
 #include <errno.h>
@@ -16,6 +16,7 @@
 #include <cmocka.h>
 
 #include "caches.h"
+#include "damage.h"
 #include "kapturefs/base/log.h"
 #include "kapturefs/store/cache_parts.h"
 
@@ -23,12 +24,6 @@ enum {
 	CUSTOMERS = 60,
 	VERSIONS = 2,
 	ABSENCES = 10,
-	PAGE = 4096,
-};
-
-struct bytes {
-	char *data;
-	size_t length;
 };
 
 /* The original: what was stored, and the files. */
@@ -42,58 +37,13 @@ struct world {
 	struct fixture *fixture;
 	struct original closed; /* everything is in the file */
 	struct original killed; /* much is in the log alone */
-	uint64_t dice;
+	struct dice dice;
 	unsigned variants;
 	unsigned noticed; /* variants in which something was missing */
 	unsigned answers; /* that were right, in all */
 };
 
 static struct world world;
-
-/* splitmix64 (Vigna), public domain */
-static uint64_t roll(uint64_t sides)
-{
-	uint64_t z = world.dice += UINT64_C(0x9e3779b97f4a7c15);
-
-	z = (z ^ (z >> 30)) * UINT64_C(0xbf58476d1ce4e5b9);
-	z = (z ^ (z >> 27)) * UINT64_C(0x94d049bb133111eb);
-	return (z ^ (z >> 31)) % sides;
-}
-
-/* Files */
-
-static struct bytes read_file(const char *path)
-{
-	struct bytes bytes = { 0 };
-	struct stat status;
-	FILE *file = fopen(path, "r");
-
-	if (!file)
-		return bytes;
-	assert_int_equal(fstat(fileno(file), &status), 0);
-	bytes.length = (size_t)status.st_size;
-	bytes.data = malloc(bytes.length + 1);
-	assert_int_equal(fread(bytes.data, 1, bytes.length, file), bytes.length);
-	fclose(file);
-	return bytes;
-}
-
-static void write_file(const char *path, const struct bytes *bytes)
-{
-	FILE *file = fopen(path, "w");
-
-	assert_non_null(file);
-	assert_int_equal(fwrite(bytes->data, 1, bytes->length, file), bytes->length);
-	assert_int_equal(fclose(file), 0);
-}
-
-static struct bytes copy_of(const struct bytes *bytes)
-{
-	struct bytes copy = { malloc(bytes->length + 1), bytes->length };
-
-	memcpy(copy.data, bytes->data, bytes->length);
-	return copy;
-}
 
 static void log_path(char ret[128])
 {
@@ -181,7 +131,7 @@ static int make_originals(void **state)
 	char log[128];
 
 	world.variants = variants ? (unsigned)atoi(variants) : 60;
-	world.dice = seed ? strtoull(seed, NULL, 10) : 1;
+	world.dice.state = seed ? strtoull(seed, NULL, 10) : 1;
 	assert_int_equal(set_up(state), 0);
 	world.fixture = *state;
 	log_path(log);
@@ -243,7 +193,9 @@ static bool is_same(const struct record *left, const struct record *right)
 	return true;
 }
 
-/* What the key finds is a version of the customer @index, or nothing. Returns whether it is there. */
+/*
+ * What the key finds is a version of the customer @index, or nothing. Returns whether it is there.
+ */
 static bool check_customer(const struct original *original, const struct key *key, uint32_t index)
 {
 	struct cache_customer customer;
@@ -354,19 +306,17 @@ static void check_use(void)
 	cache_tidy(world.fixture->cache, 1000000);
 }
 
-typedef void damage_fn(struct bytes *bytes);
-
 /* One copy, damaged in the file or in the log. */
 static void check_variant(const struct original *original, damage_fn *damage, bool in_log)
 {
 	struct bytes file = copy_of(&original->file);
 	struct bytes log = copy_of(&original->log);
-	uint64_t dice = world.dice;
+	uint64_t seed = world.dice.state;
 	char path[128];
 	int r;
 
 	begin_file();
-	damage(in_log ? &log : &file);
+	damage(&world.dice, in_log ? &log : &file);
 	write_file(world.fixture->path, &file);
 	log_path(path);
 	if (log.length)
@@ -381,7 +331,7 @@ static void check_variant(const struct original *original, damage_fn *damage, bo
 		return;
 	}
 	if (r)
-		print_error("variant with dice %llu: outcome %d\n", (unsigned long long)dice, r);
+		print_error("variant of seed %llu: outcome %d\n", (unsigned long long)seed, r);
 	assert_int_equal(r, 0);
 	world.noticed += check_all(original);
 	check_use();
@@ -395,56 +345,9 @@ static void check_variants(const struct original *original, damage_fn *damage, b
 		check_variant(original, damage, in_log);
 }
 
-/* Kinds of damage */
-
-static void flip_bit(struct bytes *bytes)
+static void leave_whole(struct dice *dice, struct bytes *bytes)
 {
-	bytes->data[roll(bytes->length)] ^= (char)(1 << roll(8));
-}
-
-static void flip_bits(struct bytes *bytes)
-{
-	for (uint64_t left = 1 + roll(30); left; left--)
-		flip_bit(bytes);
-}
-
-static void cut(struct bytes *bytes)
-{
-	bytes->length = roll(bytes->length);
-}
-
-static size_t page_at(const struct bytes *bytes)
-{
-	return roll(bytes->length / PAGE) * PAGE;
-}
-
-static void clear_page(struct bytes *bytes)
-{
-	memset(bytes->data + page_at(bytes), 0, PAGE);
-}
-
-static void swap_pages(struct bytes *bytes)
-{
-	char *left = bytes->data + page_at(bytes);
-	char *right = bytes->data + page_at(bytes);
-	char page[PAGE];
-
-	memcpy(page, left, PAGE);
-	memmove(left, right, PAGE);
-	memcpy(right, page, PAGE);
-}
-
-/* Sectors of noise, as a disk returns them that wrote half of what it was told. */
-static void tear(struct bytes *bytes)
-{
-	size_t start = roll(bytes->length / 512) * 512;
-
-	for (size_t i = start; i < bytes->length && i < start + 4096; i++)
-		bytes->data[i] = (char)roll(256);
-}
-
-static void leave_whole(struct bytes *bytes)
-{
+	(void)dice;
 	(void)bytes;
 }
 

@@ -26,8 +26,8 @@ static void tamper(struct fixture *fixture, const char *sql)
 }
 
 /*
- * Write over the file from @start on, but for its last bytes so that it keeps its length. By another
- * process: this one would drop SQLite's locks on the file by closing it.
+ * Write over the file from @start on, but for its last bytes so that it keeps its length. By
+ * another process: this one would drop SQLite's locks on the file by closing it.
  */
 static void overwrite(const struct fixture *fixture, off_t start)
 {

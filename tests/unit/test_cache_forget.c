@@ -73,7 +73,9 @@ static struct planted packed(struct fixture *fixture, uint32_t slot)
 	return planted;
 }
 
-/* How many pieces are to be found, but for the beginning, which is much the same in all customers. */
+/*
+ * How many pieces are to be found, but for the beginning, which is much the same in all customers.
+ */
 static size_t count_pieces(const struct fixture *fixture, const struct planted *planted)
 {
 	size_t count = 0;
