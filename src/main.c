@@ -4,7 +4,8 @@
  *
  *   main          picks the subcommand
  *   command/      one file a subcommand; mount builds what follows and runs the loop
- *   config        options, secrets: what the user wants
+ *   config/       load: defaults, then file (parse: INI), then command line
+ *                 -> table (of the options), options, source, number; secrets (what the files hold)
  *   fs/           session (the mount) -> filesystem (requests, replies)
  *                 -> tree (what a node is, contains and holds)
  *   store/        catalog (find, want) -> cache (what is kept) and
@@ -21,7 +22,7 @@
 
 #include "kapturefs/base/base.h"
 #include "kapturefs/command/command.h"
-#include "kapturefs/config.h"
+#include "kapturefs/config/options.h"
 
 struct command {
 	const char *name;
