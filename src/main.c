@@ -45,9 +45,12 @@ static int print_help(void)
 	printf("usage: kapturefs [mount] %s\n", commands[0].synopsis);
 	for (size_t i = 1; i < array_length(commands); i++)
 		printf("       kapturefs %s %s\n", commands[i].name, commands[i].synopsis);
-	printf("       kapturefs --help | --version\n\n");
+	printf("       kapturefs --check-config [FILE]\n"
+	       "       kapturefs --help | --version\n\n");
 	for (size_t i = 0; i < array_length(commands); i++)
 		printf("  %-24s %s\n", commands[i].name, commands[i].summary);
+	printf("  --check-config           check the configuration file and the files that it "
+	       "names\n");
 	printf("\nSOURCE is a sub domain (acme), a host or a base URL.\n\n"
 	       "  -f                       stay in the foreground, log to standard error\n"
 	       "  -d                       the same, with debug output\n\n"
@@ -68,6 +71,8 @@ int main(int argc, char **argv)
 		printf("kapturefs %s\n", KAPTUREFS_VERSION);
 		return EXIT_OK;
 	}
+	if (strcmp(argv[1], "--check-config") == 0)
+		return command_check_config(argc - 1, argv + 1);
 
 	for (size_t i = 0; i < array_length(commands); i++) {
 		if (strcmp(argv[1], commands[i].name) == 0)
