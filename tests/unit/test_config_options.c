@@ -326,7 +326,7 @@ static void test_words_of_fstab_are_passed_over(void **state)
 {
 	struct config *config = *state;
 
-	set(config, "rw,ro,defaults,noauto,users,nofail,_netdev,nosuid,nodev,noexec,noatime");
+	set(config, "rw,ro,defaults,noauto,users,nofail,_netdev,dev,suid,exec,nosuid,nodev,noexec");
 	set(config, "x-systemd.automount,x-systemd.idle-timeout=60,comment=mine,,ttl=7,");
 	assert_int_equal(config->ttl, 7);
 }
