@@ -14,7 +14,7 @@
 
 struct scratch {
 	char path[128];
-	char file[PATH_MAX]; /* what scratch_path() returned last */
+	char file[512]; /* what scratch_path() returned last */
 };
 
 static inline int scratch_setup(void **state)
