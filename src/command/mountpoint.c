@@ -1,34 +1,19 @@
 /* SPDX-License-Identifier: MIT */
 
 #include <errno.h>
-#include <mntent.h>
-#include <stdio.h>
+#include <fcntl.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/stat.h>
+#include <unistd.h>
 
 #include "kapturefs/command/mountpoint.h"
-
-/* The type of what is mounted last on @path, by the mount table; "" for nothing. */
-static void find_mounted_type(const char *path, char *ret, size_t size)
-{
-	FILE *table = setmntent("/proc/self/mounts", "re");
-	const struct mntent *entry;
-
-	ret[0] = '\0';
-	if (!table)
-		return;
-	while ((entry = getmntent(table))) {
-		if (strcmp(entry->mnt_dir, path) == 0)
-			snprintf(ret, size, "%s", entry->mnt_type);
-	}
-	endmntent(table);
-}
+#include "kapturefs/fs/mounts.h"
 
 int mountpoint_check(const char *path, char **ret, struct config_complaint *complaint)
 {
 	struct stat status;
-	char type[64];
+	struct mounts_entry entry;
 	char *resolved;
 	int error = stat(path, &status) < 0 ? errno : 0;
 
@@ -50,13 +35,26 @@ int mountpoint_check(const char *path, char **ret, struct config_complaint *comp
 		return errno == ENOMEM
 		               ? -ENOMEM
 		               : config_complain(complaint, "%s: %s", path, strerror(errno));
-	find_mounted_type(resolved, type, sizeof(type));
-	if (strcmp(type, "fuse.kapturefs") == 0) {
+	entry = mounts_find(resolved);
+	if (strcmp(entry.type, "fuse.kapturefs") == 0) {
 		free(resolved);
 		return config_complain(
 		        complaint, "%s: kapturefs is already mounted there; run umount %s first",
 		        path, path);
 	}
 	*ret = resolved;
+	return 0;
+}
+
+int mountpoint_check_device(struct config_complaint *complaint)
+{
+	int descriptor = open("/dev/fuse", O_RDWR | O_CLOEXEC);
+
+	if (descriptor < 0)
+		return config_complain(complaint,
+		                       "/dev/fuse: %s; run modprobe fuse (in a container: start it "
+		                       "with --device /dev/fuse --cap-add SYS_ADMIN)",
+		                       strerror(errno));
+	close(descriptor);
 	return 0;
 }

@@ -18,6 +18,7 @@
 #include "kapturefs/base/log.h"
 #include "kapturefs/command/command.h"
 #include "kapturefs/command/daemon.h"
+#include "kapturefs/command/mountpoint.h"
 #include "kapturefs/command/serve.h"
 #include "kapturefs/fs/filesystem.h"
 #include "kapturefs/fs/session.h"
@@ -193,8 +194,9 @@ static void mount_ready(void *userdata)
 {
 	struct mount *mount = userdata;
 
-	log_notice("session: mounted");
+	/* From the report on, the log of a daemon goes to syslog. */
 	daemon_report(&mount->daemon, EXIT_OK);
+	log_notice("session: mounted");
 	if (mount->settings->ready)
 		mount->settings->ready(mount->settings->userdata);
 }
@@ -250,8 +252,14 @@ static void catch_signals(struct mount *mount)
 
 static int build(struct mount *mount)
 {
+	struct config_complaint complaint;
 	int r;
 
+	r = mountpoint_check_device(&complaint);
+	if (r) {
+		fprintf(stderr, "kapturefs: %s\n", complaint.text);
+		return EXIT_FAILED;
+	}
 	r = open_cache(mount);
 	if (r)
 		return r;

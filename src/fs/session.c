@@ -10,6 +10,7 @@
 #include "kapturefs/base/buffer.h"
 #include "kapturefs/base/log.h"
 #include "kapturefs/fs/channel.h"
+#include "kapturefs/fs/mounts.h"
 #include "kapturefs/fs/session.h"
 
 /* Requests served in one turn of the loop, so that answers from the API get theirs. */
@@ -23,6 +24,8 @@ struct session {
 	struct channel channel;
 	struct fuse_buf buffer; /* libfuse's memory for one request */
 	uv_poll_t poll;
+	char *mountpoint;
+	struct mounts_entry mounted;
 	session_ended_fn *ended;
 	void *userdata;
 };
@@ -110,9 +113,13 @@ static int mount_fuse_session(struct session *session, const char *mountpoint)
 	int flags;
 	int r;
 
+	session->mountpoint = strdup(mountpoint);
+	if (!session->mountpoint)
+		return -ENOMEM;
 	if (fuse_session_mount(session->fuse, mountpoint))
 		return -EIO;
 
+	session->mounted = mounts_find(mountpoint);
 	r = channel_attach(&session->channel, session->fuse);
 	if (r)
 		return r;
@@ -122,12 +129,26 @@ static int mount_fuse_session(struct session *session, const char *mountpoint)
 	return 0;
 }
 
+/* libfuse takes the mount away itself, unless its connection was aborted: then a dead one stays. */
+static void unmount(struct session *session)
+{
+	struct mounts_entry entry;
+
+	fuse_session_unmount(session->fuse);
+	if (!session->mounted.type[0])
+		return;
+	entry = mounts_find(session->mountpoint);
+	if (mounts_equal(&entry, &session->mounted))
+		mounts_detach(session->mountpoint);
+}
+
 static void session_free(struct session *session)
 {
 	if (session->fuse) {
-		fuse_session_unmount(session->fuse);
+		unmount(session);
 		fuse_session_destroy(session->fuse);
 	}
+	free(session->mountpoint);
 	free(session->buffer.mem);
 	free(session);
 }
@@ -174,7 +195,7 @@ void session_close(struct session *session)
 
 	uv_poll_stop(&session->poll);
 	/* Unmounting closes the descriptor, which ends the connection, so no caller is left waiting. */
-	fuse_session_unmount(session->fuse);
+	unmount(session);
 	uv_close((uv_handle_t *)&session->poll, session_closed);
 }
 

@@ -58,11 +58,12 @@ struct source_fetch {
 struct verdict {
 	struct source_answer answer;
 	const char *cause;
+	long status; /* of HTTP, 0 without a reply */
 };
 
 static struct verdict failure(int error, bool may_pass, const char *cause)
 {
-	return (struct verdict){ { .error = error, .may_pass = may_pass }, cause };
+	return (struct verdict){ { .error = error, .may_pass = may_pass }, cause, 0 };
 }
 
 /* Without the documented body there is only the HTTP code to go by; the page's table of error codes. */
@@ -92,9 +93,9 @@ static struct verdict judge(const struct key *key, long status, const struct pay
 	case PAYLOAD_FOUND:
 		if (key->kind == KEY_ID && strcmp(record_id(payload->record), key->text) != 0)
 			return failure(-EPROTO, false, "the answer is another customer's");
-		return (struct verdict){ { .record = payload->record }, NULL };
+		return (struct verdict){ { .record = payload->record }, NULL, 0 };
 	case PAYLOAD_ABSENT:
-		return (struct verdict){ { .record = NULL }, NULL };
+		return (struct verdict){ { .record = NULL }, NULL, 0 };
 	case PAYLOAD_REFUSED:
 		return failure(-EACCES, false, "the API refuses the token");
 	case PAYLOAD_FAILED:
@@ -107,9 +108,11 @@ static struct verdict judge(const struct key *key, long status, const struct pay
 static void fetch_conclude(struct source_fetch *fetch, const struct verdict *verdict)
 {
 	if (verdict->answer.error)
-		log_warning("kapture: lookup failed key=%s error=%s tries=%u cause=\"%s\"",
-		            key_kind_facts(fetch->key.kind)->word,
-		            strerrorname_np(-verdict->answer.error), fetch->tries, verdict->cause);
+		log_warning(
+		        "kapture: lookup failed key=%s error=%s status=%ld tries=%u cause=\"%s\"",
+		        key_kind_facts(fetch->key.kind)->word,
+		        strerrorname_np(-verdict->answer.error), verdict->status, fetch->tries,
+		        verdict->cause);
 	fetch->done(fetch->userdata, &verdict->answer);
 }
 
@@ -162,6 +165,7 @@ static void try_done(void *userdata, const struct http_reply *reply)
 		r = payload_read(reply->body, reply->body_length, &payload);
 		verdict = r ? failure(r, true, "out of memory")
 		            : judge(&fetch->key, reply->status, &payload);
+		verdict.status = reply->status;
 	}
 
 	http_transfer_free(steal(&fetch->transfer));

@@ -9,14 +9,14 @@ import sources
 # Library: the headers that bring it in, and the files that may include them.
 LIBRARIES = {
     'cJSON': (r'(cjson/)?cJSON.*\.h', ['src/model/payload*.[ch]', 'src/sandbox/*.c']),
-    'libcurl': (r'curl/.*\.h', ['src/io/http.c']),
+    'libcurl': (r'curl/.*\.h', ['src/io/http*.c', 'include/kapturefs/io/http_*.h']),
     'SQLite': (r'sqlite3.*\.h', ['src/io/database.c', 'include/kapturefs/io/database.h',
                                  'src/store/cache*.[ch]']),
     'libfuse': (r'fuse.*\.h|linux/fuse\.h', [
         f'{place}/fs/{name}*.[ch]' for place in ('src', 'include/kapturefs')
         for name in ('filesystem', 'session', 'channel', 'notifier')]),
     'libmicrohttpd': (r'microhttpd.*\.h', ['src/sandbox/*.c']),
-    'libuv': (r'uv.*\.h', ['src/io/http.c', 'include/kapturefs/io/http.h',
+    'libuv': (r'uv.*\.h', ['src/io/http*.c', 'include/kapturefs/io/http*.h',
                            'src/store/*.[ch]', 'include/kapturefs/store/*.h',
                            'src/fs/*.[ch]', 'include/kapturefs/fs/*.h',
                            'src/command/*.[ch]', 'include/kapturefs/command/*.h']),

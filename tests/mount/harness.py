@@ -217,18 +217,17 @@ class Mount:
             errors='backslashreplace', env={**os.environ, **(environment or {})})
         self.output = Lines(self.process.stdout)
         self.log = Lines(self.process.stderr)
-        self.device = None
         if not self.log.wait_for('session: mounted'):
             self.kill()
             raise AssertionError(f'did not mount: {self.log.text()}')
-        self.device = mount_entry(self.path)[0]
 
     def __truediv__(self, name):
         return self.path / name
 
     def abort(self):
-        if self.device:
-            abort_connection(self.device)
+        """Never by a number that was noted earlier: a later mount may have got it."""
+        if entry := mount_entry(self.path):
+            abort_connection(entry[0])
 
     def kill(self):
         """End it without judging: the last resort, and for tests of sudden death."""

@@ -153,18 +153,6 @@ def test_limit_of_the_time_includes_the_tries(mounts, api):
     assert status == 1 and b'timed out' in errors
 
 
-def test_refused_token_closes_the_door_for_what_is_not_cached(mounts, api):
-    api.add_numbers([7])
-    mount = mounts(api.url)
-    os.stat(mount / 'by-id/7')
-    api.token = 'another'
-    assert harness.errno_of(os.stat, mount / 'by-id/8') == errno.EACCES
-    asked = len(api.requests)
-    assert harness.errno_of(os.stat, mount / 'by-id/9') == errno.EACCES
-    assert len(api.requests) == asked
-    assert (mount / 'by-id/7/name').read_text() == 'Customer 7\n'
-
-
 def test_error_is_logged_once_with_its_cause(mounts, api):
     mount = mounts(api.url, secrets=['7351973'])
     before = len(mount.log.text().splitlines())

@@ -19,6 +19,8 @@ def filled(mounts, sandbox):
     for row in mount.rows:
         _, reply = sandbox.ask(kapture_customer_id=row['id'])
         os.stat(mount / 'by-id' / row['id'])
+        if row['phone']:
+            os.stat(mount / 'by-phone' / row['phone'])
         id_ = row['id'].encode()
         mount.details[row['id']] = json.loads(details_of(reply))
         mount.expected[id_] = None

@@ -33,4 +33,5 @@
 	static inline void function##p(type *place)                                                \
 	{                                                                                          \
 		function(*place);                                                                  \
-	}
+	}                                                                                          \
+	static inline void function##p(type *place) /* for the semicolon */

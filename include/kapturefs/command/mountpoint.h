@@ -10,3 +10,6 @@
  * dead, and resolve it. Returns 0 with the absolute path in *@ret, for the caller to free; -EINVAL with *@complaint; -ENOMEM.
  */
 int mountpoint_check(const char *path, char **ret, struct config_complaint *complaint) must_check;
+
+/** Check that FUSE is there to be used. Returns 0, or -EINVAL with *@complaint. */
+int mountpoint_check_device(struct config_complaint *complaint) must_check;

@@ -3,14 +3,23 @@
 /*
  * The strict gate before the JSON parser.
  *
- * Accepts RFC 8259 texts in UTF-8 (a byte order mark in front is skipped)
- * nested no deeper than JSON_DEPTH_MAX, and nothing else; and writes an
- * armoured copy in which nothing is left that cJSON would lose or bend: each number is a string
- * of `n` and its digits as sent, each string value begins with `s`, and U+0000 and U+0001 in strings and names are
- * escaped (see json_unarmour()).
+ * Accepts RFC 8259 texts in strict UTF-8, nested no deeper than JSON_DEPTH_MAX,
+ * and nothing else. One byte order mark in front is skipped. An escaped
+ * surrogate without its other half (\ud800) names no character and is refused.
+ *
+ * What is accepted is written a second time in an armour that leaves nothing
+ * that cJSON would lose or bend:
+ *
+ *     as sent              armoured                   because cJSON
+ *     12.50                "n12.50"                   keeps a double
+ *     "text"               "stext"                    must not mistake it for a number
+ *     \u0000 in a string   \u00010 (U+0001 and `0`)   ends the string there
+ *     \u0001 in a string   \u00011 (U+0001 and `1`)
+ *
+ * Names of members have no prefix, but are escaped like strings. Blanks
+ * between the tokens are left out. Members that share a name are all kept.
  */
 
-#include <stdbool.h>
 #include <stddef.h>
 
 #include "kapturefs/base/base.h"
@@ -18,7 +27,7 @@
 
 enum { JSON_DEPTH_MAX = 64 };
 
-/** A stretch of the text. */
+/** A stretch of the text, counted from its first byte, byte order mark included. */
 struct json_span {
 	size_t start;
 	size_t length;
@@ -26,23 +35,36 @@ struct json_span {
 
 struct json_scan {
 	struct buffer armoured; /* for cJSON */
-	struct json_span
-	        *members; /* where the values of the top-level object's members stand, in order */
+	/*
+	 * The values of the top-level object's members as sent, without the blanks around
+	 * them, in the order of the text; none if the text is not an object.
+	 */
+	struct json_span *members;
 	size_t member_count;
 };
 
 /**
- * Scan @length bytes of @text.
+ * Scan @length bytes of @text, in time linear in @length.
  *
  * Returns 0, *@ret to be ended with json_scan_fini(); -EPROTO with *@ret
- * untouched and *@ret_offset telling where the text stops being JSON; -ENOMEM.
+ * untouched and *@ret_offset telling where the text stops being JSON (a text
+ * cut short: at its end, or at the character that was cut); -ENOMEM with both
+ * untouched.
  */
 int json_scan(const char *text, size_t length, struct json_scan *ret,
               size_t *ret_offset) must_check;
 void json_scan_fini(struct json_scan *scan);
 
-/** Undo the armour of U+0000 and U+0001 in the @length bytes at @text, in place; returns the new length. */
+/**
+ * Undo the armour of U+0000 and U+0001 in the @length bytes at @text, a string
+ * or name as cJSON returns it; in place. Returns the new length. The prefix of
+ * a value is the caller's to skip. Bytes that no armour writes stay as they are.
+ */
 size_t json_unarmour(char *text, size_t length);
 
-/** Append @length bytes of @text, which must be UTF-8, as a JSON string with its quotes. Errors as buffer_append(). */
+/**
+ * Append @length bytes of @text as a JSON string with its quotes. Returns 0,
+ * -EILSEQ if @text is not UTF-8, or what buffer_append() returns; on failure
+ * nothing changed.
+ */
 int json_append_string(struct buffer *buffer, const char *text, size_t length) must_check;

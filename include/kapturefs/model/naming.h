@@ -3,14 +3,22 @@
 /*
  * Member names as file names, and back.
  *
- * A name that a file can have and a terminal can show stays as it is. What
- * it cannot is percent-encoded byte by byte, with capital hexadecimal digits:
- * `/`, `%`, the control characters (C0, DEL, C1, and those that change the
- * direction of text), bytes that are not UTF-8, and the dots of `.` and `..`.
- * The empty name is a lone `%`. Names longer than NAMING_LENGTH_MAX after that are cut
- * at a whole character or escape and end in `~` and 16 hexadecimal digits; a
- * shorter name that would look like a cut one has its `~` encoded, so that no
- * two names meet except by a collision of the hash, for which the caller has @salt.
+ * A name that a file can have and a terminal can show stays as it is. What it
+ * cannot is percent-encoded byte by byte, with capital hexadecimal digits:
+ *
+ *   - `/` and `%`, and every dot of `.` and `..`;
+ *   - the control characters (C0, DEL, C1), the line and paragraph separators
+ *     (U+2028, U+2029), and the characters that change the direction of text
+ *     (U+061C, U+200E, U+200F, U+202A to U+202E, U+2066 to U+2069);
+ *   - bytes that are not UTF-8.
+ *
+ * The empty name is a lone `%`.
+ *
+ * A name that is longer than NAMING_LENGTH_MAX after that is cut, never within
+ * a character or what encodes one, and ends in `~` and 16 small hexadecimal
+ * digits, a hash of the whole name. A shorter name that ends like that by
+ * itself has this `~` encoded. So no two names meet but two that are cut and
+ * have the same hash, for which the caller has @salt.
  */
 
 #include <stddef.h>
@@ -22,8 +30,9 @@ enum { NAMING_LENGTH_MAX = 255 };
 
 /**
  * Write the file name of @name (@length bytes of anything) to @ret,
- * NUL-terminated, and return its length. @salt, 0 at first, changes the hash of a name that
- * is cut and nothing else.
+ * NUL-terminated, and return its length, 1 to NAMING_LENGTH_MAX. The same
+ * @name and @salt give the same file name on every machine, today and later.
+ * @salt, 0 at first, changes the hash of a name that is cut and nothing else.
  */
 size_t naming_encode(const char *name, size_t length, uint32_t salt,
                      char ret[NAMING_LENGTH_MAX + 1]);
@@ -35,7 +44,9 @@ enum {
 };
 
 /**
- * Write the member name behind the file name @name to @ret, which has room for @length bytes
- * (a name never grows), and its length to *@ret_length. Returns 0 or an outcome.
+ * Write the member name behind the file name @name (@length bytes) to @ret,
+ * which has room for @length bytes (a name never grows), and its length to
+ * *@ret_length. Returns 0, or an outcome with *@ret_length untouched and
+ * anything in @ret.
  */
 int naming_decode(const char *name, size_t length, char *ret, size_t *ret_length) must_check;

@@ -19,7 +19,10 @@ struct sandbox_settings {
 	const char *token;   /* what the Authorization header must carry; borrowed */
 };
 
-/** Start serving on 127.0.0.1. Returns 0 with *@ret to be stopped by sandbox_stop(), -EADDRINUSE or another negative errno. */
+/**
+ * Start serving on 127.0.0.1. Returns 0 with *@ret to be stopped by
+ * sandbox_stop(), -EADDRINUSE or another negative errno.
+ */
 int sandbox_start(const struct sandbox_settings *settings, struct sandbox **ret) must_check;
 
 /** Stop, answering nothing more. NULL is ignored. */
@@ -28,7 +31,10 @@ define_cleanup(struct sandbox *, sandbox_stop);
 
 uint16_t sandbox_port(const struct sandbox *sandbox);
 
-/** The keys of the customer at @index (below settings' customers), for examples; "" where it has none. */
+/**
+ * The keys of the customer at @index (below settings' customers), for examples;
+ * "" where it has none.
+ */
 struct sandbox_keys {
 	char id[24];
 	char phone[24];

@@ -1,0 +1,24 @@
+#pragma once
+/* SPDX-License-Identifier: MIT */
+/* What the kernel's mount table says, without touching what is mounted. */
+
+#include <stdbool.h>
+
+#include "kapturefs/base/base.h"
+
+enum { MOUNTS_TYPE_SIZE = 64 };
+
+struct mounts_entry {
+	char type[MOUNTS_TYPE_SIZE]; /* "" where nothing is mounted */
+	unsigned major; /* the device; a FUSE mount's minor is its connection's number */
+	unsigned minor;
+};
+
+/** What is mounted last on @path, absolute. Source: proc(5), /proc/self/mountinfo. */
+struct mounts_entry mounts_find(const char *path);
+
+/** Whether @left and @right are the same mount. */
+bool mounts_equal(const struct mounts_entry *left, const struct mounts_entry *right);
+
+/** Take away what is mounted on @path even if it is busy or dead, by umount(2) or fusermount3. */
+void mounts_detach(const char *path);

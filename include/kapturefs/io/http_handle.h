@@ -1,0 +1,43 @@
+#pragma once
+/* SPDX-License-Identifier: MIT */
+/* A part of http: one curl handle, the rules that every request obeys, and what curl's errors mean. */
+
+#include <curl/curl.h>
+#include <stdbool.h>
+#include <stdint.h>
+
+#include "kapturefs/base/base.h"
+#include "kapturefs/io/http.h"
+
+/** One request as a handle needs it; everything is borrowed until http_handle_unload(). */
+struct http_load {
+	const char *url;
+	struct curl_slist *headers;
+	const char *body;
+	size_t body_length;
+	uint64_t timeout_ms;
+	bool fresh; /* on no connection that was kept */
+	curl_write_callback take_header;
+	curl_write_callback take_body; /* decoded */
+	void *userdata;                /* of both, and CURLINFO_PRIVATE */
+};
+
+struct http_verdict {
+	int error;             /* 0 or a negative errno, see struct http_reply */
+	const char *complaint; /* static; without URL, headers and body */
+};
+
+/** A handle with the rules set. Returns NULL when memory runs out. */
+CURL *http_handle_new(const struct http_settings *settings);
+
+/** Prepare the next transfer. Returns 0 or -ENOMEM. */
+int http_handle_load(CURL *easy, const struct http_load *load) must_check;
+
+/** Forget what was borrowed. */
+void http_handle_unload(CURL *easy);
+
+/** What @code, the end of a transfer, means. */
+struct http_verdict http_handle_judge(CURL *easy, CURLcode code);
+
+/** Whether a transfer that brought nothing ended with @code because a kept connection was dead. */
+bool http_handle_was_stale(CURL *easy, CURLcode code);

@@ -1,0 +1,84 @@
+#pragma once
+/* SPDX-License-Identifier: MIT */
+/* What the sandbox's threads share, and the two endpoints that look at it. */
+
+#include <pthread.h>
+#include <stdbool.h>
+#include <stdint.h>
+
+#include "kapturefs/base/base.h"
+#include "kapturefs/base/buffer.h"
+#include "kapturefs/sandbox/answer.h"
+#include "kapturefs/sandbox/behaviour.h"
+#include "kapturefs/sandbox/customers.h"
+#include "kapturefs/sandbox/generator.h"
+
+/** Of Get Customer requests, since the start or the last reset. */
+struct statistics {
+	uint64_t requests;
+	uint64_t found;
+	uint64_t absent;
+	uint64_t refused;     /* for their token */
+	uint64_t mistaken;    /* for their body */
+	uint64_t overruled;   /* by a behaviour */
+	uint64_t connections; /* accepted, whatever was asked on them */
+	uint64_t at_once;     /* the most that were under way at one time */
+};
+
+struct state {
+	const char *token;   /* borrowed */
+	uint32_t latency_ms; /* before each answer */
+
+	pthread_mutex_t lock; /* guards what follows */
+	struct customers customers;
+	struct behaviours behaviours;
+	struct statistics statistics;
+	uint64_t under_way;
+};
+
+void state_init(struct state *state, struct generator generator, const char *token,
+                uint32_t latency_ms);
+void state_fini(struct state *state);
+
+/** Forget counts, behaviour and changes. Takes the lock. */
+void state_reset(struct state *state);
+
+/** Count a connection; the begin and the end of a Get Customer request. Each takes the lock. */
+void state_count_connection(struct state *state);
+void state_begin_request(struct state *state);
+void state_end_request(struct state *state);
+
+/** One request, whole; the strings are NULL where it does not have them. */
+struct request {
+	const char *method;
+	const char *path;
+	const char *authorization;
+	const char *from; /* of the query */
+	const char *count;
+	struct buffer body;
+};
+
+/** Whether the request is for Get Customer. */
+bool api_is_asked(const char *method, const char *path);
+
+/**
+ * Make up the answer to a Get Customer request, between state_begin_request() and
+ * state_end_request(). Takes the lock. Errors as buffer_append().
+ */
+int api_answer(struct state *state, const struct request *request,
+               struct answer *answer) must_check;
+
+/**
+ * Make up the answer to a request for anything else: the control endpoint below
+ * /sandbox/, and 404.
+ *
+ *   GET  /sandbox/statistics                 the counts of struct statistics, as an object
+ *   GET  /sandbox/customers?from=&count=     [{"id", "phone", "email"}, ...] of customers by index
+ *   POST /sandbox/behaviour                  a rule, see message_read_behaviour(); {} forgets all
+ *   POST /sandbox/customer                   a change, see message_read_change(); else 404
+ *   POST /sandbox/reset                      counts, behaviour and changes are forgotten
+ *
+ * Takes the lock. Errors as buffer_append().
+ */
+int control_answer(struct state *state, const struct request *request,
+                   struct answer *answer) must_check;

@@ -1,0 +1,105 @@
+/* SPDX-License-Identifier: MIT */
+
+#include <spawn.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/mount.h>
+#include <sys/wait.h>
+
+#include "kapturefs/fs/mounts.h"
+
+static void close_table(FILE **table)
+{
+	if (*table)
+		fclose(*table);
+}
+
+static void free_line(char **line)
+{
+	free(*line);
+}
+
+/* The table writes blanks, tabs, line feeds and backslashes as three octal digits. */
+static void unescape(char *text)
+{
+	char *to = text;
+	unsigned byte;
+
+	while (*text) {
+		if (sscanf(text, "\\%3o", &byte) == 1) {
+			*to++ = (char)byte;
+			text += 4;
+		} else {
+			*to++ = *text++;
+		}
+	}
+	*to = '\0';
+}
+
+/* `36 35 98:0 /mnt1 /mnt2 rw,noatime master:1 - ext3 /dev/root rw` */
+static bool read_line(char *line, const char *path, struct mounts_entry *ret)
+{
+	enum { DEVICE = 2, PLACE = 4, FIELDS };
+	const char *separator = strstr(line, " - ");
+	struct mounts_entry entry;
+	char *fields[FIELDS];
+	char *rest = line;
+
+	if (!separator || sscanf(separator, " - %63s", entry.type) != 1)
+		return false;
+	for (int i = 0; i < FIELDS; i++) {
+		fields[i] = strsep(&rest, " ");
+		if (!fields[i])
+			return false;
+	}
+	unescape(fields[PLACE]);
+	if (strcmp(fields[PLACE], path) != 0 ||
+	    sscanf(fields[DEVICE], "%u:%u", &entry.major, &entry.minor) != 2)
+		return false;
+
+	*ret = entry;
+	return true;
+}
+
+struct mounts_entry mounts_find(const char *path)
+{
+	cleanup(close_table) FILE *table = fopen("/proc/self/mountinfo", "re");
+	cleanup(free_line) char *line = NULL;
+	struct mounts_entry entry = { .type = "" };
+	size_t size = 0;
+
+	while (table && getline(&line, &size, table) > 0)
+		read_line(line, path, &entry);
+	return entry;
+}
+
+bool mounts_equal(const struct mounts_entry *left, const struct mounts_entry *right)
+{
+	return left->major == right->major && left->minor == right->minor &&
+	       strcmp(left->type, right->type) == 0;
+}
+
+/* Only the setuid helper may, for users other than root. */
+static void run_fusermount(const char *path)
+{
+	char program[] = "fusermount3";
+	char unmount[] = "-u";
+	char quiet[] = "-q";
+	char lazy[] = "-z";
+	char end[] = "--";
+	char *place = strdup(path);
+	char *arguments[] = { program, unmount, quiet, lazy, end, place, NULL };
+	char *environment[] = { NULL };
+	pid_t pid;
+
+	if (place && posix_spawnp(&pid, program, NULL, NULL, arguments, environment) == 0)
+		waitpid(pid, NULL, 0);
+	free(place);
+}
+
+void mounts_detach(const char *path)
+{
+	if (umount2(path, MNT_DETACH | UMOUNT_NOFOLLOW) < 0)
+		run_fusermount(path);
+}

@@ -1,0 +1,192 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * Names are resolved in libcurl's threads. With CURLOPT_QUICK_EXIT, a transfer
+ * that ends while its name is being resolved lets go of the thread, which frees
+ * what it holds as soon as getaddrinfo() returns. Without it, libcurl joins the
+ * thread, and the loop stands still for as long as a name server keeps silent.
+ *
+ * curl's own low-speed limit also counts the time in which a server thinks
+ * before it answers, so http.c watches for stalls itself.
+ */
+
+#include <errno.h>
+#include <limits.h>
+#include <strings.h>
+#include <sys/socket.h>
+
+#include "kapturefs/io/http_handle.h"
+
+enum { CONNECTION_LIFE_S = 600 };
+
+/* Defaults that matter are set all the same. */
+static const struct {
+	CURLoption option;
+	long value;
+} rules[] = {
+	{ CURLOPT_NOSIGNAL, 1 },
+	{ CURLOPT_QUICK_EXIT, 1 },
+	{ CURLOPT_POST, 1 },
+	{ CURLOPT_FOLLOWLOCATION, 0 },
+	{ CURLOPT_UNRESTRICTED_AUTH, 0 },
+	{ CURLOPT_NETRC, CURL_NETRC_IGNORED },
+	{ CURLOPT_SUPPRESS_CONNECT_HEADERS, 1 },
+	{ CURLOPT_SSL_VERIFYPEER, 1 },
+	{ CURLOPT_SSL_VERIFYHOST, 2 },
+	{ CURLOPT_SSLVERSION, CURL_SSLVERSION_TLSv1_2 },
+	{ CURLOPT_PROXY_SSL_VERIFYPEER, 1 },
+	{ CURLOPT_PROXY_SSL_VERIFYHOST, 2 },
+	{ CURLOPT_PROXY_SSLVERSION, CURL_SSLVERSION_TLSv1_2 },
+	/* HTTP/2 where TLS offers it, but no waiting for another connection to find out. */
+	{ CURLOPT_HTTP_VERSION, CURL_HTTP_VERSION_2TLS },
+	{ CURLOPT_PIPEWAIT, 0 },
+	{ CURLOPT_HTTP09_ALLOWED, 0 },
+	{ CURLOPT_TCP_KEEPALIVE, 1 },
+	{ CURLOPT_MAXLIFETIME_CONN, CONNECTION_LIFE_S },
+};
+
+static curl_socket_t open_socket(void *userdata, curlsocktype purpose,
+                                 struct curl_sockaddr *address)
+{
+	(void)userdata;
+	(void)purpose;
+	return socket(address->family, address->socktype | SOCK_CLOEXEC, address->protocol);
+}
+
+/* For curl, 0 is no limit and INT_MAX the largest one. */
+static long to_limit(uint64_t duration_ms)
+{
+	if (duration_ms == 0)
+		return 1;
+	return duration_ms > INT_MAX ? INT_MAX : (long)duration_ms;
+}
+
+/* Without the NULLs, curl would trust the system's directory of authorities as well. */
+static int set_authorities(CURL *easy, const char *cafile)
+{
+	int failed = 0;
+
+	if (!cafile)
+		return 0;
+	failed |= curl_easy_setopt(easy, CURLOPT_CAINFO, cafile) != CURLE_OK;
+	failed |= curl_easy_setopt(easy, CURLOPT_CAPATH, NULL) != CURLE_OK;
+	failed |= curl_easy_setopt(easy, CURLOPT_PROXY_CAINFO, cafile) != CURLE_OK;
+	failed |= curl_easy_setopt(easy, CURLOPT_PROXY_CAPATH, NULL) != CURLE_OK;
+	return failed;
+}
+
+static int set_rules(CURL *easy, const struct http_settings *settings)
+{
+	const char *proxy = settings->proxy ? settings->proxy : "";
+	long connect_ms = to_limit(settings->connect_timeout_ms);
+	int failed = set_authorities(easy, settings->cafile);
+
+	for (size_t i = 0; i < array_length(rules); i++)
+		failed |= curl_easy_setopt(easy, rules[i].option, rules[i].value) != CURLE_OK;
+	/* Set at all, and be it to nothing, the environment has no say. */
+	failed |= curl_easy_setopt(easy, CURLOPT_PROXY, proxy) != CURLE_OK;
+	failed |= curl_easy_setopt(easy, CURLOPT_NOPROXY, "") != CURLE_OK;
+	failed |= curl_easy_setopt(easy, CURLOPT_ACCEPT_ENCODING, "") != CURLE_OK;
+	failed |= curl_easy_setopt(easy, CURLOPT_CONNECTTIMEOUT_MS, connect_ms) != CURLE_OK;
+	failed |= curl_easy_setopt(easy, CURLOPT_OPENSOCKETFUNCTION, open_socket) != CURLE_OK;
+	return failed;
+}
+
+CURL *http_handle_new(const struct http_settings *settings)
+{
+	CURL *easy = curl_easy_init();
+
+	if (easy && set_rules(easy, settings)) {
+		curl_easy_cleanup(easy);
+		return NULL;
+	}
+	return easy;
+}
+
+int http_handle_load(CURL *easy, const struct http_load *load)
+{
+	const char *protocol = strncasecmp(load->url, "https:", 6) == 0 ? "https" : "http";
+	curl_off_t length = (curl_off_t)load->body_length;
+	long timeout_ms = to_limit(load->timeout_ms);
+	long fresh = load->fresh;
+	int failed = 0;
+
+	failed |= curl_easy_setopt(easy, CURLOPT_PROTOCOLS_STR, protocol) != CURLE_OK;
+	failed |= curl_easy_setopt(easy, CURLOPT_URL, load->url) != CURLE_OK;
+	failed |= curl_easy_setopt(easy, CURLOPT_HTTPHEADER, load->headers) != CURLE_OK;
+	failed |= curl_easy_setopt(easy, CURLOPT_POSTFIELDS, load->body) != CURLE_OK;
+	failed |= curl_easy_setopt(easy, CURLOPT_POSTFIELDSIZE_LARGE, length) != CURLE_OK;
+	failed |= curl_easy_setopt(easy, CURLOPT_TIMEOUT_MS, timeout_ms) != CURLE_OK;
+	failed |= curl_easy_setopt(easy, CURLOPT_FRESH_CONNECT, fresh) != CURLE_OK;
+	failed |= curl_easy_setopt(easy, CURLOPT_HEADERFUNCTION, load->take_header) != CURLE_OK;
+	failed |= curl_easy_setopt(easy, CURLOPT_HEADERDATA, load->userdata) != CURLE_OK;
+	failed |= curl_easy_setopt(easy, CURLOPT_WRITEFUNCTION, load->take_body) != CURLE_OK;
+	failed |= curl_easy_setopt(easy, CURLOPT_WRITEDATA, load->userdata) != CURLE_OK;
+	failed |= curl_easy_setopt(easy, CURLOPT_PRIVATE, load->userdata) != CURLE_OK;
+	return failed ? -ENOMEM : 0;
+}
+
+void http_handle_unload(CURL *easy)
+{
+	(void)curl_easy_setopt(easy, CURLOPT_HTTPHEADER, NULL);
+	(void)curl_easy_setopt(easy, CURLOPT_POSTFIELDS, NULL);
+}
+
+/* X509_V_ERR_CERT_NOT_YET_VALID and X509_V_ERR_CERT_HAS_EXPIRED of OpenSSL, whose result curl hands on. */
+enum { VERIFY_NOT_YET_VALID = 9, VERIFY_EXPIRED = 10 };
+
+static const char *describe_refused_certificate(CURL *easy)
+{
+	long result = 0;
+
+	(void)curl_easy_getinfo(easy, CURLINFO_SSL_VERIFYRESULT, &result);
+	switch (result) {
+	case 0:
+		return "the certificate is for another host";
+	case VERIFY_NOT_YET_VALID:
+	case VERIFY_EXPIRED:
+		return "the certificate has expired or is not valid yet, or the clock is wrong";
+	default:
+		return "the certificate is of no known authority";
+	}
+}
+
+static const struct {
+	CURLcode code;
+	struct http_verdict verdict;
+} verdicts[] = {
+	{ CURLE_OK, { 0, NULL } },
+	{ CURLE_COULDNT_RESOLVE_HOST, { -EHOSTUNREACH, "the name cannot be resolved" } },
+	{ CURLE_COULDNT_RESOLVE_PROXY, { -EHOSTUNREACH, "the proxy's name cannot be resolved" } },
+	{ CURLE_COULDNT_CONNECT, { -EHOSTUNREACH, "no connection" } },
+	{ CURLE_PROXY, { -EHOSTUNREACH, "no connection through the proxy" } },
+	{ CURLE_OPERATION_TIMEDOUT, { -ETIMEDOUT, "timed out" } },
+	{ CURLE_GOT_NOTHING, { -EIO, "the connection was closed without a reply" } },
+	{ CURLE_RECV_ERROR, { -EIO, "the connection broke while receiving" } },
+	{ CURLE_SEND_ERROR, { -EIO, "the connection broke while sending" } },
+	{ CURLE_OUT_OF_MEMORY, { -ENOMEM, "out of memory" } },
+	{ CURLE_PARTIAL_FILE, { -EPROTO, "the reply was cut short" } },
+	{ CURLE_SSL_CONNECT_ERROR, { -EPROTO, "the TLS handshake failed" } },
+	{ CURLE_SSL_CACERT_BADFILE, { -EPROTO, "the certificate authorities cannot be read" } },
+};
+
+struct http_verdict http_handle_judge(CURL *easy, CURLcode code)
+{
+	if (code == CURLE_PEER_FAILED_VERIFICATION)
+		return (struct http_verdict){ -EPROTO, describe_refused_certificate(easy) };
+	for (size_t i = 0; i < array_length(verdicts); i++) {
+		if (verdicts[i].code == code)
+			return verdicts[i].verdict;
+	}
+	/* The rest is TLS, HTTP and its encodings, for which curl's words are fixed texts. */
+	return (struct http_verdict){ -EPROTO, curl_easy_strerror(code) };
+}
+
+bool http_handle_was_stale(CURL *easy, CURLcode code)
+{
+	long connections = 1;
+
+	if (code != CURLE_SEND_ERROR && code != CURLE_RECV_ERROR && code != CURLE_GOT_NOTHING &&
+	    code != CURLE_HTTP2 && code != CURLE_HTTP2_STREAM)
+		return false;
+	return !curl_easy_getinfo(easy, CURLINFO_NUM_CONNECTS, &connections) && connections == 0;
+}

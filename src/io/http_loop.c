@@ -1,0 +1,154 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * curl says which sockets to watch and when to wake it; we tell it what
+ * happened, and then take every completion, for one event may bring many.
+ *
+ * The callbacks that curl calls take notes. They call nothing of curl's but
+ * curl_multi_assign(), which is made for it.
+ */
+
+#include <errno.h>
+#include <stdlib.h>
+
+#include "kapturefs/io/http_loop.h"
+
+struct watch {
+	uv_poll_t poll;
+	struct http_loop *http_loop;
+	curl_socket_t socket;
+	int events; /* enum uv_poll_event */
+};
+
+static void drain(struct http_loop *http_loop)
+{
+	CURLMsg *message;
+	int left;
+
+	while (http_loop->multi && (message = curl_multi_info_read(http_loop->multi, &left))) {
+		if (message->msg == CURLMSG_DONE)
+			http_loop->events->completed(http_loop, message->easy_handle,
+			                             message->data.result);
+	}
+}
+
+static void timer_fired(uv_timer_t *timer)
+{
+	struct http_loop *http_loop = container_of(timer, struct http_loop, timer);
+	int running;
+
+	(void)curl_multi_socket_action(http_loop->multi, CURL_SOCKET_TIMEOUT, 0, &running);
+	drain(http_loop);
+}
+
+/* The loop's clock may lag, which makes the timer early; curl then asks for the rest. */
+static int set_timer(CURLM *multi, long timeout_ms, void *userdata)
+{
+	struct http_loop *http_loop = userdata;
+
+	(void)multi;
+	if (timeout_ms < 0)
+		(void)uv_timer_stop(&http_loop->timer);
+	else
+		(void)uv_timer_start(&http_loop->timer, timer_fired, (uint64_t)timeout_ms, 0);
+	return 0;
+}
+
+static void socket_ready(uv_poll_t *poll, int status, int events)
+{
+	struct watch *watch = container_of(poll, struct watch, poll);
+	struct http_loop *http_loop = watch->http_loop;
+	int mask = 0;
+	int running;
+
+	/* Of an error libuv says no more, and watches no longer; with 0, curl looks for itself. */
+	if (status == 0 && events & UV_READABLE)
+		mask |= CURL_CSELECT_IN;
+	if (status == 0 && events & UV_WRITABLE)
+		mask |= CURL_CSELECT_OUT;
+	(void)curl_multi_socket_action(http_loop->multi, watch->socket, mask, &running);
+	if (status < 0 && !uv_is_closing((uv_handle_t *)poll))
+		(void)uv_poll_start(poll, watch->events, socket_ready);
+	drain(http_loop);
+}
+
+static void watch_closed(uv_handle_t *handle)
+{
+	free(container_of((uv_poll_t *)handle, struct watch, poll));
+}
+
+static struct watch *watch_new(struct http_loop *http_loop, curl_socket_t socket)
+{
+	struct watch *watch = calloc(1, sizeof(*watch));
+
+	if (!watch)
+		return NULL;
+	if (uv_poll_init_socket(http_loop->uv, &watch->poll, socket)) {
+		free(watch);
+		return NULL;
+	}
+	watch->http_loop = http_loop;
+	watch->socket = socket;
+	(void)curl_multi_assign(http_loop->multi, socket, watch);
+	return watch;
+}
+
+/* Never an error for curl: that would end all transfers, and the multi handle with them. */
+static int watch_socket(CURL *easy, curl_socket_t socket, int what, void *userdata, void *known)
+{
+	struct http_loop *http_loop = userdata;
+	struct watch *watch = known;
+
+	if (what == CURL_POLL_REMOVE) {
+		if (watch)
+			uv_close((uv_handle_t *)&watch->poll, watch_closed);
+		return 0;
+	}
+
+	if (!watch)
+		watch = watch_new(http_loop, socket);
+	if (watch) {
+		watch->events = (what & CURL_POLL_IN ? UV_READABLE : 0) |
+		                (what & CURL_POLL_OUT ? UV_WRITABLE : 0);
+		if (uv_poll_start(&watch->poll, watch->events, socket_ready) == 0)
+			return 0;
+	}
+	http_loop->events->deafened(http_loop, easy);
+	return 0;
+}
+
+int http_loop_init(struct http_loop *http_loop, uv_loop_t *uv, uint32_t connections_max,
+                   const struct http_loop_events *events)
+{
+	CURLM *multi = curl_multi_init();
+	long connections = (long)connections_max;
+	int failed = 0;
+
+	*http_loop = (struct http_loop){ .multi = multi, .uv = uv, .events = events };
+	uv_timer_init(uv, &http_loop->timer);
+	if (!multi)
+		return -ENOMEM;
+
+	failed |= curl_multi_setopt(multi, CURLMOPT_SOCKETFUNCTION, watch_socket);
+	failed |= curl_multi_setopt(multi, CURLMOPT_SOCKETDATA, http_loop);
+	failed |= curl_multi_setopt(multi, CURLMOPT_TIMERFUNCTION, set_timer);
+	failed |= curl_multi_setopt(multi, CURLMOPT_TIMERDATA, http_loop);
+	failed |= curl_multi_setopt(multi, CURLMOPT_PIPELINING, CURLPIPE_MULTIPLEX);
+	failed |= curl_multi_setopt(multi, CURLMOPT_MAXCONNECTS, connections);
+	return failed ? -ENOMEM : 0;
+}
+
+static void timer_closed(uv_handle_t *handle)
+{
+	struct http_loop *http_loop = container_of((uv_timer_t *)handle, struct http_loop, timer);
+
+	http_loop->closed(http_loop);
+}
+
+void http_loop_close(struct http_loop *http_loop, void (*closed)(struct http_loop *http_loop))
+{
+	/* Closing its connections, curl may still take its watches back. */
+	(void)curl_multi_cleanup(http_loop->multi);
+	http_loop->multi = NULL;
+	http_loop->closed = closed;
+	uv_close((uv_handle_t *)&http_loop->timer, timer_closed);
+}

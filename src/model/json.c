@@ -1,0 +1,399 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * One pass from left to right: each scan_*() stands at the first byte of what it
+ * is named after, writes it to the armoured text and leaves the position behind
+ * it. On failure the position is where the text stops being JSON.
+ *
+ * scan_value() calls itself by way of arrays and objects, JSON_DEPTH_MAX times at most.
+ */
+
+#include <errno.h>
+#include <stdbool.h>
+#include <stdint.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "kapturefs/base/utf8.h"
+#include "kapturefs/model/json.h"
+
+enum {
+	END = -1, /* what stands behind the last byte */
+	MEMBER_CAPACITY_MIN = 16,
+};
+
+struct scanner {
+	const char *text;
+	size_t length;
+	size_t at;
+	unsigned depth;
+	size_t member_capacity;
+	struct json_scan *scan;
+};
+
+static int scan_value(struct scanner *scanner);
+
+static int peek(const struct scanner *scanner)
+{
+	if (scanner->at == scanner->length)
+		return END;
+	return (unsigned char)scanner->text[scanner->at];
+}
+
+/* Step over @byte if it is next. */
+static bool take(struct scanner *scanner, char byte)
+{
+	if (peek(scanner) != byte)
+		return false;
+	scanner->at++;
+	return true;
+}
+
+static void skip_blanks(struct scanner *scanner)
+{
+	while (scanner->at < scanner->length && memchr(" \t\n\r", scanner->text[scanner->at], 4))
+		scanner->at++;
+}
+
+static int emit(struct scanner *scanner, const char *text)
+{
+	return buffer_append_text(&scanner->scan->armoured, text);
+}
+
+/* Emit the text from @start to the position as sent. */
+static int emit_sent(struct scanner *scanner, size_t start)
+{
+	return buffer_append(&scanner->scan->armoured, scanner->text + start, scanner->at - start);
+}
+
+static int scan_word(struct scanner *scanner, const char *word)
+{
+	for (const char *letter = word; *letter; letter++) {
+		if (!take(scanner, *letter))
+			return -EPROTO;
+	}
+	return emit(scanner, word);
+}
+
+static bool take_digits(struct scanner *scanner)
+{
+	size_t start = scanner->at;
+
+	while (peek(scanner) >= '0' && peek(scanner) <= '9')
+		scanner->at++;
+	return scanner->at > start;
+}
+
+static bool take_number(struct scanner *scanner)
+{
+	take(scanner, '-');
+	if (!take(scanner, '0') && !take_digits(scanner))
+		return false;
+	if (take(scanner, '.') && !take_digits(scanner))
+		return false;
+	if (take(scanner, 'e') || take(scanner, 'E')) {
+		if (!take(scanner, '+'))
+			take(scanner, '-');
+		return take_digits(scanner);
+	}
+	return true;
+}
+
+static int scan_number(struct scanner *scanner)
+{
+	size_t start = scanner->at;
+	int r;
+
+	if (!take_number(scanner))
+		return -EPROTO;
+	r = emit(scanner, "\"n");
+	if (!r)
+		r = emit_sent(scanner, start);
+	return r ? r : emit(scanner, "\"");
+}
+
+static int digit_value(int byte)
+{
+	if (byte >= '0' && byte <= '9')
+		return byte - '0';
+	byte |= 0x20;
+	return byte >= 'a' && byte <= 'f' ? byte - 'a' + 10 : -1;
+}
+
+/* The `uXXXX` of an escape, a unit of UTF-16. */
+static bool take_unit(struct scanner *scanner, uint32_t *ret)
+{
+	uint32_t unit = 0;
+
+	if (!take(scanner, 'u'))
+		return false;
+	for (int i = 0; i < 4; i++) {
+		int value = digit_value(peek(scanner));
+
+		if (value < 0)
+			return false;
+		unit = unit << 4 | (uint32_t)value;
+		scanner->at++;
+	}
+	*ret = unit;
+	return true;
+}
+
+/* A `uXXXX`, and the one after it if they are a pair of surrogates. */
+static int scan_units(struct scanner *scanner, size_t start)
+{
+	uint32_t first;
+	uint32_t second;
+
+	if (!take_unit(scanner, &first))
+		return -EPROTO;
+	if (first <= 1)
+		return emit(scanner, first ? "\\u00011" : "\\u00010");
+	if (first < 0xd800 || first > 0xdfff)
+		return emit_sent(scanner, start);
+
+	if (first > 0xdbff || !take(scanner, '\\') || !take_unit(scanner, &second) ||
+	    second < 0xdc00 || second > 0xdfff)
+		return -EPROTO;
+	return emit_sent(scanner, start);
+}
+
+static int scan_escape(struct scanner *scanner)
+{
+	size_t start = scanner->at++;
+	int byte = peek(scanner);
+
+	if (byte == 'u')
+		return scan_units(scanner, start);
+	if (byte <= 0 || !strchr("\"\\/bfnrt", byte))
+		return -EPROTO;
+	scanner->at++;
+	return emit_sent(scanner, start);
+}
+
+/* What stands in a string as itself: up to a quote, an escape or a byte that must not be there. */
+static int scan_plain(struct scanner *scanner)
+{
+	size_t start = scanner->at;
+
+	while (scanner->at < scanner->length) {
+		unsigned char byte = (unsigned char)scanner->text[scanner->at];
+		uint32_t character;
+		size_t size = 1;
+
+		if (byte < 0x20 || byte == '"' || byte == '\\')
+			break;
+		if (byte >= 0x80)
+			size = utf8_decode(scanner->text + scanner->at,
+			                   scanner->length - scanner->at, &character);
+		if (!size)
+			return -EPROTO;
+		scanner->at += size;
+	}
+	return scanner->at > start ? emit_sent(scanner, start) : -EPROTO;
+}
+
+/* @opening is the quote, and the prefix of a value. */
+static int scan_string(struct scanner *scanner, const char *opening)
+{
+	int r;
+
+	if (!take(scanner, '"'))
+		return -EPROTO;
+	r = emit(scanner, opening);
+	while (!r && !take(scanner, '"'))
+		r = peek(scanner) == '\\' ? scan_escape(scanner) : scan_plain(scanner);
+	return r ? r : emit(scanner, "\"");
+}
+
+static int keep_member(struct scanner *scanner, size_t start)
+{
+	struct json_scan *scan = scanner->scan;
+
+	if (scan->member_count == scanner->member_capacity) {
+		size_t capacity = 2 * scanner->member_capacity + MEMBER_CAPACITY_MIN;
+		struct json_span *members = reallocarray(scan->members, capacity, sizeof(*members));
+
+		if (!members)
+			return -ENOMEM;
+		scan->members = members;
+		scanner->member_capacity = capacity;
+	}
+	scan->members[scan->member_count++] = (struct json_span){ start, scanner->at - start };
+	return 0;
+}
+
+static int scan_member(struct scanner *scanner)
+{
+	size_t start;
+	int r;
+
+	r = scan_string(scanner, "\"");
+	if (r)
+		return r;
+	skip_blanks(scanner);
+	r = scan_word(scanner, ":");
+	if (r)
+		return r;
+	skip_blanks(scanner);
+	start = scanner->at;
+	r = scan_value(scanner);
+	if (r || scanner->depth > 1)
+		return r;
+	return keep_member(scanner, start);
+}
+
+/* What an array and an object have in common: items between two brackets. */
+static int scan_list(struct scanner *scanner, const char *opening, const char *closing,
+                     int (*scan_item)(struct scanner *scanner))
+{
+	int r;
+
+	r = scan_word(scanner, opening);
+	if (r)
+		return r;
+	skip_blanks(scanner);
+	if (peek(scanner) == *closing)
+		return scan_word(scanner, closing);
+
+	for (;;) {
+		r = scan_item(scanner);
+		if (r)
+			return r;
+		skip_blanks(scanner);
+		if (peek(scanner) == *closing)
+			return scan_word(scanner, closing);
+		r = scan_word(scanner, ",");
+		if (r)
+			return r;
+		skip_blanks(scanner);
+	}
+}
+
+static int scan_nested(struct scanner *scanner)
+{
+	int r;
+
+	if (scanner->depth == JSON_DEPTH_MAX)
+		return -EPROTO;
+
+	scanner->depth++;
+	r = peek(scanner) == '{' ? scan_list(scanner, "{", "}", scan_member)
+	                         : scan_list(scanner, "[", "]", scan_value);
+	scanner->depth--;
+	return r;
+}
+
+static int scan_value(struct scanner *scanner)
+{
+	switch (peek(scanner)) {
+	case '{':
+	case '[':
+		return scan_nested(scanner);
+	case '"':
+		return scan_string(scanner, "\"s");
+	case 't':
+		return scan_word(scanner, "true");
+	case 'f':
+		return scan_word(scanner, "false");
+	case 'n':
+		return scan_word(scanner, "null");
+	default:
+		return scan_number(scanner);
+	}
+}
+
+static int scan_text(struct scanner *scanner)
+{
+	static const char byte_order_mark[] = { '\xef', '\xbb', '\xbf' };
+	int r;
+
+	if (scanner->length >= sizeof(byte_order_mark) &&
+	    memcmp(scanner->text, byte_order_mark, sizeof(byte_order_mark)) == 0)
+		scanner->at = sizeof(byte_order_mark);
+
+	skip_blanks(scanner);
+	r = scan_value(scanner);
+	if (r)
+		return r;
+	skip_blanks(scanner);
+	return peek(scanner) == END ? 0 : -EPROTO;
+}
+
+int json_scan(const char *text, size_t length, struct json_scan *ret, size_t *ret_offset)
+{
+	cleanup(json_scan_fini) struct json_scan scan = { 0 };
+	struct scanner scanner = { .text = text, .length = length, .scan = &scan };
+	int r;
+
+	/* The armour at most triples the text, which has a ceiling of its own. */
+	buffer_init(&scan.armoured, SIZE_MAX);
+	r = scan_text(&scanner);
+	if (r == -EPROTO)
+		*ret_offset = scanner.at;
+	if (r)
+		return r;
+
+	*ret = scan;
+	scan = (struct json_scan){ 0 };
+	return 0;
+}
+
+void json_scan_fini(struct json_scan *scan)
+{
+	buffer_fini(&scan->armoured);
+	free(scan->members);
+	*scan = (struct json_scan){ 0 };
+}
+
+size_t json_unarmour(char *text, size_t length)
+{
+	size_t kept = 0;
+
+	for (size_t i = 0; i < length; i++) {
+		char byte = text[i];
+
+		if (byte == '\x01' && i + 1 < length && (text[i + 1] == '0' || text[i + 1] == '1'))
+			byte = (char)(text[++i] - '0');
+		text[kept++] = byte;
+	}
+	return kept;
+}
+
+static int append_character(struct buffer *buffer, const char *text, size_t length)
+{
+	unsigned char byte = (unsigned char)*text;
+
+	if (byte == '"' || byte == '\\')
+		return buffer_print(buffer, "\\%c", byte);
+	if (byte < 0x20)
+		return buffer_print(buffer, "\\u%04x", byte);
+	return buffer_append(buffer, text, length);
+}
+
+static int append_quoted(struct buffer *buffer, const char *text, size_t length)
+{
+	size_t size;
+	int r;
+
+	r = buffer_append_text(buffer, "\"");
+	for (size_t at = 0; !r && at < length; at += size) {
+		uint32_t character;
+
+		size = utf8_decode(text + at, length - at, &character);
+		r = size ? append_character(buffer, text + at, size) : -EILSEQ;
+	}
+	return r ? r : buffer_append_text(buffer, "\"");
+}
+
+int json_append_string(struct buffer *buffer, const char *text, size_t length)
+{
+	size_t before = buffer->length;
+	int r;
+
+	r = append_quoted(buffer, text, length);
+	if (r && buffer->data) {
+		buffer->length = before;
+		buffer->data[before] = '\0';
+	}
+	return r;
+}

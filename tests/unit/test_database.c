@@ -1,0 +1,584 @@
+/* SPDX-License-Identifier: MIT */
+
+#include <errno.h>
+#include <fcntl.h>
+#include <signal.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <setjmp.h>
+#include <stdbool.h>
+#include <stdint.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <sys/wait.h>
+#include <unistd.h>
+#include <cmocka.h>
+
+#include "kapturefs/io/database.h"
+
+enum { APPLICATION_ID = 0x54455354 };
+
+#define FIRST_MIGRATION                                                                            \
+	"CREATE TABLE thing (id INTEGER PRIMARY KEY, text TEXT);"                                  \
+	"CREATE TABLE part (thing INTEGER REFERENCES thing (id))"
+
+static const char *const first_migrations[] = { FIRST_MIGRATION, NULL };
+static const char *const second_migrations[] = { FIRST_MIGRATION,
+	                                         "ALTER TABLE thing ADD COLUMN size INTEGER",
+	                                         NULL };
+static const char *const broken_migrations[] = {
+	FIRST_MIGRATION, "INSERT INTO thing (text) VALUES ('half'); DROP TABLE nothing", NULL
+};
+static const struct database_schema first = { APPLICATION_ID, first_migrations };
+static const struct database_schema second = { APPLICATION_ID, second_migrations };
+static const struct database_schema broken = { APPLICATION_ID, broken_migrations };
+static const struct database_schema other = { APPLICATION_ID + 1, first_migrations };
+
+struct fixture {
+	char directory[64];
+	char path[96];
+};
+
+struct content {
+	char *bytes;
+	size_t length;
+};
+
+static int set_up(void **state)
+{
+	struct fixture *fixture = calloc(1, sizeof(*fixture));
+
+	assert_non_null(fixture);
+	strcpy(fixture->directory, "/tmp/test_database.XXXXXX");
+	assert_non_null(mkdtemp(fixture->directory));
+	snprintf(fixture->path, sizeof(fixture->path), "%s/a.db", fixture->directory);
+	*state = fixture;
+	return 0;
+}
+
+static int tear_down(void **state)
+{
+	struct fixture *fixture = *state;
+	char command[96];
+
+	snprintf(command, sizeof(command), "rm -r %s", fixture->directory);
+	assert_int_equal(system(command), 0);
+	free(fixture);
+	return 0;
+}
+
+static sqlite3 *open_database(const char *path, const struct database_schema *schema)
+{
+	sqlite3 *database = NULL;
+
+	assert_int_equal(database_open(path, schema, &database), 0);
+	assert_non_null(database);
+	return database;
+}
+
+static void assert_refused(const char *path, const struct database_schema *schema, int expected)
+{
+	sqlite3 *database = NULL;
+
+	assert_int_equal(database_open(path, schema, &database), expected);
+	assert_null(database);
+}
+
+static int64_t query(sqlite3 *database, const char *sql)
+{
+	sqlite3_stmt *statement;
+	int64_t value;
+
+	assert_int_equal(database_prepare(database, sql, &statement), 0);
+	assert_int_equal(sqlite3_step(statement), SQLITE_ROW);
+	value = sqlite3_column_int64(statement, 0);
+	sqlite3_finalize(statement);
+	return value;
+}
+
+static struct content read_content(const char *path)
+{
+	FILE *file = fopen(path, "r");
+	struct content content = { calloc(1, 1 << 20), 0 };
+
+	assert_non_null(file);
+	assert_non_null(content.bytes);
+	content.length = fread(content.bytes, 1, 1 << 20, file);
+	fclose(file);
+	return content;
+}
+
+static void write_content(const char *path, const void *bytes, size_t length)
+{
+	FILE *file = fopen(path, "w");
+
+	assert_non_null(file);
+	assert_int_equal(fwrite(bytes, 1, length, file), length);
+	assert_int_equal(fclose(file), 0);
+}
+
+static void assert_content(const char *path, const struct content *expected)
+{
+	struct content content = read_content(path);
+
+	assert_int_equal(content.length, expected->length);
+	assert_memory_equal(content.bytes, expected->bytes, expected->length);
+	free(content.bytes);
+}
+
+static void assert_mode(const char *path, mode_t expected)
+{
+	struct stat status;
+
+	assert_int_equal(stat(path, &status), 0);
+	assert_int_equal(status.st_mode & 07777, expected);
+}
+
+static const char *beside(const struct fixture *fixture, const char *suffix)
+{
+	static char path[128];
+
+	snprintf(path, sizeof(path), "%s%s", fixture->path, suffix);
+	return path;
+}
+
+static bool has_file(const struct fixture *fixture, const char *suffix)
+{
+	return access(beside(fixture, suffix), F_OK) == 0;
+}
+
+/* In another process: open, say so, and stay until killed. */
+static pid_t start_owner(const char *path, const struct database_schema *schema, const char *sql)
+{
+	sqlite3 *database;
+	int ready[2];
+	char byte;
+	pid_t pid;
+
+	assert_int_equal(pipe(ready), 0);
+	pid = fork();
+	assert_true(pid >= 0);
+	if (pid == 0) {
+		if (database_open(path, schema, &database) || database_run(database, sql))
+			_exit(1);
+		if (write(ready[1], "x", 1) != 1)
+			_exit(1);
+		for (;;)
+			pause();
+	}
+	close(ready[1]);
+	assert_int_equal(read(ready[0], &byte, 1), 1);
+	close(ready[0]);
+	return pid;
+}
+
+static void kill_owner(pid_t pid)
+{
+	assert_int_equal(kill(pid, SIGKILL), 0);
+	assert_int_equal(waitpid(pid, NULL, 0), pid);
+}
+
+/* What another process is told that tries to open the file. */
+static int open_elsewhere(const char *path)
+{
+	sqlite3 *database;
+	int status;
+	pid_t pid = fork();
+
+	assert_true(pid >= 0);
+	if (pid == 0)
+		_exit(database_open(path, &first, &database));
+	assert_int_equal(waitpid(pid, &status, 0), pid);
+	assert_true(WIFEXITED(status));
+	return WEXITSTATUS(status);
+}
+
+static void test_a_new_file_is_private_whatever_the_umask(void **state)
+{
+	static const mode_t masks[] = { 0, 022, 0777 };
+	struct fixture *fixture = *state;
+
+	for (size_t i = 0; i < array_length(masks); i++) {
+		mode_t previous = umask(masks[i]);
+		sqlite3 *database = open_database(fixture->path, &first);
+
+		umask(previous);
+		assert_int_equal(database_run(database, "INSERT INTO thing (text) VALUES ('a')"),
+		                 0);
+		assert_mode(fixture->path, 0600);
+		assert_mode(beside(fixture, "-wal"), 0600);
+		database_close(database);
+		unlink(fixture->path);
+	}
+}
+
+static void test_a_file_that_was_open_to_others_no_longer_is(void **state)
+{
+	struct fixture *fixture = *state;
+
+	database_close(open_database(fixture->path, &first));
+	assert_int_equal(chmod(fixture->path, 0664), 0);
+	database_close(open_database(fixture->path, &first));
+	assert_mode(fixture->path, 0600);
+}
+
+static void test_an_empty_file_counts_as_new(void **state)
+{
+	struct fixture *fixture = *state;
+	sqlite3 *database;
+
+	write_content(fixture->path, "", 0);
+	database = open_database(fixture->path, &first);
+	assert_int_equal(query(database, "PRAGMA application_id"), APPLICATION_ID);
+	assert_int_equal(query(database, "PRAGMA user_version"), 1);
+	database_close(database);
+	assert_mode(fixture->path, 0600);
+}
+
+static void test_content_survives_closing_and_leaves_one_file(void **state)
+{
+	struct fixture *fixture = *state;
+	sqlite3 *database = open_database(fixture->path, &first);
+
+	assert_int_equal(database_run(database, "INSERT INTO thing (text) VALUES ('kept')"), 0);
+	assert_true(has_file(fixture, "-wal"));
+	assert_false(has_file(fixture, "-shm"));
+	database_close(database);
+	assert_false(has_file(fixture, "-wal"));
+	assert_false(has_file(fixture, "-journal"));
+
+	database = open_database(fixture->path, &first);
+	assert_int_equal(query(database, "SELECT count(*) FROM thing WHERE text = 'kept'"), 1);
+	database_close(database);
+}
+
+static void test_settings_are_in_force(void **state)
+{
+	static const struct {
+		const char *pragma;
+		int64_t value;
+	} expected[] = {
+		{ "PRAGMA synchronous", 2 },
+		{ "PRAGMA secure_delete", 1 },
+		{ "PRAGMA foreign_keys", 1 },
+		{ "PRAGMA trusted_schema", 0 },
+		{ "PRAGMA cell_size_check", 1 },
+		{ "PRAGMA temp_store", 2 },
+		{ "SELECT journal_mode = 'wal' FROM pragma_journal_mode", 1 },
+		{ "SELECT locking_mode = 'exclusive' FROM pragma_locking_mode", 1 },
+	};
+	struct fixture *fixture = *state;
+	sqlite3 *database;
+
+	/* Of a new file and of one that was there. */
+	for (int round = 0; round < 2; round++) {
+		database = open_database(fixture->path, &first);
+		for (size_t i = 0; i < array_length(expected); i++) {
+			if (query(database, expected[i].pragma) != expected[i].value)
+				fail_msg("%s", expected[i].pragma);
+		}
+		database_close(database);
+	}
+}
+
+static void test_a_second_owner_is_refused_until_the_first_is_killed(void **state)
+{
+	struct fixture *fixture = *state;
+	pid_t owner = start_owner(fixture->path, &first,
+	                          "INSERT INTO thing (text) VALUES ('committed');"
+	                          "BEGIN; INSERT INTO thing (text) VALUES ('not')");
+	sqlite3 *database;
+
+	assert_refused(fixture->path, &first, DATABASE_BUSY);
+	kill_owner(owner);
+	database = open_database(fixture->path, &first);
+	assert_int_equal(query(database, "SELECT count(*) FROM thing WHERE text = 'committed'"), 1);
+	assert_int_equal(query(database, "SELECT count(*) FROM thing"), 1);
+	database_close(database);
+}
+
+/* Closing any descriptor of a file drops the process's POSIX locks on it. */
+static void test_a_second_opening_in_one_process_is_refused_and_drops_no_lock(void **state)
+{
+	struct fixture *fixture = *state;
+	sqlite3 *database = open_database(fixture->path, &first);
+
+	assert_refused(fixture->path, &first, DATABASE_BUSY);
+	assert_int_equal(open_elsewhere(fixture->path), DATABASE_BUSY);
+	assert_int_equal(database_run(database, "INSERT INTO thing (text) VALUES ('a')"), 0);
+	assert_int_equal(open_elsewhere(fixture->path), DATABASE_BUSY);
+	database_close(database);
+	assert_int_equal(open_elsewhere(fixture->path), 0);
+}
+
+static void assert_foreign_and_untouched(const char *path)
+{
+	struct content before = read_content(path);
+
+	assert_refused(path, &first, DATABASE_FOREIGN);
+	assert_content(path, &before);
+	free(before.bytes);
+}
+
+static void test_a_file_that_is_no_database_is_foreign_and_untouched(void **state)
+{
+	static const char zeros[8192];
+	struct fixture *fixture = *state;
+
+	write_content(fixture->path, "x", 1);
+	assert_foreign_and_untouched(fixture->path);
+	write_content(fixture->path, zeros, sizeof(zeros));
+	assert_foreign_and_untouched(fixture->path);
+	write_content(fixture->path, "SQLite format 3", 16);
+	assert_foreign_and_untouched(fixture->path);
+	assert_false(has_file(fixture, "-wal"));
+	assert_false(has_file(fixture, "-journal"));
+}
+
+static void test_a_database_of_another_program_is_foreign_and_untouched(void **state)
+{
+	struct fixture *fixture = *state;
+	sqlite3 *database;
+
+	database_close(open_database(fixture->path, &other));
+	assert_foreign_and_untouched(fixture->path);
+	unlink(fixture->path);
+
+	assert_int_equal(sqlite3_open(fixture->path, &database), SQLITE_OK);
+	assert_int_equal(database_run(database, "CREATE TABLE theirs (a)"), 0);
+	sqlite3_close(database);
+	assert_foreign_and_untouched(fixture->path);
+}
+
+/* Even its log, which any reader of SQLite's would move into the file. */
+static void test_the_log_of_another_program_is_untouched(void **state)
+{
+	struct fixture *fixture = *state;
+	pid_t owner = start_owner(fixture->path, &other, "INSERT INTO thing (text) VALUES ('a')");
+	struct content log;
+
+	kill_owner(owner);
+	log = read_content(beside(fixture, "-wal"));
+	assert_true(log.length > 0);
+	assert_foreign_and_untouched(fixture->path);
+	assert_content(beside(fixture, "-wal"), &log);
+	assert_false(has_file(fixture, "-shm"));
+	free(log.bytes);
+}
+
+static void test_a_damaged_file_is_foreign_and_untouched(void **state)
+{
+	struct fixture *fixture = *state;
+	struct content whole;
+
+	database_close(open_database(fixture->path, &first));
+	whole = read_content(fixture->path);
+	write_content(fixture->path, whole.bytes, whole.length / 2);
+	assert_foreign_and_untouched(fixture->path);
+	memset(whole.bytes + 100, 0xff, 300);
+	write_content(fixture->path, whole.bytes, whole.length);
+	assert_foreign_and_untouched(fixture->path);
+	free(whole.bytes);
+}
+
+static void test_what_is_no_file_is_foreign(void **state)
+{
+	struct fixture *fixture = *state;
+	char target[128];
+
+	assert_int_equal(mkdir(fixture->path, 0700), 0);
+	assert_refused(fixture->path, &first, DATABASE_FOREIGN);
+	assert_int_equal(rmdir(fixture->path), 0);
+
+	assert_int_equal(mkfifo(fixture->path, 0600), 0);
+	assert_refused(fixture->path, &first, DATABASE_FOREIGN);
+	assert_int_equal(unlink(fixture->path), 0);
+
+	snprintf(target, sizeof(target), "%s/target", fixture->directory);
+	assert_int_equal(symlink(target, fixture->path), 0);
+	assert_refused(fixture->path, &first, DATABASE_FOREIGN);
+	assert_int_equal(access(target, F_OK), -1);
+	database_close(open_database(target, &first));
+	assert_refused(fixture->path, &first, DATABASE_FOREIGN);
+}
+
+static void test_a_linked_directory_may_lead_to_the_file(void **state)
+{
+	struct fixture *fixture = *state;
+	char link[96];
+	char path[128];
+
+	snprintf(link, sizeof(link), "%s/link", fixture->directory);
+	snprintf(path, sizeof(path), "%s/a.db", link);
+	assert_int_equal(symlink(fixture->directory, link), 0);
+	database_close(open_database(path, &first));
+	assert_mode(fixture->path, 0600);
+}
+
+/* Some builds of SQLite read such a name as a URI. */
+static void test_a_name_is_a_name(void **state)
+{
+	struct fixture *fixture = *state;
+
+	assert_int_equal(chdir(fixture->directory), 0);
+	database_close(open_database("file:a.db?mode=memory", &first));
+	assert_mode("file:a.db?mode=memory", 0600);
+	assert_int_equal(chdir("/"), 0);
+}
+
+static void test_a_missing_directory_is_enoent(void **state)
+{
+	struct fixture *fixture = *state;
+	char path[128];
+
+	snprintf(path, sizeof(path), "%s/none/a.db", fixture->directory);
+	assert_refused(path, &first, -ENOENT);
+}
+
+static void test_a_later_version_is_refused_and_untouched(void **state)
+{
+	struct fixture *fixture = *state;
+	struct content before;
+
+	database_close(open_database(fixture->path, &second));
+	before = read_content(fixture->path);
+	assert_refused(fixture->path, &first, DATABASE_NEWER);
+	assert_content(fixture->path, &before);
+	free(before.bytes);
+}
+
+static void test_a_later_version_that_is_only_in_the_log_is_refused(void **state)
+{
+	struct fixture *fixture = *state;
+	struct content before;
+	struct content log;
+
+	database_close(open_database(fixture->path, &first));
+	before = read_content(fixture->path);
+	kill_owner(start_owner(fixture->path, &second, ""));
+	assert_content(fixture->path, &before);
+	log = read_content(beside(fixture, "-wal"));
+	assert_refused(fixture->path, &first, DATABASE_NEWER);
+	assert_content(fixture->path, &before);
+	assert_content(beside(fixture, "-wal"), &log);
+	free(before.bytes);
+	free(log.bytes);
+}
+
+static void test_a_migration_keeps_what_there_was(void **state)
+{
+	struct fixture *fixture = *state;
+	sqlite3 *database = open_database(fixture->path, &first);
+
+	assert_int_equal(database_run(database, "INSERT INTO thing (text) VALUES ('old')"), 0);
+	database_close(database);
+	database = open_database(fixture->path, &second);
+	assert_int_equal(query(database, "PRAGMA user_version"), 2);
+	assert_int_equal(query(database,
+	                       "SELECT count(*) FROM thing WHERE text = 'old' AND size IS NULL"),
+	                 1);
+	database_close(database);
+}
+
+static void test_a_migration_that_fails_leaves_the_version_before_it(void **state)
+{
+	struct fixture *fixture = *state;
+	sqlite3 *database;
+
+	assert_refused(fixture->path, &broken, -EIO);
+	database = open_database(fixture->path, &first);
+	assert_int_equal(query(database, "PRAGMA user_version"), 1);
+	assert_int_equal(query(database, "SELECT count(*) FROM thing"), 0);
+	database_close(database);
+}
+
+static void test_what_was_deleted_is_in_no_file(void **state)
+{
+	static const char secret[] = "planted-4711-value";
+	struct fixture *fixture = *state;
+	sqlite3 *database = open_database(fixture->path, &first);
+	struct content content;
+
+	assert_int_equal(database_run(database,
+	                              "INSERT INTO thing (text) VALUES ('planted-4711-value')"),
+	                 0);
+	database_close(database);
+	content = read_content(fixture->path);
+	assert_non_null(memmem(content.bytes, content.length, secret, strlen(secret)));
+	free(content.bytes);
+
+	database = open_database(fixture->path, &first);
+	assert_int_equal(database_run(database, "DELETE FROM thing"), 0);
+	database_close(database);
+	content = read_content(fixture->path);
+	assert_null(memmem(content.bytes, content.length, secret, strlen(secret)));
+	free(content.bytes);
+}
+
+static void test_errors_are_told_by_errno(void **state)
+{
+	struct fixture *fixture = *state;
+	sqlite3 *database = open_database(fixture->path, &first);
+	sqlite3_stmt *statement;
+
+	assert_int_equal(database_run(database, "INSERT INTO part VALUES (7)"), -EIO);
+	assert_int_equal(database_prepare(database, "SELECT nonsense", &statement), -EIO);
+	assert_int_equal(database_run(database, "PRAGMA max_page_count = 1"), 0);
+	assert_int_equal(database_run(database,
+	                              "INSERT INTO thing (text) VALUES (zeroblob(100000))"),
+	                 -ENOSPC);
+	assert_int_equal(database_run(database, "PRAGMA query_only = ON"), 0);
+	assert_int_equal(database_run(database, "DELETE FROM thing"), -EROFS);
+	database_close(database);
+
+	assert_int_equal(database_errno(NULL, SQLITE_NOMEM, "test"), -ENOMEM);
+	assert_int_equal(database_errno(NULL, SQLITE_BUSY_RECOVERY, "test"), -EBUSY);
+	assert_int_equal(database_errno(NULL, SQLITE_CORRUPT, "test"), -EIO);
+	assert_int_equal(database_errno(NULL, SQLITE_IOERR_FSYNC, "test"), -EIO);
+}
+
+static void test_memory_needs_no_file(void **state)
+{
+	sqlite3 *database = open_database(":memory:", &second);
+
+	(void)state;
+	assert_int_equal(query(database, "PRAGMA user_version"), 2);
+	assert_int_equal(database_run(database, "INSERT INTO thing (text) VALUES ('a')"), 0);
+	database_close(database);
+	assert_int_equal(access(":memory:", F_OK), -1);
+	database_close(NULL);
+}
+
+#define in_a_directory(test) cmocka_unit_test_setup_teardown(test, set_up, tear_down)
+
+int main(void)
+{
+	const struct CMUnitTest tests[] = {
+		in_a_directory(test_a_new_file_is_private_whatever_the_umask),
+		in_a_directory(test_a_file_that_was_open_to_others_no_longer_is),
+		in_a_directory(test_an_empty_file_counts_as_new),
+		in_a_directory(test_content_survives_closing_and_leaves_one_file),
+		in_a_directory(test_settings_are_in_force),
+		in_a_directory(test_a_second_owner_is_refused_until_the_first_is_killed),
+		in_a_directory(test_a_second_opening_in_one_process_is_refused_and_drops_no_lock),
+		in_a_directory(test_a_file_that_is_no_database_is_foreign_and_untouched),
+		in_a_directory(test_a_database_of_another_program_is_foreign_and_untouched),
+		in_a_directory(test_the_log_of_another_program_is_untouched),
+		in_a_directory(test_a_damaged_file_is_foreign_and_untouched),
+		in_a_directory(test_what_is_no_file_is_foreign),
+		in_a_directory(test_a_linked_directory_may_lead_to_the_file),
+		in_a_directory(test_a_name_is_a_name),
+		in_a_directory(test_a_missing_directory_is_enoent),
+		in_a_directory(test_a_later_version_is_refused_and_untouched),
+		in_a_directory(test_a_later_version_that_is_only_in_the_log_is_refused),
+		in_a_directory(test_a_migration_keeps_what_there_was),
+		in_a_directory(test_a_migration_that_fails_leaves_the_version_before_it),
+		in_a_directory(test_what_was_deleted_is_in_no_file),
+		in_a_directory(test_errors_are_told_by_errno),
+		cmocka_unit_test(test_memory_needs_no_file),
+	};
+
+	return cmocka_run_group_tests(tests, NULL, NULL);
+}
