@@ -139,7 +139,7 @@ def test_listing_loses_a_customer_who_is_gone(mounts, api):
 
 
 def whole(read, stat_size, versions):
-    """What was read with the size that was told: one of the versions, whole, or None to ask again.
+    """What was read, which must be one of the versions, whole, if the size was the same all along.
 
     Reading and asking for the size are two calls, and a change may come between them."""
     before, content, after = stat_size(), read(), stat_size()

@@ -355,6 +355,22 @@ static void test_a_silent_name_server_holds_nothing_up(void **state)
 	sem_post(&resolver);
 }
 
+static void test_when_curl_gives_up_all_transfers_fail_and_new_ones_work(void **state)
+{
+	struct fixture *fixture = *state;
+	struct call calls[2] = { 0 };
+
+	fixture->answer = answer_hello;
+	start(fixture, &calls[0]);
+	start(fixture, &calls[1]);
+	out_of_memory = true;
+	assert_failed(fixture, &calls[0], -ENOMEM);
+	assert_failed(fixture, &calls[1], -ENOMEM);
+	out_of_memory = false;
+	start(fixture, &calls[0]);
+	assert_replied(fixture, &calls[0], 200, "hello");
+}
+
 /* Found out about all three in one event of the loop. */
 static void test_only_http_is_spoken(void **state)
 {
@@ -448,6 +464,7 @@ int main(void)
 		with_a_server(test_a_reply_that_comes_late_and_slowly_is_waited_for),
 		with_a_server(test_no_server_and_no_name_are_ehostunreach),
 		with_a_server(test_a_silent_name_server_holds_nothing_up),
+		with_a_server(test_when_curl_gives_up_all_transfers_fail_and_new_ones_work),
 		with_a_server(test_only_http_is_spoken),
 		with_a_server(test_https_sends_nothing_before_tls),
 		with_a_server(test_the_environment_names_no_proxy),
