@@ -58,6 +58,7 @@ struct call {
 	long status;
 	char *body;
 	size_t body_length;
+	char retry_after[96];
 	void (*then)(struct call *call);
 };
 
@@ -276,6 +277,8 @@ static void replied(void *userdata, const struct http_reply *reply)
 	call->error = reply->error;
 	call->status = reply->status;
 	call->body_length = reply->body_length;
+	snprintf(call->retry_after, sizeof(call->retry_after), "%s",
+	         reply->retry_after ? reply->retry_after : "none");
 	if (reply->error) {
 		assert_non_null(reply->complaint);
 		snprintf(call->complaint, sizeof(call->complaint), "%s", reply->complaint);
