@@ -16,6 +16,7 @@ enum option_type {
 	OPTION_TEXT,
 	OPTION_SECONDS,
 	OPTION_COUNT,
+	OPTION_RATE, /* thousandths, with /s behind */
 	OPTION_SIZE, /* bytes, with K, M, G behind */
 	OPTION_OCTAL,
 	OPTION_FLAG,
@@ -77,6 +78,9 @@ static const struct option options[] = {
 	SECONDS(connect_timeout, 1, 5, "the most that connecting may take"),
 	COUNT(retries, 0, 10, 3, "tries after one that failed in a way that may pass"),
 	COUNT(max_connections, 1, 256, 8, "concurrent API requests"),
+	{ "rate", OPTION_RATE, offsetof(struct config, rate), 1000, 10000000, 10000, "N/s", "10/s",
+	  "API requests a second, whatever their cause" },
+	COUNT(burst, 1, 100000, 20, "API requests that may go out at once after a quiet time"),
 	{ "memory", OPTION_SIZE, offsetof(struct config, memory), 0, UINT64_C(1) << 40,
 	  UINT64_C(64) << 20, "SIZE", "64M", "customers kept parsed in memory" },
 	COUNT(busy_poll, 0, 1000, 50, "microseconds to look for a next request before sleeping"),
@@ -217,6 +221,11 @@ static bool parse_number(const struct option *option, const char *value, uint64_
 	number = strtoull(value, &end, option->type == OPTION_OCTAL ? 8 : 10);
 	if (errno)
 		return false;
+	if (option->type == OPTION_RATE) {
+		factor = 1000;
+		if (strcmp(end, "/s") == 0)
+			end += 2;
+	}
 	if (option->type == OPTION_SIZE && *end) {
 		factor = unit_factor(*end++);
 		if (!factor)
@@ -285,6 +294,7 @@ static int set_option(struct config *config, const struct option *option, const 
 		return set_text(place_of(config, option), value);
 	case OPTION_SECONDS:
 	case OPTION_COUNT:
+	case OPTION_RATE:
 	case OPTION_SIZE:
 	case OPTION_OCTAL:
 		return set_number(config, option, value, complaint);

@@ -43,6 +43,8 @@ struct config {
 	uint64_t connect_timeout;
 	uint64_t retries;
 	uint64_t max_connections;
+	uint64_t rate;      /* thousandths of a request a second */
+	uint64_t burst;     /* requests */
 	uint64_t memory;    /* bytes */
 	uint64_t busy_poll; /* microseconds */
 	uint64_t uid;
