@@ -171,7 +171,10 @@ static void answer_changed(void *userdata, const struct cache_change *change)
 {
 	struct mount *mount = userdata;
 
-	notifier_answer_changed(mount->notifier, change);
+	if (mount->tree)
+		tree_answer_changed(mount->tree, change);
+	if (mount->notifier)
+		notifier_answer_changed(mount->notifier, change);
 }
 
 static int open_catalog(struct mount *mount)

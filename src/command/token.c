@@ -7,6 +7,7 @@
 
 #include "kapturefs/base/log.h"
 #include "kapturefs/command/token.h"
+#include "kapturefs/config/secrets.h"
 
 static int find_path(const struct config *config, char **ret)
 {

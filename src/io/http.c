@@ -293,14 +293,14 @@ static void completed(struct http_loop *http_loop, CURL *easy, CURLcode code)
 	conclude(transfer, verdict, status);
 }
 
-static void deafened(struct http_loop *http_loop, CURL *easy)
+static void lost(struct http_loop *http_loop, CURL *easy)
 {
 	struct http *http = container_of(http_loop, struct http, loop);
 
 	for (struct list *link = http->running.next; link != &http->running; link = link->next) {
 		struct http_transfer *transfer = container_of(link, struct http_transfer, link);
 
-		if (transfer->easy == easy)
+		if (!easy || transfer->easy == easy)
 			fail_soon(transfer);
 	}
 }
@@ -366,7 +366,7 @@ static int begin_curl(void)
 
 int http_new(uv_loop_t *loop, const struct http_settings *settings, struct http **ret)
 {
-	static const struct http_loop_events events = { completed, deafened };
+	static const struct http_loop_events events = { completed, lost };
 	cleanup(http_freep) struct http *http = NULL;
 	int r;
 

@@ -6,7 +6,8 @@
 
 enum {
 	ORDINAL_SHIFT = 32,
-	KIND_SHIFT = 58,
+	VERSION_SHIFT = 52,
+	KIND_SHIFT = 60,
 };
 
 uint64_t node_pack(struct node node)
@@ -15,8 +16,13 @@ uint64_t node_pack(struct node node)
 	assert(node.slot > 0);
 	assert(node.ordinal <= NODE_ORDINAL_MAX);
 
-	return (uint64_t)node.kind << KIND_SHIFT | (uint64_t)node.ordinal << ORDINAL_SHIFT |
-	       node.slot;
+	return (uint64_t)node.kind << KIND_SHIFT | (uint64_t)node.version << VERSION_SHIFT |
+	       (uint64_t)node.ordinal << ORDINAL_SHIFT | node.slot;
+}
+
+uint64_t node_inode(uint64_t number)
+{
+	return number & ~((uint64_t)UINT8_MAX << VERSION_SHIFT);
 }
 
 bool node_unpack(uint64_t number, struct node *ret)
@@ -24,6 +30,7 @@ bool node_unpack(uint64_t number, struct node *ret)
 	struct node node = {
 		.slot = (uint32_t)number,
 		.ordinal = (uint32_t)(number >> ORDINAL_SHIFT) & NODE_ORDINAL_MAX,
+		.version = (uint8_t)(number >> VERSION_SHIFT),
 	};
 
 	if (node.slot == 0 || number >> KIND_SHIFT >= NODE_KINDS)

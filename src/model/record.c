@@ -349,6 +349,11 @@ const struct member *record_sibling(const struct record *record, const struct me
 	return child + 1;
 }
 
+uint8_t member_version(const struct member *member)
+{
+	return (uint8_t)(member->changed_ms / RECORD_VERSION_MS);
+}
+
 bool member_is_directory(const struct member *member)
 {
 	return member->type == MEMBER_OBJECT || member->type == MEMBER_ARRAY;

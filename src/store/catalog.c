@@ -117,8 +117,8 @@ static int fetch_new(struct catalog *catalog, const struct source_question *ques
 enum { CLOCKS_APART_MS = 20 };
 
 /*
- * Those who joined a fetch late are not to suffer from its having run out of time, for they have not:
- * they go on to another.
+ * Those who joined a fetch late are not to suffer from its having run out of time, for they have
+ * not: they go on to another.
  */
 static void move_latecomers(struct fetch *fetch)
 {

@@ -6,7 +6,7 @@
 #include <sys/stat.h>
 
 #include "kapturefs/base/base.h"
-#include "kapturefs/config.h"
+#include "kapturefs/config/config.h"
 #include "kapturefs/store/kapture.h"
 
 struct token_watch {

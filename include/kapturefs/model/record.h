@@ -80,6 +80,12 @@ const struct member *record_child_after(const struct record *record, const struc
 /** The child after @child in its directory, or NULL. */
 const struct member *record_sibling(const struct record *record, const struct member *child);
 
+/**
+ * A number that tells a value from those that stood in its place shortly before and after: it
+ * follows from the time of the change, and record_settle() sees to it that two neighbours differ.
+ */
+uint8_t member_version(const struct member *member);
+
 /** Whether the member is shown as a directory. */
 bool member_is_directory(const struct member *member);
 
@@ -111,7 +117,7 @@ int record_settle(struct record *fresh, const struct record *previous, int64_t n
 int record_save_identity(const struct record *record, char **ret, size_t *ret_length) must_check;
 
 /**
- * The inverse, on a record fresh from payload made from the same JSON. Returns 0, or -EILSEQ with
- * the record untouched when the bytes do not fit this record.
+ * The inverse, on a record fresh from payload made from the same JSON. Returns 0; -EILSEQ when
+ * the bytes do not fit this record and this JSON, -ENOMEM, both with the record untouched.
  */
 int record_load_identity(struct record *record, const char *bytes, size_t length) must_check;
