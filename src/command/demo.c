@@ -101,6 +101,8 @@ int command_demo(int argc, char **argv)
 		return refuse("give a MOUNTPOINT and nothing more");
 
 	serve_harden();
+	/* The sandbox's token is the only one that counts here. */
+	unsetenv("CREDENTIALS_DIRECTORY");
 	config_init(&demo.config);
 	status = run(&demo, argv[1]);
 	sandbox_stop(demo.sandbox);

@@ -59,6 +59,7 @@ struct call {
 	long status;
 	char *body;
 	size_t body_length;
+	char retry_after[96];
 	void (*then)(struct call *call);
 };
 
@@ -290,6 +291,8 @@ static void replied(void *userdata, const struct http_reply *reply)
 	call->error = reply->error;
 	call->status = reply->status;
 	call->body_length = reply->body_length;
+	snprintf(call->retry_after, sizeof(call->retry_after), "%s",
+	         reply->retry_after ? reply->retry_after : "none");
 	if (reply->error) {
 		assert_non_null(reply->complaint);
 		snprintf(call->complaint, sizeof(call->complaint), "%s", reply->complaint);
@@ -357,4 +360,14 @@ static void assert_failed(struct fixture *fixture, struct call *call, int error)
 		fail_msg("%d: %s", call->error, call->complaint);
 	assert_null(strstr(call->complaint, "127.0.0.1"));
 	end(call);
+}
+
+static char *make_body(size_t length)
+{
+	char *body = malloc(length + 1);
+
+	assert_non_null(body);
+	memset(body, 'x', length);
+	body[length] = '\0';
+	return body;
 }

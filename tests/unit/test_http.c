@@ -32,14 +32,30 @@ static void test_any_status_is_a_reply_and_no_body_is_empty(void **state)
 	assert_replied(fixture, &call, 404, "");
 }
 
-static char *make_body(size_t length)
+static void test_retry_after_is_handed_over_bare(void **state)
 {
-	char *body = malloc(length + 1);
+	static const char *const lines[][2] = {
+		{ "", "none" },
+		{ "retry-after:120\r\n", "120" },
+		{ "RETRY-AFTER: \t 7 \t \r\n", "7" },
+		{ "Retry-After: Sun, 06 Nov 1994\r\n", "Sun, 06 Nov 1994" },
+		{ "Retry-After:\r\n", "none" },
+		{ "Retry-Afterwards: 7\r\nX-Retry-After: 7\r\n", "none" },
+		{ "Retry-After: a value that is longer than any date, or anything sensible\r\n",
+		  "none" },
+	};
+	struct fixture *fixture = *state;
 
-	assert_non_null(body);
-	memset(body, 'x', length);
-	body[length] = '\0';
-	return body;
+	fixture->answer = answer_busy;
+	for (size_t i = 0; i < array_length(lines); i++) {
+		struct call call = { 0 };
+
+		retry_after_line = lines[i][0];
+		start(fixture, &call);
+		wait_for(fixture, &call.replies, 1);
+		assert_string_equal(call.retry_after, lines[i][1]);
+		assert_replied(fixture, &call, 503, "");
+	}
 }
 
 static void test_a_large_request_is_sent_without_asking_leave(void **state)
@@ -446,6 +462,7 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		with_a_server(test_a_reply_is_handed_over_with_its_status),
 		with_a_server(test_any_status_is_a_reply_and_no_body_is_empty),
+		with_a_server(test_retry_after_is_handed_over_bare),
 		with_a_server(test_a_large_request_is_sent_without_asking_leave),
 		with_a_server(test_connections_are_kept),
 		with_a_server(test_a_redirect_is_not_followed),
