@@ -95,9 +95,10 @@ static bool is_same_value(const struct member *left, const struct member *right)
 /* When a member changes that was last changed at @previous_ms: never in the same version's time. */
 static int64_t next_change_ms(int64_t now_ms, int64_t previous_ms)
 {
-	int64_t earliest_ms = (previous_ms / RECORD_VERSION_MS + 1) * RECORD_VERSION_MS;
+	int64_t next_version = previous_ms / RECORD_VERSION_MS + 1;
 
-	return now_ms > earliest_ms ? now_ms : earliest_ms;
+	return now_ms / RECORD_VERSION_MS >= next_version ? now_ms
+	                                                  : next_version * RECORD_VERSION_MS;
 }
 
 /* From the last member to the first, so that what is below a directory comes before it. */

@@ -346,7 +346,7 @@ class Watchdog(threading.Thread):
 
 @pytest.mark.parametrize('seconds', [int(os.environ.get('WEDGE_SECONDS', '60'))])
 def test_no_wedge_with_32_readers_refreshes_and_pushes(mounts, api, seconds):
-    """Values carry customer, version and checksum of themselves; whatever is read is one of them."""
+    """Each value carries customer, version and checksum; whatever is read is one of them, whole."""
     numbers = range(1, 9)
 
     def text(number, version):

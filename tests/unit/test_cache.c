@@ -171,6 +171,7 @@ static void test_an_absence_is_kept_until_the_key_leads_somewhere(void **state)
 	int64_t fetched_ms;
 
 	assert_int_equal(cache_store_absent(fixture->cache, &phone, 1000, &change), 0);
+	cache_change_fini(&change);
 	assert_false(change.listing[KEY_PHONE]);
 	assert_int_equal(cache_find_absent(fixture->cache, &phone, &fetched_ms), 0);
 	assert_int_equal(fetched_ms, 1000);
@@ -199,6 +200,7 @@ static void test_a_customer_absent_by_id_is_gone_by_every_key(void **state)
 	assert_int_equal(cache_find_key(fixture->cache, &phone, &found), CACHE_NONE);
 	assert_int_equal(cache_read_customer(fixture->cache, change.customer.slot, &customer),
 	                 CACHE_NONE);
+	cache_change_fini(&change);
 }
 
 static void test_the_time_of_a_listing_moves_only_when_a_key_comes_or_goes(void **state)

@@ -102,7 +102,8 @@ const struct member *record_contacts(const struct record *record);
  * Give @fresh the ordinals and times of @previous (NULL for a customer never seen): a member with
  * the same path and the same nature (file or directory) keeps its ordinal; a file with the same
  * value and type, and a directory in which nothing changed, keep their time; everything else gets
- * @now_ms. A directory changes when something below it changes, comes or goes.
+ * @now_ms, or the next moment that makes another version of it. A directory changes when something
+ * below it changes, comes or goes.
  *
  * Must be called before the record is shared. Returns 0 with *@ret_changed telling whether any
  * value changed, came or went; -EFBIG when ordinals run out; -ENOMEM.
