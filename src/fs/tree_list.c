@@ -43,12 +43,12 @@ static int list_root(const struct tree *tree, struct listing *listing)
 	struct tree_attributes attributes;
 
 	for (int kind = 0; kind < KEY_KINDS; kind++) {
-		tree_fill_top(tree, (struct node){ NODE_KEYS, (uint32_t)kind + 1, 0 }, &attributes);
+		tree_fill_top(tree, node_of(NODE_KEYS, (uint32_t)kind + 1, 0), &attributes);
 		if (!emit(listing, key_kind_facts((enum key_kind)kind)->directory, &attributes,
 		          true, COOKIE_FIRST + (uint64_t)kind))
 			return 0;
 	}
-	tree_fill_top(tree, (struct node){ NODE_CONTROL, 1, 0 }, &attributes);
+	tree_fill_top(tree, node_of(NODE_CONTROL, 1, 0), &attributes);
 	emit(listing, CONTROL_DIRECTORY, &attributes, true, COOKIE_FIRST + KEY_KINDS);
 	return 0;
 }
@@ -60,7 +60,7 @@ static int list_control(const struct tree *tree, struct listing *listing)
 
 	for (uint32_t place = 0; (name = control_name(tree->control, place)); place++) {
 		const struct tree_attributes attributes = {
-			.number = node_pack((struct node){ NODE_CONTROL_FILE, place + 1, 0 }),
+			.number = node_pack(node_of(NODE_CONTROL_FILE, place + 1, 0)),
 			.type = S_IFREG,
 		};
 
@@ -74,7 +74,7 @@ static int list_control(const struct tree *tree, struct listing *listing)
 static bool emit_key(void *userdata, const struct cache_key *key)
 {
 	const struct tree_attributes attributes = {
-		.number = node_pack((struct node){ NODE_DIRECTORY, key->slot, 0 }),
+		.number = node_pack(node_of(NODE_DIRECTORY, key->slot, 0)),
 		.type = S_IFDIR,
 	};
 

@@ -22,7 +22,7 @@ LIBRARIES = {
                            'src/store/*.[ch]', 'include/kapturefs/store/*.h',
                            'src/fs/*.[ch]', 'include/kapturefs/fs/*.h',
                            'src/command/*.[ch]', 'include/kapturefs/command/*.h']),
-    'inih': (r'ini\.h', ['src/config*.c', 'src/config/*.c']),
+    'inih': (r'ini\.h', ['src/config/parse.c']),
 }
 
 

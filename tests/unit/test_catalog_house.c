@@ -21,11 +21,11 @@ struct source_fetch {
 
 static struct source_fetch *latest;
 
-static int start(struct source *source, const struct key *key, source_done_fn *done, void *userdata,
-                 struct source_fetch **ret)
+static int start(struct source *source, const struct source_question *question,
+                 source_done_fn *done, void *userdata, struct source_fetch **ret)
 {
 	(void)source;
-	(void)key;
+	(void)question;
 	*ret = latest = calloc(1, sizeof(**ret));
 	latest->done = done;
 	latest->userdata = userdata;
@@ -37,7 +37,19 @@ static void free_fetch(struct source_fetch *fetch)
 	free(fetch);
 }
 
-static const struct source_operations operations = { start, free_fetch };
+static bool is_asked(const struct source_fetch *fetch)
+{
+	(void)fetch;
+	return true;
+}
+
+static enum source_state state_of(struct source *source)
+{
+	(void)source;
+	return SOURCE_READY;
+}
+
+static const struct source_operations operations = { start, is_asked, free_fetch, state_of };
 static struct source source = { &operations };
 
 struct house {
@@ -71,6 +83,7 @@ static void begin(struct house *house, void **state)
 		.timeout_ms = 30000,
 		.patience_ms = 2000,
 		.memory_max = 1 << 20,
+		.waiting_max = 100,
 	};
 
 	*house = (struct house){ .fixture = *state };
