@@ -135,8 +135,6 @@ static int measure(struct cache *cache, struct sizes *ret)
 struct victim {
 	uint32_t customer; /* 0: absences */
 	int64_t used_ms;
-	bool is_by_index;
-	unsigned files_lost; /* before it was found: in another file there is no such victim */
 };
 
 static int least_used(struct cache *cache, struct victim *ret)
@@ -149,7 +147,6 @@ static int least_used(struct cache *cache, struct victim *ret)
 		return r;
 	ret->customer = (uint32_t)sqlite3_column_int64(statement, 0);
 	ret->used_ms = sqlite3_column_int64(statement, 1);
-	ret->is_by_index = true;
 	return 0;
 }
 
@@ -167,7 +164,7 @@ static int find_victim(struct cache *cache, struct victim *ret)
 	if (absent < 0)
 		return absent;
 	if (absent == 0 && (r || number < ret->used_ms)) {
-		*ret = (struct victim){ .used_ms = number, .is_by_index = true };
+		*ret = (struct victim){ .used_ms = number };
 		return 0;
 	}
 	if (r == 0)
@@ -176,7 +173,7 @@ static int find_victim(struct cache *cache, struct victim *ret)
 	/* Damage can take the row that tells when a customer was used. */
 	r = rows_number(cache, FIRST_CUSTOMER, &number);
 	if (r == 0)
-		*ret = (struct victim){ .customer = (uint32_t)number };
+		*ret = (struct victim){ .customer = (uint32_t)number, .used_ms = INT64_MIN };
 	return r;
 }
 
@@ -201,23 +198,13 @@ static int evict(struct cache *cache, const void *arguments, int64_t now_ms,
 	int r;
 
 	(void)now_ms;
-	if (cache->files_lost != victim->files_lost)
-		return CACHE_NONE;
-	if (!victim->customer) {
-		r = rows_run_on(cache, DELETE_OLD_ABSENT, victim->used_ms, ABSENCES_A_STEP);
-	} else {
-		change->customer.slot = victim->customer;
-		r = note_evictions(cache, victim->customer);
-		if (!r)
-			r = cache_delete_customer(cache, victim->customer, change);
-	}
+	if (!victim->customer)
+		return rows_run_on(cache, DELETE_OLD_ABSENT, victim->used_ms + 1, ABSENCES_A_STEP);
+	r = note_evictions(cache, victim->customer);
 	if (r)
 		return r;
-	/* What an index leads to and is not there would be found for ever; views do not count. */
-	if (victim->is_by_index && cache->mode != CACHE_OVER_FILE &&
-	    sqlite3_changes(cache->database) == 0)
-		return rows_disordered(cache);
-	return 0;
+	change->customer.slot = victim->customer;
+	return cache_delete_customer(cache, victim->customer, change);
 }
 
 static bool is_in_use(const struct victim *victim, int64_t now_ms)
@@ -238,8 +225,7 @@ static int make_room(struct cache *cache, bool is_full, int64_t now_ms, struct c
 	r = find_victim(cache, &victim);
 	if (r)
 		return r < 0 ? r : 0;
-	victim.files_lost = cache->files_lost;
-	if (!is_full && victim.used_ms >= now_ms - retain_ms)
+	if (!is_full && (victim.used_ms >= now_ms || now_ms - victim.used_ms <= retain_ms))
 		return 0;
 	if (!is_full && cache->touched.count) {
 		cache_flush_touched(cache);
@@ -250,7 +236,7 @@ static int make_room(struct cache *cache, bool is_full, int64_t now_ms, struct c
 
 	r = cache_write(cache, evict, &victim, now_ms, ret);
 	if (r)
-		return r < 0 ? r : CACHE_MORE;
+		return r;
 	counter_add(&cache->metrics.evictions, victim.customer != 0);
 	cache->has_remains = true;
 	return CACHE_MORE;
@@ -260,23 +246,14 @@ static int make_room(struct cache *cache, bool is_full, int64_t now_ms, struct c
 
 static int shrink(struct cache *cache)
 {
-	struct sizes before;
-	struct sizes after;
 	char sql[64];
 	int code;
-	int r;
 
-	r = measure(cache, &before);
-	if (r)
-		return r;
 	snprintf(sql, sizeof(sql), "PRAGMA main.incremental_vacuum(%d)", PAGES_A_STEP);
 	code = sqlite3_exec(cache->database, sql, NULL, NULL, NULL);
 	if (code)
 		return rows_failed(cache, code, "shrink");
-	r = measure(cache, &after);
-	if (r)
-		return r;
-	return after.file < before.file ? CACHE_MORE : 0;
+	return CACHE_MORE;
 }
 
 static bool has_much_free(const struct cache *cache, const struct sizes *sizes)
@@ -292,19 +269,22 @@ static bool has_much_free(const struct cache *cache, const struct sizes *sizes)
 static int step(struct cache *cache, int64_t now_ms, struct cache_change *ret)
 {
 	struct sizes sizes;
-	int outcome;
 	int r;
 
 	r = measure(cache, &sizes);
 	if (r)
 		return r;
-	outcome = make_room(cache, sizes.used > sizes.max, now_ms, ret);
-	if (outcome && outcome != CACHE_LATER)
-		return outcome;
-	r = has_much_free(cache, &sizes) ? shrink(cache) : 0;
-	if (!r && cache->mode == CACHE_ON_FILE && sizes.log && sizes.disk > cache->limits.size_max)
-		r = cache_truncate_log(cache);
-	return r ? r : outcome;
+	r = make_room(cache, sizes.used > sizes.max, now_ms, ret);
+	if (r && r != CACHE_LATER)
+		return r;
+	if (has_much_free(cache, &sizes))
+		return shrink(cache);
+	if (cache->mode == CACHE_ON_FILE && sizes.disk > cache->limits.size_max && sizes.log) {
+		int cut = cache_truncate_log(cache);
+
+		return cut ? cut : r;
+	}
+	return r;
 }
 
 int cache_sweep(struct cache *cache, int64_t now_ms, struct cache_change *ret)
