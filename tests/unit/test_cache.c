@@ -165,6 +165,7 @@ static void test_a_customer_absent_by_id_is_gone_by_every_key(void **state)
 	assert_int_equal(cache_find_key(fixture->cache, &phone, &found), CACHE_NONE);
 	assert_int_equal(cache_read_customer(fixture->cache, change.customer.slot, &customer),
 	                 CACHE_NONE);
+	cache_change_fini(&change);
 }
 
 static void test_the_time_of_a_listing_moves_only_when_a_key_comes_or_goes(void **state)
