@@ -4,7 +4,8 @@
  *
  *   main          picks the subcommand
  *   command/      one file a subcommand; mount builds what follows and runs the loop
- *   config        options, secrets: what the user wants
+ *   config/       load: defaults, then file (parse: INI), then command line
+ *                 -> table (of the options), options, source, number; secrets (what the files hold)
  *   fs/           session (the mount) -> filesystem (operations, replies) -> request (its life)
  *                 -> tree (what a node is, contains and holds); control (.kapturefs);
  *                 notifier (what the kernel is told unasked)
@@ -23,7 +24,7 @@
 
 #include "kapturefs/base/base.h"
 #include "kapturefs/command/command.h"
-#include "kapturefs/config.h"
+#include "kapturefs/config/options.h"
 
 struct command {
 	const char *name;
@@ -36,7 +37,8 @@ static const struct command commands[] = {
 	{ "mount", command_mount, "[-f] [-d] [-o OPTION[=VALUE][,...]] SOURCE MOUNTPOINT",
 	  "show the customers of a Kapture account as directories" },
 	{ "sandbox", command_sandbox,
-	  "[--port N] [--customers N] [--seed N] [--latency MS] [--token T]",
+	  "[--port N] [--customers N] [--seed N] [--latency MS] [--token T] [--tls] [--ca FILE] "
+	  "[--faults FILE]",
 	  "serve generated customers by the same API, for trying and testing" },
 	{ "demo", command_demo, "MOUNTPOINT", "sandbox and mount in one, nothing to configure" },
 };
@@ -46,9 +48,12 @@ static int print_help(void)
 	printf("usage: kapturefs [mount] %s\n", commands[0].synopsis);
 	for (size_t i = 1; i < array_length(commands); i++)
 		printf("       kapturefs %s %s\n", commands[i].name, commands[i].synopsis);
-	printf("       kapturefs --help | --version\n\n");
+	printf("       kapturefs --check-config [FILE]\n"
+	       "       kapturefs --help | --version\n\n");
 	for (size_t i = 0; i < array_length(commands); i++)
 		printf("  %-24s %s\n", commands[i].name, commands[i].summary);
+	printf("  --check-config           check the configuration file and the files that it "
+	       "names\n");
 	printf("\nSOURCE is a sub domain (acme), a host or a base URL.\n\n"
 	       "  -f                       stay in the foreground, log to standard error\n"
 	       "  -d                       the same, with debug output\n\n"
@@ -69,6 +74,8 @@ int main(int argc, char **argv)
 		printf("kapturefs %s\n", KAPTUREFS_VERSION);
 		return EXIT_OK;
 	}
+	if (strcmp(argv[1], "--check-config") == 0)
+		return command_check_config(argc - 1, argv + 1);
 
 	for (size_t i = 0; i < array_length(commands); i++) {
 		if (strcmp(argv[1], commands[i].name) == 0)

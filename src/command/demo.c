@@ -8,6 +8,8 @@
 #include "kapturefs/command/command.h"
 #include "kapturefs/command/mountpoint.h"
 #include "kapturefs/command/serve.h"
+#include "kapturefs/config/options.h"
+#include "kapturefs/config/source.h"
 #include "kapturefs/sandbox/sandbox.h"
 
 enum {
@@ -57,7 +59,7 @@ static int configure(struct demo *demo, const char *mountpoint, struct config_co
 	if (!r)
 		r = config_set_source(&demo->config, url, complaint);
 	if (!r)
-		r = config_set_options(&demo->config, "cache=:memory:", complaint);
+		r = config_set_option(&demo->config, "cache", ":memory:", NULL, complaint);
 	return r;
 }
 
@@ -99,6 +101,8 @@ int command_demo(int argc, char **argv)
 		return refuse("give a MOUNTPOINT and nothing more");
 
 	serve_harden();
+	/* The sandbox's token is the only one that counts here. */
+	unsetenv("CREDENTIALS_DIRECTORY");
 	config_init(&demo.config);
 	status = run(&demo, argv[1]);
 	sandbox_stop(demo.sandbox);

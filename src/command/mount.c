@@ -10,9 +10,11 @@
 #include "kapturefs/command/command.h"
 #include "kapturefs/command/mountpoint.h"
 #include "kapturefs/command/serve.h"
-#include "kapturefs/config.h"
+#include "kapturefs/config/load.h"
+#include "kapturefs/config/secrets.h"
 
 struct mount {
+	struct config_request request;
 	struct config config;
 	struct config_secrets secrets;
 	char *mountpoint;
@@ -27,7 +29,6 @@ static int refuse(const char *text)
 
 static int parse_arguments(struct mount *mount, int argc, char **argv)
 {
-	struct config_complaint complaint;
 	int option;
 	int r;
 
@@ -42,9 +43,9 @@ static int parse_arguments(struct mount *mount, int argc, char **argv)
 			log_set_level(LOG_LEVEL_DEBUG);
 			break;
 		case 'o':
-			r = config_set_options(&mount->config, optarg, &complaint);
+			r = config_request_add_options(&mount->request, optarg);
 			if (r)
-				return refuse(r == -EINVAL ? complaint.text : strerror(-r));
+				return refuse(strerror(-r));
 			break;
 		default:
 			return EXIT_USAGE;
@@ -54,9 +55,8 @@ static int parse_arguments(struct mount *mount, int argc, char **argv)
 }
 
 /* mount(8) puts the options behind the operands, so options may stand anywhere. */
-static int parse_command_line(struct mount *mount, int argc, char **argv)
+static int parse_command_line(struct mount *mount, int argc, char **argv, char **ret_mountpoint)
 {
-	struct config_complaint complaint;
 	char *operands[2] = { NULL, NULL };
 	int count = 0;
 	int r;
@@ -76,11 +76,19 @@ static int parse_command_line(struct mount *mount, int argc, char **argv)
 	if (count < 2)
 		return refuse("give SOURCE and MOUNTPOINT; see kapturefs --help");
 
-	r = config_set_source(&mount->config, operands[0], &complaint);
+	*ret_mountpoint = operands[1];
+	r = config_request_set_source(&mount->request, operands[0]);
+	return r ? refuse(strerror(-r)) : EXIT_OK;
+}
+
+static int configure(struct mount *mount, const char *mountpoint)
+{
+	struct config_complaint complaint;
+	int r;
+
+	r = config_load(&mount->request, &mount->config, &complaint);
 	if (!r)
-		r = mountpoint_check(operands[1], &mount->mountpoint, &complaint);
-	if (!r)
-		r = config_complete(&mount->config, &complaint);
+		r = mountpoint_check(mountpoint, &mount->mountpoint, &complaint);
 	if (!r)
 		r = config_read_secrets(&mount->config, &mount->secrets, &complaint);
 	if (r)
@@ -91,11 +99,15 @@ static int parse_command_line(struct mount *mount, int argc, char **argv)
 int command_mount(int argc, char **argv)
 {
 	struct mount mount = { .mountpoint = NULL };
+	char *mountpoint;
 	int status;
+	int r;
 
 	serve_harden();
-	config_init(&mount.config);
-	status = parse_command_line(&mount, argc, argv);
+	r = config_request_init(&mount.request);
+	status = r ? refuse(strerror(-r)) : parse_command_line(&mount, argc, argv, &mountpoint);
+	if (status == EXIT_OK)
+		status = configure(&mount, mountpoint);
 	if (status == EXIT_OK)
 		status = serve(&(struct serve_settings){
 		        .config = &mount.config,
@@ -105,6 +117,7 @@ int command_mount(int argc, char **argv)
 		});
 	config_secrets_fini(&mount.secrets);
 	config_fini(&mount.config);
+	config_request_fini(&mount.request);
 	free(mount.mountpoint);
 	return status;
 }

@@ -20,6 +20,7 @@
 #include "kapturefs/command/daemon.h"
 #include "kapturefs/command/mountpoint.h"
 #include "kapturefs/command/serve.h"
+#include "kapturefs/command/token.h"
 #include "kapturefs/fs/control.h"
 #include "kapturefs/fs/filesystem.h"
 #include "kapturefs/fs/session.h"
@@ -45,15 +46,19 @@ void serve_harden(void)
 	signal(SIGPIPE, SIG_IGN);
 }
 
-enum { REPLY_SIZE_MAX = 8 << 20 };
+enum {
+	REPLY_SIZE_MAX = 8 << 20,
+	WAITING_MAX = 10000,
+};
 
 /* Everything that is built, from the bottom up. */
 struct mount {
 	const struct serve_settings *settings;
 	struct daemon daemon;
 	uv_loop_t loop;
-	uv_signal_t signals[2];
+	uv_signal_t signals[3];
 	struct kapture *kapture;
+	struct token_watch token;
 	struct cache *cache;
 	struct catalog *catalog;
 	struct metrics metrics;
@@ -69,6 +74,20 @@ static bool is_below(const char *path, const char *directory)
 	size_t length = strlen(directory);
 
 	return strncmp(path, directory, length) == 0 && path[length] == '/';
+}
+
+/* What the mount hides would be asked of ourselves, and never be answered. */
+static bool is_hidden(const struct mount *mount, const char *option, const char *path)
+{
+	char *real = realpath(path, NULL);
+	bool is_hidden = is_below(real ? real : path, mount->settings->mountpoint);
+
+	free(real);
+	if (is_hidden)
+		fprintf(stderr,
+		        "kapturefs: %s=%s: below the mountpoint; give a path outside of it\n",
+		        option, path);
+	return is_hidden;
 }
 
 /* Make the directories that lead to @path. */
@@ -92,8 +111,7 @@ static const char *cache_complaint(int r)
 	case CACHE_BUSY:
 		return "in use by another kapturefs; unmount that, or give another cache=PATH";
 	case CACHE_FOREIGN:
-		return "no cache of kapturefs, or damaged; move it away, or give another "
-		       "cache=PATH";
+		return "no cache of kapturefs; move it away, or give another cache=PATH";
 	case CACHE_NEWER:
 		return "made by a later version of kapturefs; update, or give another cache=PATH";
 	case CACHE_OTHER_OWNER:
@@ -105,24 +123,35 @@ static const char *cache_complaint(int r)
 
 static int open_cache(struct mount *mount)
 {
+	const char *token_file = mount->settings->config->token_file;
 	char *path = mount->settings->config->cache;
 	int r = 0;
 
-	if (is_below(path, mount->settings->mountpoint)) {
-		fprintf(stderr,
-		        "kapturefs: cache %s: below the mountpoint; give another cache=PATH\n",
-		        path);
+	/* The token file is looked at again when the token is refused. */
+	if (is_hidden(mount, "cache", path) ||
+	    (token_file && is_hidden(mount, "token_file", token_file)))
 		return EXIT_USAGE;
-	}
 	if (strcmp(path, ":memory:") != 0)
 		r = make_parents(path);
 	if (!r)
 		r = cache_open(path, mount->settings->config->base_url, &mount->cache);
-	if (!r)
+	if (!r) {
+		const struct cache_limits limits = {
+			.size_max = mount->settings->config->cache_size,
+			.retain_ms = (int64_t)mount->settings->config->retain * 86400 * 1000,
+		};
+
+		cache_limit(mount->cache, &limits);
 		return EXIT_OK;
+	}
 
 	fprintf(stderr, "kapturefs: cache %s: %s\n", path, cache_complaint(r));
 	return EXIT_FAILED;
+}
+
+static void token_refused(void *userdata)
+{
+	token_watch_look(userdata);
 }
 
 static int open_source(struct mount *mount)
@@ -135,6 +164,8 @@ static int open_source(struct mount *mount)
 		.request_members = mount->settings->secrets->request_members,
 		.timeout_ms = config->timeout * 1000,
 		.retries = (uint32_t)config->retries,
+		.rate = config->rate,
+		.burst = config->burst,
 		.http = {
 			.cafile = config->cafile,
 			.proxy = config->proxy,
@@ -144,14 +175,25 @@ static int open_source(struct mount *mount)
 		},
 	};
 
-	return kapture_new(&mount->loop, &settings, &mount->kapture);
+	int r;
+
+	r = kapture_new(&mount->loop, &settings, &mount->kapture);
+	if (!r)
+		r = token_watch_init(&mount->token, config, mount->kapture);
+	if (!r)
+		kapture_set_keeper(mount->kapture,
+		                   (struct kapture_keeper){ token_refused, &mount->token });
+	return r;
 }
 
 static void answer_changed(void *userdata, const struct cache_change *change)
 {
 	struct mount *mount = userdata;
 
-	notifier_answer_changed(mount->notifier, change);
+	if (mount->tree)
+		tree_answer_changed(mount->tree, change);
+	if (mount->notifier)
+		notifier_answer_changed(mount->notifier, change);
 }
 
 static int open_catalog(struct mount *mount)
@@ -164,6 +206,7 @@ static int open_catalog(struct mount *mount)
 		.timeout_ms = config->timeout * 1000,
 		.patience_ms = config->patience * 1000,
 		.memory_max = config->memory,
+		.waiting_max = WAITING_MAX,
 		.offline = config->offline,
 	};
 	int r;
@@ -224,7 +267,10 @@ static int open_filesystem(struct mount *mount)
 
 static int print_metrics(void *userdata, struct buffer *text)
 {
-	return metrics_print(userdata, text);
+	struct mount *mount = userdata;
+
+	kapture_update_metrics(mount->kapture);
+	return metrics_print(&mount->metrics, text);
 }
 
 static int print_version(void *userdata, struct buffer *text)
@@ -240,7 +286,7 @@ static int open_control(struct mount *mount)
 	if (r)
 		return r;
 	metrics_init(&mount->metrics);
-	control_add(mount->control, "metrics", print_metrics, &mount->metrics);
+	control_add(mount->control, "metrics", print_metrics, mount);
 	control_add(mount->control, "version", print_version, NULL);
 	return 0;
 }
@@ -251,22 +297,43 @@ static void add_metrics(struct mount *mount)
 	filesystem_add_metrics(mount->filesystem, &mount->metrics);
 	notifier_add_metrics(mount->notifier, &mount->metrics);
 	catalog_add_metrics(mount->catalog, &mount->metrics);
+	cache_add_metrics(mount->cache, &mount->metrics);
 	kapture_add_metrics(mount->kapture, &mount->metrics);
 }
 
-static void signal_came(uv_signal_t *handle, int number)
+static void told_to_end(uv_signal_t *handle, int number)
 {
 	log_notice("mount: ending signal=%d", number);
 	uv_stop(handle->loop);
 }
 
+/* With the old token, if there is no better one, the API is asked again all the same. */
+static void told_to_reload(uv_signal_t *handle, int number)
+{
+	struct mount *mount = handle->data;
+
+	(void)number;
+	if (!mount->kapture)
+		return;
+	token_watch_reload(&mount->token);
+	kapture_open_door(mount->kapture);
+}
+
 static void catch_signals(struct mount *mount)
 {
-	static const int numbers[] = { SIGTERM, SIGINT };
+	static const struct {
+		int number;
+		uv_signal_cb came;
+	} table[array_length(mount->signals)] = {
+		{ SIGTERM, told_to_end },
+		{ SIGINT, told_to_end },
+		{ SIGHUP, told_to_reload },
+	};
 
-	for (size_t i = 0; i < array_length(numbers); i++) {
+	for (size_t i = 0; i < array_length(table); i++) {
 		uv_signal_init(&mount->loop, &mount->signals[i]);
-		uv_signal_start(&mount->signals[i], signal_came, numbers[i]);
+		mount->signals[i].data = mount;
+		uv_signal_start(&mount->signals[i], table[i].came, table[i].number);
 	}
 }
 
@@ -309,10 +376,13 @@ static void tear_down(struct mount *mount)
 	tree_free(mount->tree);
 	control_free(mount->control);
 	catalog_free(mount->catalog);
+	token_watch_fini(&mount->token);
 	kapture_free(mount->kapture);
 	for (size_t i = 0; i < array_length(mount->signals); i++)
 		uv_close((uv_handle_t *)&mount->signals[i], NULL);
-	uv_run(&mount->loop, UV_RUN_DEFAULT);
+	/* A stop that nobody ran into yet would end the first round at once. */
+	while (uv_run(&mount->loop, UV_RUN_DEFAULT))
+		;
 	notifier_free(mount->notifier);
 	cache_close(mount->cache);
 }

@@ -10,6 +10,9 @@
 #include "kapturefs/fs/channel.h"
 #include "kapturefs/fs/filesystem_parts.h"
 
+/* After its time-out, a request is overdue: the promise is a second. */
+enum { OVERDUE_AFTER_MS = 1000 };
+
 static struct request begin(fuse_req_t req, fuse_ino_t number, const char *operation,
                             request_serve_fn *serve)
 {
@@ -210,7 +213,8 @@ int filesystem_new(uv_loop_t *loop, struct tree *tree, struct catalog *catalog,
 	filesystem->settings = *settings;
 	filesystem->ready = ready;
 	filesystem->userdata = userdata;
-	r = requests_new(loop, catalog, &filesystem->requests);
+	r = requests_new(loop, catalog, catalog_timeout_ms(catalog) + OVERDUE_AFTER_MS,
+	                 &filesystem->requests);
 	if (r)
 		return r;
 

@@ -43,7 +43,7 @@ static struct stat to_stat(const struct filesystem *filesystem,
 	struct timespec changed = to_timespec(attributes->changed_ms);
 
 	return (struct stat){
-		.st_ino = attributes->number,
+		.st_ino = node_inode(attributes->number),
 		.st_mode = attributes->type | permissions(filesystem, attributes->type),
 		.st_nlink = attributes->links,
 		.st_uid = filesystem->settings.uid,
@@ -113,7 +113,7 @@ int serve_getattr(struct request *request)
 /* The number under which readahead knows a directory of a customer's values, whatever the key. */
 static uint64_t directory_number(uint32_t customer, uint32_t ordinal)
 {
-	return node_pack((struct node){ NODE_FIELD, customer, ordinal });
+	return node_pack(node_of(NODE_FIELD, customer, ordinal));
 }
 
 /* Whoever reads the first value of a directory that has been listed reads the others next. */

@@ -17,7 +17,7 @@
 
 #include "kapturefs/base/log.h"
 #include "kapturefs/fs/notifier.h"
-#include "kapturefs/fs/tree.h"
+#include "kapturefs/fs/view.h"
 #include "kapturefs/model/node.h"
 
 enum {
@@ -95,7 +95,7 @@ static void push_value(struct notifier *notifier, uint32_t customer, const struc
 		const char *value;
 		void *memory;
 	} place = { .value = member->value };
-	uint64_t number = node_pack((struct node){ NODE_FIELD, customer, member->ordinal });
+	uint64_t number = node_pack(view_field_node(customer, member));
 
 	bytes.buf[0].mem = place.memory;
 	if (fuse_lowlevel_notify_store(notifier->session, number, 0, &bytes, FUSE_BUF_NO_SPLICE) ==
@@ -133,10 +133,9 @@ static void drop_changed(struct notifier *notifier, const struct notice *notice)
 		now = notice->successor ? record_by_ordinal(notice->successor, before->ordinal)
 		                        : NULL;
 		if (!member_is_directory(before) && (!now || now->changed_ms != before->changed_ms))
-			drop_pages(notifier,
-			           (struct node){ NODE_FIELD, notice->customer, before->ordinal });
+			drop_pages(notifier, view_field_node(notice->customer, before));
 	}
-	drop_pages(notifier, (struct node){ NODE_JSON, notice->customer, 0 });
+	drop_pages(notifier, view_json_node(notice->customer, notice->record));
 }
 
 static void *run(void *userdata)
@@ -264,11 +263,9 @@ static void add_change(struct notifier *notifier, const struct cache_change *cha
 }
 
 /* Takes no lock that a pending request can hold. -ENOENT: the kernel does not know the node. */
-static void expire(struct notifier *notifier, enum node_kind kind, uint32_t slot, uint32_t ordinal)
+static void expire(struct notifier *notifier, struct node node)
 {
-	uint64_t number = node_pack((struct node){ kind, slot, ordinal });
-
-	(void)fuse_lowlevel_notify_inval_inode(notifier->session, number, -1, 0);
+	(void)fuse_lowlevel_notify_inval_inode(notifier->session, node_pack(node), -1, 0);
 }
 
 /* Directories are of the keys' slots, and each has its own of the customer's. */
@@ -276,7 +273,7 @@ static void expire_directory(struct notifier *notifier, const struct cache_chang
                              uint32_t ordinal)
 {
 	for (size_t i = 0; i < change->key_count; i++)
-		expire(notifier, NODE_DIRECTORY, change->keys[i], ordinal);
+		expire(notifier, node_of(NODE_DIRECTORY, change->keys[i], ordinal));
 }
 
 /* What was there and is no more, or is not any longer what it was. */
@@ -293,10 +290,10 @@ static void expire_previous(struct notifier *notifier, const struct cache_change
 		if (member_is_directory(before))
 			expire_directory(notifier, change, before->ordinal);
 		else
-			expire(notifier, NODE_FIELD, change->customer.slot, before->ordinal);
+			expire(notifier, view_field_node(change->customer.slot, before));
 	}
-	expire(notifier, NODE_JSON, change->customer.slot, 0);
-	expire(notifier, NODE_PRIMARY, change->customer.slot, 0);
+	expire(notifier, view_json_node(change->customer.slot, change->previous));
+	expire(notifier, view_primary_node(change->customer.slot, change->previous));
 }
 
 void notifier_answer_changed(struct notifier *notifier, const struct cache_change *change)
@@ -306,7 +303,7 @@ void notifier_answer_changed(struct notifier *notifier, const struct cache_chang
 
 	for (int kind = 0; kind < KEY_KINDS; kind++) {
 		if (change->listing[kind])
-			expire(notifier, NODE_KEYS, (uint32_t)kind + 1, 0);
+			expire(notifier, node_of(NODE_KEYS, (uint32_t)kind + 1, 0));
 	}
 	if (!change->previous || (change->customer.record && !change->values))
 		return;

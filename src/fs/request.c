@@ -9,6 +9,9 @@
  * A waiting request whose caller was interrupted is looked at again and again until the caller
  * has a fatal signal pending, because the kernel tells of the first interruption only, and
  * breaking a call for any signal would break programs that use timers.
+ *
+ * Every ticket comes back in time. Should one ever be lost all the same, its request is overdue: it
+ * is answered, so that nobody hangs, and reported as the mistake of ours that it is.
  */
 
 #include <assert.h>
@@ -33,10 +36,14 @@ enum {
 struct requests {
 	uv_loop_t *loop;
 	struct catalog *catalog;
-	struct list waiting;
+	uint64_t wait_max_ms;
+	struct list waiting;     /* in the order in which they began */
 	struct list interrupted; /* those of the waiting whose caller was interrupted */
 	uv_timer_t interrupt_timer;
+	uv_timer_t overdue_timer; /* runs while anybody waits */
+	unsigned handles_open;    /* the timers, closing or not */
 	struct counter waiting_count;
+	struct counter overdue_count;
 	struct histogram durations;
 };
 
@@ -44,7 +51,8 @@ struct waiting {
 	struct request request;
 	struct list link;
 	struct list interrupted;
-	uint64_t interrupted_ms; /* of the loop's clock */
+	uint64_t began_ms; /* of the loop's clock, like the next */
+	uint64_t interrupted_ms;
 	struct catalog_ticket *ticket;
 	char name[];
 };
@@ -122,6 +130,45 @@ static void waiting_interrupted(fuse_req_t req, void *userdata)
 	uv_timer_start(&requests->interrupt_timer, look_at_interrupted, 0, INTERRUPT_LOOK_MS);
 }
 
+static void look_for_overdue(uv_timer_t *timer);
+
+/* Look when the one that has waited longest would be overdue. */
+static void watch_overdue(struct requests *requests)
+{
+	uint64_t now_ms = uv_now(requests->loop);
+	const struct waiting *first;
+	uint64_t due_ms;
+
+	if (list_is_empty(&requests->waiting)) {
+		uv_timer_stop(&requests->overdue_timer);
+		return;
+	}
+	first = container_of(requests->waiting.next, struct waiting, link);
+	due_ms = first->began_ms + requests->wait_max_ms;
+	uv_timer_start(&requests->overdue_timer, look_for_overdue,
+	               due_ms > now_ms ? due_ms - now_ms : 0, 0);
+}
+
+static void look_for_overdue(uv_timer_t *timer)
+{
+	struct requests *requests = container_of(timer, struct requests, overdue_timer);
+	struct list *next;
+
+	for (struct list *link = requests->waiting.next; link != &requests->waiting; link = next) {
+		struct waiting *waiting = container_of(link, struct waiting, link);
+		uint64_t waited_ms = uv_now(requests->loop) - waiting->began_ms;
+
+		next = link->next;
+		if (waited_ms < requests->wait_max_ms)
+			break;
+		log_error("filesystem: %s got no answer, which is a bug waited_ms=%llu",
+		          waiting->request.operation, (unsigned long long)waited_ms);
+		counter_add(&requests->overdue_count, 1);
+		waiting_fail(waiting, -EIO);
+	}
+	watch_overdue(requests);
+}
+
 /* Copy the request to the heap and want the key that it lacks. */
 static int request_wait(const struct request *request)
 {
@@ -147,7 +194,10 @@ static int request_wait(const struct request *request)
 	}
 
 	counter_add(&requests->waiting_count, 1);
+	waiting->began_ms = uv_now(requests->loop);
 	list_insert_before(&requests->waiting, &waiting->link);
+	if (requests->waiting.next == &waiting->link)
+		watch_overdue(requests);
 	fuse_req_interrupt_func(request->req, waiting_interrupted, waiting);
 	return 0;
 }
@@ -155,14 +205,22 @@ static int request_wait(const struct request *request)
 /* The only place that knows that waiting exists. */
 void request_run(struct request *request)
 {
+	struct catalog_question *question = &request->query.question;
 	int r = request->serve(request);
 
-	if (r == TREE_MISSING)
+	if (r == TREE_MISSING) {
 		r = request_wait(request);
-	else if (r == 0)
-		note_duration(request);
+		if (!r)
+			return;
+		/* Who cannot wait may still do with an old answer. */
+		question->waited = true;
+		question->result = (struct catalog_result){ r, true };
+		r = request->serve(request);
+	}
 	if (r < 0)
 		request_fail(request, r);
+	else
+		note_duration(request);
 }
 
 struct request request_new(struct requests *requests, fuse_req_t req, uint64_t number,
@@ -188,7 +246,8 @@ void requests_fail_waiting(struct requests *requests, int error)
 
 /* Life cycle */
 
-int requests_new(uv_loop_t *loop, struct catalog *catalog, struct requests **ret)
+int requests_new(uv_loop_t *loop, struct catalog *catalog, uint64_t wait_max_ms,
+                 struct requests **ret)
 {
 	struct requests *requests = calloc(1, sizeof(*requests));
 
@@ -197,9 +256,14 @@ int requests_new(uv_loop_t *loop, struct catalog *catalog, struct requests **ret
 
 	requests->loop = loop;
 	requests->catalog = catalog;
+	requests->wait_max_ms = wait_max_ms;
 	list_init(&requests->waiting);
 	list_init(&requests->interrupted);
 	uv_timer_init(loop, &requests->interrupt_timer);
+	uv_timer_init(loop, &requests->overdue_timer);
+	requests->interrupt_timer.data = requests;
+	requests->overdue_timer.data = requests;
+	requests->handles_open = 2;
 	*ret = requests;
 	return 0;
 }
@@ -209,13 +273,19 @@ void requests_add_metrics(struct requests *requests, struct metrics *metrics)
 	metrics_add_counter(metrics, &requests->waiting_count, METRIC_GAUGE,
 	                    "kapturefs_pending_lookups", "",
 	                    "FUSE requests that wait for the API.");
+	metrics_add_counter(metrics, &requests->overdue_count, METRIC_COUNTER,
+	                    "kapturefs_overdue_requests_total", "",
+	                    "Requests whose answer was lost, which is a bug.");
 	metrics_add_histogram(metrics, &requests->durations, "kapturefs_fuse_request_seconds", "",
 	                      "From reading a FUSE request to its reply.");
 }
 
 static void requests_closed(uv_handle_t *handle)
 {
-	free(container_of(handle, struct requests, interrupt_timer));
+	struct requests *requests = handle->data;
+
+	if (--requests->handles_open == 0)
+		free(requests);
 }
 
 void requests_free(struct requests *requests)
@@ -225,4 +295,5 @@ void requests_free(struct requests *requests)
 
 	assert(list_is_empty(&requests->waiting));
 	uv_close((uv_handle_t *)&requests->interrupt_timer, requests_closed);
+	uv_close((uv_handle_t *)&requests->overdue_timer, requests_closed);
 }

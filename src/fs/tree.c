@@ -12,6 +12,7 @@
 #include <string.h>
 #include <sys/stat.h>
 #include <time.h>
+#include <uv.h>
 
 #include "kapturefs/base/buffer.h"
 #include "kapturefs/fs/tree_parts.h"
@@ -23,22 +24,41 @@ enum { META_SIZE_MAX = 1024 };
 
 int tree_new(struct catalog *catalog, struct control *control, struct tree **ret)
 {
-	struct tree *tree;
+	cleanup(tree_freep) struct tree *tree = NULL;
+	int r;
 
 	tree = calloc(1, sizeof(*tree));
 	if (!tree)
 		return -ENOMEM;
+	r = superseded_new(&tree->superseded);
+	if (r)
+		return r;
 
 	tree->catalog = catalog;
 	tree->control = control;
 	tree->started_ms = catalog_now_ms(catalog);
-	*ret = tree;
+	*ret = steal(&tree);
 	return 0;
 }
 
 void tree_free(struct tree *tree)
 {
+	if (!tree)
+		return;
+
+	superseded_free(tree->superseded);
 	free(tree);
+}
+
+static uint64_t now_ms(void)
+{
+	return uv_hrtime() / 1000000;
+}
+
+void tree_answer_changed(struct tree *tree, const struct cache_change *change)
+{
+	if (change->previous)
+		superseded_add(tree->superseded, change->customer.slot, change->previous, now_ms());
 }
 
 void tree_bytes_fini(struct tree_bytes *bytes)
@@ -49,7 +69,7 @@ void tree_bytes_fini(struct tree_bytes *bytes)
 
 uint64_t tree_keys_number(enum key_kind kind)
 {
-	return node_pack((struct node){ NODE_KEYS, (uint32_t)kind + 1, 0 });
+	return node_pack(node_of(NODE_KEYS, (uint32_t)kind + 1, 0));
 }
 
 /* Finding what a node is about */
@@ -66,14 +86,14 @@ static int find(struct tree *tree, struct tree_query *query, const struct key *k
 	return r == CATALOG_ABSENT ? -ENOENT : r;
 }
 
-static int customer_now(struct tree *tree, uint32_t slot, struct cache_customer *ret)
+int tree_customer_now(struct tree *tree, uint32_t slot, struct cache_customer *ret)
 {
 	int r = catalog_customer(tree->catalog, slot, ret);
 
 	return r == CATALOG_ABSENT ? -ESTALE : r;
 }
 
-static int key_now(struct tree *tree, uint32_t slot, struct cache_key *ret)
+int tree_key_now(struct tree *tree, uint32_t slot, struct cache_key *ret)
 {
 	int r = catalog_key(tree->catalog, slot, ret);
 
@@ -87,7 +107,7 @@ static int find_by_key_slot(struct tree *tree, struct tree_query *query, uint32_
 	struct cache_key key;
 	int r;
 
-	r = key_now(tree, slot, &key);
+	r = tree_key_now(tree, slot, &key);
 	if (r)
 		return r;
 	r = find(tree, query, &key.key, ret);
@@ -109,7 +129,7 @@ static int find_by_customer_slot(struct tree *tree, struct tree_query *query, ui
 	struct key id;
 	int r;
 
-	r = customer_now(tree, slot, &customer);
+	r = tree_customer_now(tree, slot, &customer);
 	if (r)
 		return r;
 	r = key_parse(KEY_ID, record_id(customer.record), strlen(record_id(customer.record)), &id);
@@ -157,18 +177,18 @@ static int lookup_in_root(const struct tree *tree, const char *name, struct tree
 {
 	for (int kind = 0; kind < KEY_KINDS; kind++) {
 		if (strcmp(name, key_kind_facts((enum key_kind)kind)->directory) == 0) {
-			tree_fill_top(tree, (struct node){ NODE_KEYS, (uint32_t)kind + 1, 0 }, ret);
+			tree_fill_top(tree, node_of(NODE_KEYS, (uint32_t)kind + 1, 0), ret);
 			return 0;
 		}
 	}
 	if (strcmp(name, CONTROL_DIRECTORY) == 0) {
-		tree_fill_top(tree, (struct node){ NODE_CONTROL, 1, 0 }, ret);
+		tree_fill_top(tree, node_of(NODE_CONTROL, 1, 0), ret);
 		return 0;
 	}
 	return absent_for(VALID_FOREVER_MS, ret);
 }
 
-static int recall(const struct tree *tree, struct node node, struct control_snapshot *ret)
+int tree_recall(const struct tree *tree, struct node node, struct control_snapshot *ret)
 {
 	return control_recall(tree->control, node.slot - 1, node.ordinal, ret);
 }
@@ -176,8 +196,8 @@ static int recall(const struct tree *tree, struct node node, struct control_snap
 static void fill_snapshot(const struct control_snapshot *snapshot, struct tree_attributes *ret)
 {
 	*ret = (struct tree_attributes){
-		.number = node_pack((struct node){ NODE_CONTROL_FILE, snapshot->file + 1,
-		                                   snapshot->generation }),
+		.number = node_pack(
+		        node_of(NODE_CONTROL_FILE, snapshot->file + 1, snapshot->generation)),
 		.type = S_IFREG,
 		.links = 1,
 		.size = snapshot->length,
@@ -304,6 +324,47 @@ static int fill_known(const struct tree *tree, struct node node, const struct ca
 	            : -ESTALE;
 }
 
+/*
+ * The record in which a NODE_FIELD or NODE_JSON has the version that was asked for, if that is
+ * not the present one but was a moment ago; or NULL.
+ */
+struct record *tree_recent_record(struct tree *tree, const struct node *node)
+{
+	struct cache_customer customer;
+	bool is_present = false;
+
+	if (tree_customer_now(tree, node->slot, &customer) == 0) {
+		is_present = view_shows(customer.record, node);
+		record_unref(customer.record);
+	}
+	return is_present ? NULL : superseded_find(tree->superseded, node, now_ms());
+}
+
+static bool stat_recent(struct tree *tree, const struct node *node, struct tree_attributes *ret)
+{
+	const struct record *record = tree_recent_record(tree, node);
+	const struct member *member;
+	size_t json_length;
+
+	if (!record)
+		return false;
+	member = record_by_ordinal(record, node->ordinal);
+	record_json(record, &json_length);
+	*ret = (struct tree_attributes){
+		.number = node_pack(*node),
+		.type = S_IFREG,
+		.links = 1,
+		.size = node->kind == NODE_JSON ? json_length : member->value_length,
+		.changed_ms = member->changed_ms,
+	};
+	return true;
+}
+
+bool tree_has_versions(enum node_kind kind)
+{
+	return kind == NODE_FIELD || kind == NODE_JSON;
+}
+
 int tree_stat(struct tree *tree, struct tree_query *query, uint64_t number,
               struct tree_attributes *ret)
 {
@@ -319,11 +380,14 @@ int tree_stat(struct tree *tree, struct tree_query *query, uint64_t number,
 		return 0;
 	}
 	if (node.kind == NODE_CONTROL_FILE) {
-		r = recall(tree, node, &snapshot);
+		r = tree_recall(tree, node, &snapshot);
 		if (!r)
 			fill_snapshot(&snapshot, ret);
 		return r;
 	}
+
+	if (tree_has_versions(node.kind) && stat_recent(tree, &node, ret))
+		return 0;
 
 	r = is_of_customer(node.kind) ? find_by_customer_slot(tree, query, node.slot, &entry)
 	                              : find_by_key_slot(tree, query, node.slot, &entry);
@@ -331,8 +395,6 @@ int tree_stat(struct tree *tree, struct tree_query *query, uint64_t number,
 		return r;
 	return fill_known(tree, node, &entry, ret);
 }
-
-/* Content */
 
 /* The entry of a node of either slot, as known now, however old. */
 int tree_entry_now(struct tree *tree, const struct tree_query *query, struct node node,
@@ -344,119 +406,6 @@ int tree_entry_now(struct tree *tree, const struct tree_query *query, struct nod
 	settled.question.waited = true;
 	settled.question.result = (struct catalog_result){ -ESTALE, true };
 	if (is_of_customer(node.kind))
-		return customer_now(tree, node.slot, &ret->customer);
+		return tree_customer_now(tree, node.slot, &ret->customer);
 	return find_by_key_slot(tree, &settled, node.slot, ret);
-}
-
-static int read_meta(const struct catalog_entry *entry, struct tree_bytes *ret)
-{
-	cleanup(buffer_fini) struct buffer text;
-	int r;
-
-	buffer_init(&text, META_SIZE_MAX);
-	r = view_print_meta(entry, &text);
-	if (r)
-		return r;
-
-	ret->length = text.length;
-	ret->memory = buffer_steal(&text);
-	ret->data = ret->memory;
-	return 0;
-}
-
-static int read_snapshot(const struct tree *tree, struct node node, struct tree_bytes *ret)
-{
-	struct control_snapshot snapshot;
-	int r;
-
-	r = recall(tree, node, &snapshot);
-	if (r)
-		return r;
-	ret->data = snapshot.data;
-	ret->length = snapshot.length;
-	return 0;
-}
-
-int tree_read(struct tree *tree, struct tree_query *query, uint64_t number, struct tree_bytes *ret)
-{
-	cleanup(catalog_entry_fini) struct catalog_entry entry = { 0 };
-	const struct member *member;
-	struct node node;
-	int r;
-
-	if (!node_unpack(number, &node))
-		return -ESTALE;
-	*ret = (struct tree_bytes){ 0 };
-	if (node.kind == NODE_CONTROL_FILE)
-		return read_snapshot(tree, node, ret);
-	if (node.kind != NODE_FIELD && node.kind != NODE_JSON && node.kind != NODE_META)
-		return -EISDIR;
-
-	r = tree_entry_now(tree, query, node, &entry);
-	if (r)
-		return r;
-	if (node.kind == NODE_META)
-		return read_meta(&entry, ret);
-	if (node.kind == NODE_JSON) {
-		ret->data = record_json(entry.customer.record, &ret->length);
-		ret->record = record_ref(entry.customer.record);
-		return 0;
-	}
-
-	member = record_by_ordinal(entry.customer.record, node.ordinal);
-	if (!member || member_is_directory(member))
-		return -ESTALE;
-	ret->data = member->value;
-	ret->length = member->value_length;
-	ret->record = record_ref(entry.customer.record);
-	return 0;
-}
-
-static int read_spelling(struct tree *tree, struct node node, struct tree_bytes *ret)
-{
-	const struct view *view = view_by_kind(node.kind);
-	struct cache_key key;
-	int length;
-	int r;
-
-	if (!view || node.kind != view->link)
-		return -EINVAL;
-	r = key_now(tree, node.slot, &key);
-	if (r)
-		return r;
-
-	length = asprintf(&ret->memory, "%s%s", key.key.text, view->suffix);
-	if (length < 0) {
-		ret->memory = NULL;
-		return -ENOMEM;
-	}
-	ret->data = ret->memory;
-	ret->length = (size_t)length;
-	return 0;
-}
-
-int tree_readlink(struct tree *tree, struct tree_query *query, uint64_t number,
-                  struct tree_bytes *ret)
-{
-	cleanup(catalog_entry_fini) struct catalog_entry entry = { 0 };
-	const struct member *primary;
-	struct node node;
-	int r;
-
-	if (!node_unpack(number, &node))
-		return -ESTALE;
-	*ret = (struct tree_bytes){ 0 };
-	if (node.kind != NODE_PRIMARY)
-		return read_spelling(tree, node, ret);
-
-	r = tree_entry_now(tree, query, node, &entry);
-	if (r)
-		return r;
-	primary = record_primary_contact(entry.customer.record);
-	if (!primary)
-		return -ESTALE;
-	ret->data = primary->name;
-	ret->length = primary->name_length;
-	ret->record = record_ref(entry.customer.record);
-	return 0;
 }

@@ -39,17 +39,42 @@ const struct view *view_by_kind(enum node_kind kind)
 	return NULL;
 }
 
+struct node view_field_node(uint32_t slot, const struct member *member)
+{
+	return (struct node){ NODE_FIELD, slot, member->ordinal, member_version(member) };
+}
+
+/* It changes with the customer as a whole, which is the first member, with ordinal 0. */
+struct node view_json_node(uint32_t slot, const struct record *record)
+{
+	return (struct node){ NODE_JSON, slot, 0, member_version(record_member(record, 0)) };
+}
+
+/* The kernel keeps what a link says, so that a link that says something else is another node. */
+struct node view_primary_node(uint32_t slot, const struct record *record)
+{
+	const struct member *contacts = record_contacts(record);
+
+	return (struct node){ NODE_PRIMARY, slot, 0, contacts ? member_version(contacts) : 0 };
+}
+
+bool view_shows(const struct record *record, const struct node *node)
+{
+	const struct member *member = record_by_ordinal(record, node->ordinal);
+
+	return member && member_version(member) == node->version &&
+	       member_is_directory(member) == (node->kind == NODE_JSON);
+}
+
 void view_fill_member(const struct catalog_entry *entry, const struct member *member,
                       uint64_t valid_ms, struct tree_attributes *ret)
 {
 	bool is_directory = member_is_directory(member);
 
 	*ret = (struct tree_attributes){
-		.number = node_pack((struct node){
-		        is_directory ? NODE_DIRECTORY : NODE_FIELD,
-		        is_directory ? entry->key.slot : entry->customer.slot,
-		        member->ordinal,
-		}),
+		.number = node_pack(
+		        is_directory ? node_of(NODE_DIRECTORY, entry->key.slot, member->ordinal)
+		                     : view_field_node(entry->customer.slot, member)),
 		.type = is_directory ? S_IFDIR : S_IFREG,
 		.links = is_directory ? 1 : entry->customer.keys,
 		.size = member->value_length,
@@ -65,7 +90,8 @@ void view_fill_primary(const struct catalog_entry *entry, uint64_t valid_ms,
 	const struct member *primary = record_primary_contact(entry->customer.record);
 
 	*ret = (struct tree_attributes){
-		.number = node_pack((struct node){ NODE_PRIMARY, entry->customer.slot, 0 }),
+		.number =
+		        node_pack(view_primary_node(entry->customer.slot, entry->customer.record)),
 		.type = S_IFLNK,
 		.links = entry->customer.keys,
 		.size = primary->name_length,
@@ -81,7 +107,7 @@ static void fill_json(const struct catalog_entry *entry, uint64_t valid_ms,
 
 	record_json(entry->customer.record, &length);
 	*ret = (struct tree_attributes){
-		.number = node_pack((struct node){ NODE_JSON, entry->customer.slot, 0 }),
+		.number = node_pack(view_json_node(entry->customer.slot, entry->customer.record)),
 		.type = S_IFREG,
 		.links = entry->customer.keys,
 		.size = length,
@@ -94,7 +120,7 @@ static void fill_link(const struct catalog_entry *entry, enum node_kind kind, si
                       uint64_t valid_ms, struct tree_attributes *ret)
 {
 	*ret = (struct tree_attributes){
-		.number = node_pack((struct node){ kind, entry->key.slot, 0 }),
+		.number = node_pack(node_of(kind, entry->key.slot, 0)),
 		.type = S_IFLNK,
 		.links = 1,
 		.size = length,
@@ -152,7 +178,7 @@ static int fill_meta(const struct catalog_entry *entry, int64_t started_ms, uint
 	if (entry->is_stale && entry->expires_ms > changed_ms)
 		changed_ms = entry->expires_ms;
 	*ret = (struct tree_attributes){
-		.number = node_pack((struct node){ NODE_META, entry->key.slot, 0 }),
+		.number = node_pack(node_of(NODE_META, entry->key.slot, 0)),
 		.type = S_IFREG,
 		.links = 1,
 		.size = text.length,

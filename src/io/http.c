@@ -16,8 +16,10 @@
 #include <curl/curl.h>
 #include <errno.h>
 #include <stdbool.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <strings.h>
 
 #include "kapturefs/base/buffer.h"
 #include "kapturefs/base/list.h"
@@ -30,6 +32,7 @@ enum {
 	/* A reply that has begun, and then brings less than 100 bytes a second, is given up. */
 	STALL_MS = 10000,
 	STALL_BYTES = 1000,
+	RETRY_AFTER_LENGTH_MAX = 63,
 };
 
 struct http {
@@ -56,6 +59,7 @@ struct http_transfer {
 	size_t request_length;
 	struct buffer reply;
 	size_t headers_received;
+	char retry_after[RETRY_AFTER_LENGTH_MAX + 1];
 	size_t recently_received; /* since the timer looked last */
 	bool repeated;
 	struct http_verdict verdict; /* ours, before curl's */
@@ -65,11 +69,42 @@ struct http_transfer {
 
 static void transfer_timer_fired(uv_timer_t *timer);
 
+static bool has_prefix(const char *bytes, size_t length, const char *prefix)
+{
+	size_t prefix_length = strlen(prefix);
+
+	return length >= prefix_length && strncasecmp(bytes, prefix, prefix_length) == 0;
+}
+
+/* Keep what matters of one header line, which curl hands over whole and without a NUL. */
+static void note_header(struct http_transfer *transfer, const char *bytes, size_t length)
+{
+	static const char name[] = "Retry-After:";
+
+	/* Another reply begins, the one before was a 1xx. */
+	if (has_prefix(bytes, length, "HTTP/"))
+		transfer->retry_after[0] = '\0';
+	if (!has_prefix(bytes, length, name))
+		return;
+
+	bytes += strlen(name);
+	length -= strlen(name);
+	while (length && strchr(" \t", *bytes)) {
+		bytes++;
+		length--;
+	}
+	while (length && strchr(" \t\r\n", bytes[length - 1]))
+		length--;
+	if (length <= RETRY_AFTER_LENGTH_MAX)
+		snprintf(transfer->retry_after, sizeof(transfer->retry_after), "%.*s", (int)length,
+		         bytes);
+}
+
 static size_t take_header(char *bytes, size_t size, size_t count, void *userdata)
 {
 	struct http_transfer *transfer = userdata;
 
-	(void)bytes;
+	note_header(transfer, bytes, size * count);
 	if (!transfer->headers_received)
 		(void)uv_timer_start(&transfer->timer, transfer_timer_fired, STALL_MS, STALL_MS);
 	transfer->headers_received += size * count;
@@ -197,6 +232,7 @@ static void conclude(struct http_transfer *transfer, struct http_verdict verdict
 		reply.status = status;
 		reply.body = transfer->reply.data ? transfer->reply.data : "";
 		reply.body_length = transfer->reply.length;
+		reply.retry_after = transfer->retry_after[0] ? transfer->retry_after : NULL;
 	}
 	leave(transfer);
 	wipe_headers(transfer);
@@ -257,14 +293,14 @@ static void completed(struct http_loop *http_loop, CURL *easy, CURLcode code)
 	conclude(transfer, verdict, status);
 }
 
-static void deafened(struct http_loop *http_loop, CURL *easy)
+static void lost(struct http_loop *http_loop, CURL *easy)
 {
 	struct http *http = container_of(http_loop, struct http, loop);
 
 	for (struct list *link = http->running.next; link != &http->running; link = link->next) {
 		struct http_transfer *transfer = container_of(link, struct http_transfer, link);
 
-		if (transfer->easy == easy)
+		if (!easy || transfer->easy == easy)
 			fail_soon(transfer);
 	}
 }
@@ -330,7 +366,7 @@ static int begin_curl(void)
 
 int http_new(uv_loop_t *loop, const struct http_settings *settings, struct http **ret)
 {
-	static const struct http_loop_events events = { completed, deafened };
+	static const struct http_loop_events events = { completed, lost };
 	cleanup(http_freep) struct http *http = NULL;
 	int r;
 

@@ -132,10 +132,11 @@ void http_handle_unload(CURL *easy)
 }
 
 /*
- * X509_V_ERR_CERT_NOT_YET_VALID and X509_V_ERR_CERT_HAS_EXPIRED of OpenSSL, whose result curl
- * hands on.
+ * OpenSSL's results as curl hands them on: X509_V_ERR_CERT_NOT_YET_VALID and
+ * X509_V_ERR_CERT_HAS_EXPIRED; and 1, which is where curl begins, and stays
+ * when the chain is good but the host does not match.
  */
-enum { VERIFY_NOT_YET_VALID = 9, VERIFY_EXPIRED = 10 };
+enum { VERIFY_NOT_REACHED = 1, VERIFY_NOT_YET_VALID = 9, VERIFY_EXPIRED = 10 };
 
 static const char *describe_refused_certificate(CURL *easy)
 {
@@ -143,7 +144,7 @@ static const char *describe_refused_certificate(CURL *easy)
 
 	(void)curl_easy_getinfo(easy, CURLINFO_SSL_VERIFYRESULT, &result);
 	switch (result) {
-	case 0:
+	case VERIFY_NOT_REACHED:
 		return "the certificate is for another host";
 	case VERIFY_NOT_YET_VALID:
 	case VERIFY_EXPIRED:

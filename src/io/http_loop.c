@@ -31,12 +31,20 @@ static void drain(struct http_loop *http_loop)
 	}
 }
 
+/* After an error curl goes on with no transfer, but takes new ones when all have been removed. */
+static void act(struct http_loop *http_loop, curl_socket_t socket, int mask)
+{
+	int running;
+
+	if (curl_multi_socket_action(http_loop->multi, socket, mask, &running))
+		http_loop->events->lost(http_loop, NULL);
+}
+
 static void timer_fired(uv_timer_t *timer)
 {
 	struct http_loop *http_loop = container_of(timer, struct http_loop, timer);
-	int running;
 
-	(void)curl_multi_socket_action(http_loop->multi, CURL_SOCKET_TIMEOUT, 0, &running);
+	act(http_loop, CURL_SOCKET_TIMEOUT, 0);
 	drain(http_loop);
 }
 
@@ -58,14 +66,13 @@ static void socket_ready(uv_poll_t *poll, int status, int events)
 	struct watch *watch = container_of(poll, struct watch, poll);
 	struct http_loop *http_loop = watch->http_loop;
 	int mask = 0;
-	int running;
 
 	/* Of an error libuv says no more, and watches no longer; with 0, curl looks for itself. */
 	if (status == 0 && events & UV_READABLE)
 		mask |= CURL_CSELECT_IN;
 	if (status == 0 && events & UV_WRITABLE)
 		mask |= CURL_CSELECT_OUT;
-	(void)curl_multi_socket_action(http_loop->multi, watch->socket, mask, &running);
+	act(http_loop, watch->socket, mask);
 	if (status < 0 && !uv_is_closing((uv_handle_t *)poll))
 		(void)uv_poll_start(poll, watch->events, socket_ready);
 	drain(http_loop);
@@ -112,7 +119,7 @@ static int watch_socket(CURL *easy, curl_socket_t socket, int what, void *userda
 		if (uv_poll_start(&watch->poll, watch->events, socket_ready) == 0)
 			return 0;
 	}
-	http_loop->events->deafened(http_loop, easy);
+	http_loop->events->lost(http_loop, easy);
 	return 0;
 }
 

@@ -2,6 +2,7 @@
 
 #include <string.h>
 
+#include "kapturefs/base/utf8.h"
 #include "kapturefs/model/key.h"
 
 static const struct key_kind_facts facts[KEY_KINDS] = {
@@ -66,6 +67,19 @@ static int parse_phone(const char *name, size_t length, char *ret)
 	return 0;
 }
 
+static bool is_utf8(const char *text, size_t length)
+{
+	uint32_t character;
+	size_t taken;
+
+	for (; length; text += taken, length -= taken) {
+		taken = utf8_decode(text, length, &character);
+		if (!taken)
+			return false;
+	}
+	return true;
+}
+
 static int parse_email(const char *name, size_t length, char *ret)
 {
 	const char *at = memchr(name, '@', length);
@@ -82,6 +96,8 @@ static int parse_email(const char *name, size_t length, char *ret)
 			return KEY_IMPOSSIBLE;
 		ret[i] = byte >= 'A' && byte <= 'Z' ? (char)(byte - 'A' + 'a') : name[i];
 	}
+	if (!is_utf8(name, length))
+		return KEY_IMPOSSIBLE;
 	ret[length] = '\0';
 	return 0;
 }

@@ -89,11 +89,10 @@ static bool is_like(const char *text, const char *expected)
 	return !*text && !*expected;
 }
 
-/* Whether @item is a string, and that one. */
+/* Whether @item is that string; no number looks like one. */
 static bool is_string_like(const cJSON *item, const char *expected)
 {
-	return item && cJSON_IsString(item) && item->valuestring[0] == 's' &&
-	       is_like(item->valuestring + 1, expected);
+	return item && cJSON_IsString(item) && is_like(item->valuestring + 1, expected);
 }
 
 /* What the wrapper says. Of members whose names differ in case only, the last one counts. */

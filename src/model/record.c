@@ -6,6 +6,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "kapturefs/model/node.h"
 #include "kapturefs/model/record_parts.h"
 
 /* Life */
@@ -347,6 +348,11 @@ const struct member *record_sibling(const struct record *record, const struct me
 	if (child == record->members || child + 1 == end)
 		return NULL;
 	return child + 1;
+}
+
+uint16_t member_version(const struct member *member)
+{
+	return (uint16_t)(member->changed_ms / RECORD_VERSION_MS) & NODE_VERSION_MAX;
 }
 
 bool member_is_directory(const struct member *member)

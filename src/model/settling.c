@@ -92,6 +92,15 @@ static bool is_same_value(const struct member *left, const struct member *right)
 	       memcmp(left->value, right->value, left->value_length) == 0;
 }
 
+/* When a member changes that was last changed at @previous_ms: never in the same version's time. */
+static int64_t next_change_ms(int64_t now_ms, int64_t previous_ms)
+{
+	int64_t next_version = previous_ms / RECORD_VERSION_MS + 1;
+
+	return now_ms / RECORD_VERSION_MS >= next_version ? now_ms
+	                                                  : next_version * RECORD_VERSION_MS;
+}
+
 /* From the last member to the first, so that what is below a directory comes before it. */
 static void settle_times(struct settling *settling, int64_t now_ms)
 {
@@ -104,7 +113,12 @@ static void settle_times(struct settling *settling, int64_t now_ms)
 			*changed = true;
 		if (*changed)
 			settling->changed[member->parent] = true;
-		settling->identity.times_ms[i] = *changed || !match ? now_ms : match->changed_ms;
+		if (!match)
+			settling->identity.times_ms[i] = now_ms;
+		else
+			settling->identity.times_ms[i] =
+			        *changed ? next_change_ms(now_ms, match->changed_ms)
+			                 : match->changed_ms;
 	}
 }
 

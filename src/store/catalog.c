@@ -6,107 +6,32 @@
  *             and to the list of its deadline
  *   answered  the answer is stored and the listener told; then every ticket
  *             of the fetch comes back, and the fetch is gone
+ *   outlived  a fetch that has run out of time is followed by another for those who came later
  *   deadline  the ticket alone comes back; the fetch goes on
- *   cancel    the ticket alone is gone; the fetch goes on
+ *   cancel    the ticket alone is gone; the fetch goes on, unless it was the last
+ *             and the source has not begun to ask
  *
- * All tickets of one list wait equally long, so each list is in the order of its deadlines.
+ * There are three deadlines: the timeout; the patience, of those for whom there is an old
+ * answer; and none at all while the source has no budget, when an old answer is served at once
+ * and a new one comes when it comes.
  */
 
 #include <assert.h>
 #include <errno.h>
 #include <stdlib.h>
 
+#include "kapturefs/base/log.h"
 #include "kapturefs/store/catalog_parts.h"
 #include "kapturefs/store/freshness.h"
 
-struct fetch {
-	struct list link;
-	struct catalog *catalog;
-	struct key key;
-	struct list tickets;
-	struct source_fetch *source_fetch;
-};
-
-struct catalog_ticket {
-	struct list of_fetch;
-	struct list of_deadlines;
-	uint64_t due_ms; /* of the loop's clock */
-	catalog_ready_fn *ready;
-	void *userdata;
-};
-
-/* Waiting */
-
-static void ticket_come_back(struct catalog_ticket *ticket, const struct catalog_result *result)
-{
-	catalog_ready_fn *ready = ticket->ready;
-	void *userdata = ticket->userdata;
-
-	catalog_cancel(ticket);
-	ready(userdata, result);
-}
-
-void catalog_cancel(struct catalog_ticket *ticket)
-{
-	if (!ticket)
-		return;
-
-	list_remove(&ticket->of_fetch);
-	list_remove(&ticket->of_deadlines);
-	free(ticket);
-}
-
-static void deadlines_passed(uv_timer_t *timer);
-
-/* Have the timer run when the first ticket is due. */
-static void deadlines_arm(struct deadlines *deadlines)
-{
-	struct catalog_ticket *first;
-	uint64_t now_ms;
-
-	if (list_is_empty(&deadlines->tickets)) {
-		uv_timer_stop(&deadlines->timer);
-		return;
-	}
-	first = container_of(deadlines->tickets.next, struct catalog_ticket, of_deadlines);
-	now_ms = uv_now(deadlines->timer.loop);
-	uv_timer_start(&deadlines->timer, deadlines_passed,
-	               first->due_ms > now_ms ? first->due_ms - now_ms : 0, 0);
-}
-
-static void deadlines_passed(uv_timer_t *timer)
-{
-	struct deadlines *deadlines = container_of(timer, struct deadlines, timer);
-	const struct catalog_result result = { .error = -ETIMEDOUT, .may_pass = true };
-
-	while (!list_is_empty(&deadlines->tickets)) {
-		struct catalog_ticket *first =
-		        container_of(deadlines->tickets.next, struct catalog_ticket, of_deadlines);
-
-		if (first->due_ms > uv_now(timer->loop))
-			break;
-		ticket_come_back(first, &result);
-	}
-	deadlines_arm(deadlines);
-}
-
-static void deadlines_add(struct deadlines *deadlines, struct catalog_ticket *ticket)
-{
-	bool was_empty = list_is_empty(&deadlines->tickets);
-
-	ticket->due_ms = uv_now(deadlines->timer.loop) + deadlines->duration_ms;
-	list_insert_before(&deadlines->tickets, &ticket->of_deadlines);
-	if (was_empty)
-		deadlines_arm(deadlines);
-}
-
 /* Fetching */
 
-static void fetch_free(struct fetch *fetch)
+void fetch_free(struct fetch *fetch)
 {
 	assert(list_is_empty(&fetch->tickets));
 
 	list_remove(&fetch->link);
+	fetch->catalog->fetch_count--;
 	if (fetch->source_fetch)
 		fetch->catalog->source->operations->free(fetch->source_fetch);
 	free(fetch);
@@ -126,43 +51,39 @@ static int keep(struct catalog *catalog, const struct key *key, struct record *r
 
 	if (change.customer.record)
 		catalog_keep_hot(catalog, &change.customer);
-	else if (change.customer.slot)
-		hotset_remove(catalog->hotset, change.customer.slot);
-	if (catalog->listener.changed)
-		catalog->listener.changed(catalog->listener.userdata, &change);
+	catalog_tell(catalog, &change);
 	cache_change_fini(&change);
+	house_answer_kept(catalog);
 	return 0;
 }
 
-static void fetch_answered(void *userdata, const struct source_answer *answer)
+static void fetch_answered(void *userdata, const struct source_answer *answer);
+
+/* FNV-1a. */
+static struct list *bucket_of(struct catalog *catalog, const struct key *key)
 {
-	struct fetch *fetch = userdata;
-	struct catalog_result result = { answer->error, answer->may_pass };
+	uint32_t hash = 2166136261u ^ (uint32_t)key->kind;
 
-	if (!result.error)
-		result.error = keep(fetch->catalog, &fetch->key, answer->record);
-
-	/* Those who come back may want the key again: that is another fetch. */
-	list_remove(&fetch->link);
-	while (!list_is_empty(&fetch->tickets))
-		ticket_come_back(container_of(fetch->tickets.next, struct catalog_ticket, of_fetch),
-		                 &result);
-	fetch_free(fetch);
+	for (const char *byte = key->text; *byte; byte++)
+		hash = (hash ^ (unsigned char)*byte) * 16777619u;
+	return &catalog->fetches[hash % CATALOG_BUCKETS];
 }
 
 static struct fetch *find_fetch(struct catalog *catalog, const struct key *key)
 {
-	for (struct list *link = catalog->fetches.next; link != &catalog->fetches;
-	     link = link->next) {
+	struct list *bucket = bucket_of(catalog, key);
+
+	for (struct list *link = bucket->next; link != bucket; link = link->next) {
 		struct fetch *fetch = container_of(link, struct fetch, link);
 
-		if (key_equal(&fetch->key, key))
+		if (key_equal(&fetch->question.key, key))
 			return fetch;
 	}
 	return NULL;
 }
 
-static int fetch_new(struct catalog *catalog, const struct key *key, struct fetch **ret)
+static int fetch_new(struct catalog *catalog, const struct source_question *question,
+                     struct fetch **ret)
 {
 	struct fetch *fetch;
 	int r;
@@ -172,21 +93,71 @@ static int fetch_new(struct catalog *catalog, const struct key *key, struct fetc
 		return -ENOMEM;
 
 	fetch->catalog = catalog;
-	fetch->key = *key;
+	fetch->question = *question;
+	fetch->deadline_ms = uv_now(catalog->loop) + catalog->settings.timeout_ms;
 	list_init(&fetch->tickets);
 	list_init(&fetch->link);
-	r = catalog->source->operations->start(catalog->source, key, fetch_answered, fetch,
+	r = catalog->source->operations->start(catalog->source, question, fetch_answered, fetch,
 	                                       &fetch->source_fetch);
 	if (r) {
-		fetch_free(fetch);
+		free(fetch);
 		return r;
 	}
 
-	list_insert_before(&catalog->fetches, &fetch->link);
+	list_insert_before(bucket_of(catalog, &question->key), &fetch->link);
+	catalog->fetch_count++;
 	counter_add(&catalog->metrics.fetches, 1);
 	*ret = fetch;
 	return 0;
 }
+
+/* The transport's clock is not quite the loop's. */
+enum { CLOCKS_APART_MS = 20 };
+
+/*
+ * Those who joined a fetch late are not to suffer from its having run out of time, for they have
+ * not: they go on to another.
+ */
+static void move_latecomers(struct fetch *fetch)
+{
+	uint64_t over_ms = uv_now(fetch->catalog->loop) + CLOCKS_APART_MS;
+	struct fetch *next_fetch = NULL;
+	struct list *next;
+
+	if (over_ms < fetch->deadline_ms)
+		return;
+	for (struct list *link = fetch->tickets.next; link != &fetch->tickets; link = next) {
+		struct catalog_ticket *ticket = container_of(link, struct catalog_ticket, of_fetch);
+
+		next = link->next;
+		if (ticket->due_ms <= over_ms)
+			continue;
+		if (!next_fetch && fetch_new(fetch->catalog, &fetch->question, &next_fetch))
+			return;
+		ticket_move(ticket, next_fetch);
+	}
+}
+
+static void fetch_answered(void *userdata, const struct source_answer *answer)
+{
+	struct fetch *fetch = userdata;
+	struct catalog_result result = { answer->error, answer->may_pass };
+
+	if (!result.error)
+		result.error = keep(fetch->catalog, &fetch->question.key, answer->record);
+
+	/* Those who come back may want the key again: that is another fetch. */
+	fetch->is_answered = true;
+	list_remove(&fetch->link);
+	if (result.error == -ETIMEDOUT)
+		move_latecomers(fetch);
+	while (!list_is_empty(&fetch->tickets))
+		ticket_come_back(container_of(fetch->tickets.next, struct catalog_ticket, of_fetch),
+		                 &result);
+	fetch_free(fetch);
+}
+
+/* Wanting */
 
 /* Whether a wait for @key may end with an old answer. */
 static bool has_old_answer(struct catalog *catalog, const struct key *key)
@@ -194,38 +165,74 @@ static bool has_old_answer(struct catalog *catalog, const struct key *key)
 	struct cache_key found;
 
 	return cache_find_key(catalog->cache, key, &found) == 0 &&
-	       freshness_at(catalog_now_ms(catalog), found.fetched_ms,
-	                    (int64_t)catalog->settings.ttl_ms,
-	                    (int64_t)catalog->settings.max_stale_ms) != FRESHNESS_DEAD;
+	       freshness_at(catalog_now_ms(catalog), found.fetched_ms, catalog->settings.ttl_ms,
+	                    catalog->settings.max_stale_ms) != FRESHNESS_DEAD;
+}
+
+static struct deadlines *deadlines_for(struct catalog *catalog, const struct key *key)
+{
+	if (!has_old_answer(catalog, key))
+		return &catalog->timeout;
+	if (catalog->source->operations->state(catalog->source) == SOURCE_BUSY)
+		return &catalog->none;
+	return &catalog->patience;
+}
+
+/* Told once each time that it comes about. */
+static bool is_full(struct catalog *catalog)
+{
+	bool is_full = catalog->ticket_count >= catalog->settings.waiting_max;
+
+	if (is_full && !catalog->was_full)
+		log_warning("catalog: the queue is full waiting=%zu", catalog->ticket_count);
+	catalog->was_full = is_full;
+	return is_full;
+}
+
+/* The fetch for @key, old or new; NULL if it is a renewal and there are too many already. */
+static int join_fetch(struct catalog *catalog, const struct key *key, bool is_renewal,
+                      struct fetch **ret)
+{
+	const struct source_question question = { .key = *key, .is_renewal = is_renewal };
+	struct fetch *fetch = find_fetch(catalog, key);
+
+	if (!fetch && is_renewal && catalog->fetch_count >= catalog->settings.waiting_max) {
+		*ret = NULL;
+		return 0;
+	}
+	if (!fetch)
+		return fetch_new(catalog, &question, ret);
+
+	counter_add(&catalog->metrics.joined, 1);
+	*ret = fetch;
+	return 0;
 }
 
 int catalog_want(struct catalog *catalog, const struct key *key, catalog_ready_fn *ready,
                  void *userdata, struct catalog_ticket **ret)
 {
+	struct deadlines *deadlines = deadlines_for(catalog, key);
 	struct catalog_ticket *ticket;
 	struct fetch *fetch;
 	int r;
 
+	if (is_full(catalog)) {
+		counter_add(&catalog->metrics.turned_away, 1);
+		return -EBUSY;
+	}
 	ticket = calloc(1, sizeof(*ticket));
 	if (!ticket)
 		return -ENOMEM;
-
-	fetch = find_fetch(catalog, key);
-	if (fetch) {
-		counter_add(&catalog->metrics.joined, 1);
-	} else {
-		r = fetch_new(catalog, key, &fetch);
-		if (r) {
-			free(ticket);
-			return r;
-		}
+	r = join_fetch(catalog, key, deadlines == &catalog->none, &fetch);
+	if (r) {
+		free(ticket);
+		return r;
 	}
 
+	ticket->catalog = catalog;
 	ticket->ready = ready;
 	ticket->userdata = userdata;
-	list_insert_before(&fetch->tickets, &ticket->of_fetch);
-	deadlines_add(has_old_answer(catalog, key) ? &catalog->patience : &catalog->timeout,
-	              ticket);
+	ticket_link(ticket, fetch, deadlines);
 	*ret = ticket;
 	return 0;
 }
@@ -253,10 +260,16 @@ void catalog_add_metrics(struct catalog *catalog, struct metrics *metrics)
 		  "reason=\"cold\"", "Look-ups that had to ask the API." },
 		{ &own->misses_expired, METRIC_COUNTER, "kapturefs_cache_misses_total",
 		  "reason=\"expired\"", "" },
+		{ &own->misses_forced, METRIC_COUNTER, "kapturefs_cache_misses_total",
+		  "reason=\"forced\"", "" },
+		{ &own->misses_evicted, METRIC_COUNTER, "kapturefs_cache_misses_total",
+		  "reason=\"evicted\"", "" },
 		{ &own->stale, METRIC_COUNTER, "kapturefs_stale_answers_total", "",
 		  "Old answers served because there was no new one." },
 		{ &own->fetches, METRIC_COUNTER, "kapturefs_fetches_total", "",
 		  "Keys fetched from the API, whatever the tries it took." },
+		{ &own->turned_away, METRIC_COUNTER, "kapturefs_lookups_turned_away_total", "",
+		  "Look-ups that failed because too many wait." },
 		{ &own->joined, METRIC_COUNTER, "kapturefs_fetches_joined_total", "",
 		  "Look-ups that joined a fetch under way." },
 		{ &own->hotset_hits, METRIC_COUNTER, "kapturefs_hotset_hits_total", "",
@@ -270,16 +283,6 @@ void catalog_add_metrics(struct catalog *catalog, struct metrics *metrics)
 	for (size_t i = 0; i < array_length(table); i++)
 		metrics_add_counter(metrics, table[i].counter, table[i].type, table[i].name,
 		                    table[i].labels, table[i].help);
-}
-
-static void deadlines_init(struct catalog *catalog, struct deadlines *deadlines,
-                           uint64_t duration_ms)
-{
-	list_init(&deadlines->tickets);
-	deadlines->duration_ms = duration_ms;
-	uv_timer_init(catalog->loop, &deadlines->timer);
-	deadlines->timer.data = catalog;
-	catalog->handles_open++;
 }
 
 int catalog_new(uv_loop_t *loop, struct cache *cache, struct source *source,
@@ -301,20 +304,44 @@ int catalog_new(uv_loop_t *loop, struct cache *cache, struct source *source,
 	catalog->cache = cache;
 	catalog->source = source;
 	catalog->settings = *settings;
+	wallclock_init(&catalog->clock);
 	catalog->started_ms = catalog_now_ms(catalog);
-	list_init(&catalog->fetches);
-	deadlines_init(catalog, &catalog->timeout, settings->timeout_ms);
-	deadlines_init(catalog, &catalog->patience, settings->patience_ms);
+	for (size_t i = 0; i < array_length(catalog->fetches); i++)
+		list_init(&catalog->fetches[i]);
+	deadlines_init(catalog, &catalog->timeout, settings->timeout_ms, -ETIMEDOUT);
+	deadlines_init(catalog, &catalog->patience, settings->patience_ms, -ETIMEDOUT);
+	deadlines_init(catalog, &catalog->none, 0, -EBUSY);
+	house_open(catalog);
 	*ret = catalog;
 	return 0;
 }
 
-static void timer_closed(uv_handle_t *handle)
+uint64_t catalog_timeout_ms(const struct catalog *catalog)
 {
-	struct catalog *catalog = handle->data;
+	return catalog->settings.timeout_ms;
+}
 
+void catalog_let_go(struct catalog *catalog)
+{
 	if (--catalog->handles_open == 0)
 		free(catalog);
+}
+
+static void timer_closed(uv_handle_t *handle)
+{
+	catalog_let_go(handle->data);
+}
+
+static void deadlines_close(struct deadlines *deadlines)
+{
+	assert(list_is_empty(&deadlines->tickets));
+	uv_close((uv_handle_t *)&deadlines->timer, timer_closed);
+}
+
+static void free_fetches(struct list *bucket)
+{
+	while (!list_is_empty(bucket))
+		fetch_free(container_of(bucket->next, struct fetch, link));
 }
 
 void catalog_free(struct catalog *catalog)
@@ -322,11 +349,11 @@ void catalog_free(struct catalog *catalog)
 	if (!catalog)
 		return;
 
-	assert(list_is_empty(&catalog->timeout.tickets));
-	assert(list_is_empty(&catalog->patience.tickets));
-	while (!list_is_empty(&catalog->fetches))
-		fetch_free(container_of(catalog->fetches.next, struct fetch, link));
+	for (size_t i = 0; i < array_length(catalog->fetches); i++)
+		free_fetches(&catalog->fetches[i]);
 	hotset_free(catalog->hotset);
-	uv_close((uv_handle_t *)&catalog->timeout.timer, timer_closed);
-	uv_close((uv_handle_t *)&catalog->patience.timer, timer_closed);
+	deadlines_close(&catalog->timeout);
+	deadlines_close(&catalog->patience);
+	deadlines_close(&catalog->none);
+	house_close(catalog, timer_closed);
 }

@@ -2,18 +2,15 @@
 /* The part of catalog that looks, and never starts anything. */
 
 #include <errno.h>
-#include <time.h>
 
 #include "kapturefs/store/catalog_parts.h"
 #include "kapturefs/store/freshness.h"
 
-int64_t catalog_now_ms(const struct catalog *catalog)
+int64_t catalog_now_ms(struct catalog *catalog)
 {
-	struct timespec now;
+	const struct catalog_clock *clock = &catalog->settings.clock;
 
-	(void)catalog;
-	clock_gettime(CLOCK_REALTIME, &now);
-	return (int64_t)now.tv_sec * 1000 + now.tv_nsec / 1000000;
+	return clock->now_ms ? clock->now_ms(clock->userdata) : wallclock_now_ms(&catalog->clock);
 }
 
 void catalog_entry_fini(struct catalog_entry *entry)
@@ -31,6 +28,7 @@ int catalog_customer(struct catalog *catalog, uint32_t slot, struct cache_custom
 {
 	int r;
 
+	cache_touch(catalog->cache, slot, catalog_now_ms(catalog));
 	if (hotset_find(catalog->hotset, slot, ret)) {
 		counter_add(&catalog->metrics.hotset_hits, 1);
 		return 0;
@@ -54,12 +52,10 @@ int catalog_key(struct catalog *catalog, uint32_t slot, struct cache_key *ret)
 	return r == CACHE_NONE ? CATALOG_ABSENT : r;
 }
 
-int catalog_next_key(struct catalog *catalog, enum key_kind kind, uint32_t slot,
-                     struct cache_key *ret)
+int catalog_list_keys(struct catalog *catalog, enum key_kind kind, uint32_t slot,
+                      cache_key_fn *take, void *userdata)
 {
-	int r = cache_next_key(catalog->cache, kind, slot, ret);
-
-	return r == CACHE_NONE ? CATALOG_ABSENT : r;
+	return cache_list_keys(catalog->cache, kind, slot, take, userdata);
 }
 
 int64_t catalog_listing_changed_ms(const struct catalog *catalog, enum key_kind kind)
@@ -67,78 +63,84 @@ int64_t catalog_listing_changed_ms(const struct catalog *catalog, enum key_kind 
 	return cache_listing_changed_ms(catalog->cache, kind);
 }
 
-static enum freshness answer_freshness(const struct catalog *catalog, int64_t fetched_ms,
-                                       uint64_t ttl_ms, const struct catalog_question *question)
+/* What is known of @key; the slots of the key too, if a customer is. */
+static int look(struct catalog *catalog, const struct key *key, struct freshness_case *known,
+                struct cache_key *ret)
 {
-	if (fetched_ms >= question->asked_ms && question->waited)
-		return FRESHNESS_FRESH;
-	return freshness_at(catalog_now_ms(catalog), fetched_ms, (int64_t)ttl_ms,
-	                    (int64_t)catalog->settings.max_stale_ms);
-}
-
-/* Nothing fresh is known: what is there instead of a fresh answer? */
-static int find_instead(const struct catalog *catalog, bool may_serve_old,
-                        const struct catalog_question *question)
-{
-	if (catalog->settings.offline)
-		return may_serve_old ? 0 : -ENETDOWN;
-	if (!question->waited)
-		return CATALOG_MISSING;
-	/* Answered, and yet not known: missing the same key twice is an error. */
-	if (!question->result.error)
-		return -EIO;
-	if (question->result.may_pass && may_serve_old)
-		return 0;
-	return question->result.error;
-}
-
-static int find_absent(struct catalog *catalog, const struct key *key,
-                       const struct catalog_question *question)
-{
-	enum freshness freshness;
-	int64_t fetched_ms;
 	int r;
 
-	r = cache_find_absent(catalog->cache, key, &fetched_ms);
-	if (r < 0)
-		return r;
+	r = cache_find_key(catalog->cache, key, ret);
+	if (r == 0) {
+		known->known = FRESHNESS_OF_CUSTOMER;
+		known->fetched_ms = ret->fetched_ms;
+		known->is_forced = ret->is_forced;
+		return 0;
+	}
 	if (r == CACHE_NONE)
-		return find_instead(catalog, false, question);
+		r = cache_find_absent(catalog->cache, key, &known->fetched_ms);
+	if (r == 0)
+		known->known = FRESHNESS_OF_ABSENCE;
+	return r < 0 ? r : 0;
+}
 
-	freshness =
-	        answer_freshness(catalog, fetched_ms, catalog->settings.negative_ttl_ms, question);
-	if (freshness == FRESHNESS_FRESH || catalog->settings.offline)
-		return CATALOG_ABSENT;
-	return find_instead(catalog, false, question);
+static int decide(struct catalog *catalog, const struct catalog_question *question,
+                  struct freshness_case *known)
+{
+	const struct catalog_settings *settings = &catalog->settings;
+	const struct freshness_rules rules = {
+		.ttl_ms = settings->ttl_ms,
+		.negative_ttl_ms = settings->negative_ttl_ms,
+		.max_stale_ms = settings->max_stale_ms,
+		.offline = settings->offline,
+	};
+
+	known->now_ms = catalog_now_ms(catalog);
+	known->asked_ms = question->asked_ms;
+	known->waited = question->waited;
+	known->error = question->result.error;
+	known->may_pass = question->result.may_pass;
+	known->is_refused = question->waited &&
+	                    catalog->source->operations->state(catalog->source) == SOURCE_REFUSED;
+	return freshness_decide(&rules, known);
+}
+
+/* Damage has taken the customer and left the key: as if nothing were known. */
+static int decide_for_lost(struct catalog *catalog, const struct catalog_question *question,
+                           struct freshness_case *known)
+{
+	int decision;
+
+	known->known = FRESHNESS_OF_NOTHING;
+	decision = decide(catalog, question, known);
+	return decision == FRESHNESS_ASK ? CATALOG_MISSING : decision;
 }
 
 static int find_entry(struct catalog *catalog, const struct key *key,
                       const struct catalog_question *question, struct catalog_entry *ret)
 {
+	struct freshness_case known = { .known = FRESHNESS_OF_NOTHING };
 	struct catalog_entry entry = { 0 };
-	enum freshness freshness;
+	int decision;
 	int r;
 
-	r = cache_find_key(catalog->cache, key, &entry.key);
-	if (r < 0)
+	r = look(catalog, key, &known, &entry.key);
+	if (r)
 		return r;
-	if (r == CACHE_NONE)
-		return find_absent(catalog, key, question);
-
-	freshness =
-	        answer_freshness(catalog, entry.key.fetched_ms, catalog->settings.ttl_ms, question);
-	if (freshness != FRESHNESS_FRESH) {
-		r = find_instead(catalog, freshness == FRESHNESS_STALE || catalog->settings.offline,
-		                 question);
-		if (r)
-			return r;
-	}
+	decision = decide(catalog, question, &known);
+	if (decision < 0)
+		return decision;
+	if (decision == FRESHNESS_ASK)
+		return CATALOG_MISSING;
+	if (decision == FRESHNESS_SERVE_ABSENT)
+		return CATALOG_ABSENT;
 
 	r = catalog_customer(catalog, entry.key.customer, &entry.customer);
+	if (r == CATALOG_ABSENT)
+		return decide_for_lost(catalog, question, &known);
 	if (r)
-		return r < 0 ? r : -EIO;
+		return r;
 
-	entry.is_stale = freshness != FRESHNESS_FRESH;
+	entry.is_stale = decision == FRESHNESS_SERVE_STALE;
 	entry.is_from_api = entry.key.fetched_ms >= catalog->started_ms;
 	entry.expires_ms = entry.key.fetched_ms + (int64_t)catalog->settings.ttl_ms;
 	*ret = entry;
@@ -149,17 +151,17 @@ static int find_entry(struct catalog *catalog, const struct key *key,
 static void count_answer(struct catalog *catalog, const struct key *key, int r)
 {
 	struct catalog_metrics *metrics = &catalog->metrics;
-	struct cache_key known;
-	int64_t fetched_ms;
+	struct counter *const misses[] = {
+		[CACHE_MISS_COLD] = &metrics->misses_cold,
+		[CACHE_MISS_EXPIRED] = &metrics->misses_expired,
+		[CACHE_MISS_FORCED] = &metrics->misses_forced,
+		[CACHE_MISS_EVICTED] = &metrics->misses_evicted,
+	};
 
 	if (r == 0 || r == CATALOG_ABSENT)
 		counter_add(&metrics->hits, 1);
-	else if (r == CATALOG_MISSING &&
-	         cache_find_key(catalog->cache, key, &known) == CACHE_NONE &&
-	         cache_find_absent(catalog->cache, key, &fetched_ms) == CACHE_NONE)
-		counter_add(&metrics->misses_cold, 1);
 	else if (r == CATALOG_MISSING)
-		counter_add(&metrics->misses_expired, 1);
+		counter_add(misses[cache_miss(catalog->cache, key)], 1);
 }
 
 int catalog_find(struct catalog *catalog, const struct key *key,

@@ -17,18 +17,13 @@ LAYERS = {
 }
 
 
-# Files beside the folders that belong to a layer of another name.
-PARTS = {'secrets': 'config'}
-
-
 def layer(path):
     """src/io/http.c and include/kapturefs/io/http.h are of io; src/main.c is of main."""
     parts = path.split('/')
     for folder in ('src', 'include', 'kapturefs'):
         if parts[0] == folder:
             parts = parts[1:]
-    name = parts[0].rsplit('.', 1)[0]
-    return PARTS.get(name, name)
+    return parts[0].rsplit('.', 1)[0]
 
 
 def own_include(root, path, target):

@@ -10,6 +10,7 @@ import http.server
 import json
 import ssl
 import threading
+import time
 
 from harness import TOKEN
 
@@ -26,6 +27,7 @@ class Request:
     headers: dict
     body: bytes
     connection: int
+    time: float = dataclasses.field(default_factory=time.monotonic)     # when it came
 
     @property
     def key(self):

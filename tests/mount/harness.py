@@ -30,8 +30,8 @@ SUSPICIOUS = re.compile(
     r'ERROR: \w*Sanitizer|runtime error:|LeakSanitizer|SUMMARY: \w*Sanitizer|assertion|assert\(|'
     r'stack smashing|corrupted|double free|\bbug\b|core dumped|Segmentation', re.IGNORECASE)
 
-# A test that is about trying again says so itself.
-OPTIONS = {'retries': '0', 'timeout': '20'}
+# A test that is about trying again, or about taking turns, says so itself.
+OPTIONS = {'retries': '0', 'timeout': '20', 'rate': '10000/s', 'burst': '100000'}
 
 
 def suspicious_lines(log, secrets=()):

@@ -310,7 +310,7 @@ def test_mountpoint_with_blanks_and_other_letters(scratch, api):
 
 @pytest.mark.skipif(os.getuid() != 0, reason='mount is for root')
 def test_mount_helper_mounts(scratch, api):
-    """mount(8) looks in the system's folders only, so the program is put there, for this test alone."""
+    """mount(8) looks in the system's folders only: the program is put there, for this test."""
     harness.write_token(scratch)
     api.add_numbers([7])
     options = f'noatime,x-systemd.automount,token_file={scratch}/token,cache={scratch}/cache.db'

@@ -1,6 +1,6 @@
 #pragma once
 /* SPDX-License-Identifier: MIT */
-/* A directory for one test, and the bytes of the files in it. Include cmocka.h and its headers first. */
+/* A directory for one test, and the bytes of its files. Include cmocka.h and its headers first. */
 
 #include <stdbool.h>
 #include <stdio.h>

@@ -14,6 +14,16 @@ static void answer_empty_404(struct peer *peer)
 	send_text(peer, "HTTP/1.1 404 Not Found\r\nContent-Length: 0\r\n\r\n");
 }
 
+static const char *retry_after_line; /* what answer_busy() says of it */
+
+static void answer_busy(struct peer *peer)
+{
+	send_text(peer, "HTTP/1.1 103 Early Hints\r\nRetry-After: 99\r\n\r\n"
+	                "HTTP/1.1 503 Service Unavailable\r\n");
+	send_text(peer, retry_after_line);
+	send_text(peer, "Content-Length: 0\r\n\r\n");
+}
+
 static void answer_redirect(struct peer *peer)
 {
 	send_text(peer, "HTTP/1.1 302 Found\r\nLocation: /other\r\nContent-Length: 0\r\n\r\n");

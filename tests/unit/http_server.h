@@ -5,6 +5,7 @@
  * and happens in the order in which it reads. Include cmocka.h and its headers first.
  */
 
+#include <curl/curl.h>
 #include <dlfcn.h>
 #include <errno.h>
 #include <netdb.h>
@@ -58,10 +59,12 @@ struct call {
 	long status;
 	char *body;
 	size_t body_length;
+	char retry_after[96];
 	void (*then)(struct call *call);
 };
 
 static sem_t resolver;
+static bool out_of_memory;
 
 /* Of libc, for libcurl's threads: `silent.test` takes until the test says so. */
 exported int getaddrinfo(const char *name, const char *service, const struct addrinfo *hints,
@@ -75,6 +78,18 @@ exported int getaddrinfo(const char *name, const char *service, const struct add
 			continue;
 	}
 	return EAI_NONAME;
+}
+
+/* Of libcurl, which goes on with no transfer after an error from here. */
+exported CURLMcode curl_multi_socket_action(CURLM *multi, curl_socket_t socket, int mask,
+                                            int *running)
+{
+	CURLMcode (*action)(CURLM *, curl_socket_t, int, int *);
+
+	if (out_of_memory)
+		return CURLM_OUT_OF_MEMORY;
+	*(void **)&action = dlsym(RTLD_NEXT, "curl_multi_socket_action");
+	return action(multi, socket, mask, running);
 }
 
 /*
@@ -276,6 +291,8 @@ static void replied(void *userdata, const struct http_reply *reply)
 	call->error = reply->error;
 	call->status = reply->status;
 	call->body_length = reply->body_length;
+	snprintf(call->retry_after, sizeof(call->retry_after), "%s",
+	         reply->retry_after ? reply->retry_after : "none");
 	if (reply->error) {
 		assert_non_null(reply->complaint);
 		snprintf(call->complaint, sizeof(call->complaint), "%s", reply->complaint);
@@ -343,4 +360,14 @@ static void assert_failed(struct fixture *fixture, struct call *call, int error)
 		fail_msg("%d: %s", call->error, call->complaint);
 	assert_null(strstr(call->complaint, "127.0.0.1"));
 	end(call);
+}
+
+static char *make_body(size_t length)
+{
+	char *body = malloc(length + 1);
+
+	assert_non_null(body);
+	memset(body, 'x', length);
+	body[length] = '\0';
+	return body;
 }

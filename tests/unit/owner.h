@@ -8,7 +8,7 @@
 
 #include "kapturefs/io/database.h"
 
-/* In another process: open, as another program if there is no schema, say so, and stay until killed. */
+/* In another process, and as another program if there is no schema: open, and stay until killed. */
 static pid_t start_owner(const char *path, const struct database_schema *schema, const char *sql)
 {
 	sqlite3 *database;

@@ -1,151 +1,13 @@
 /* SPDX-License-Identifier: MIT */
+/* What is served, and for how long. */
 
-#include <errno.h>
+#include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>
-#include <setjmp.h>
 #include <stdint.h>
-#include <stdlib.h>
 #include <cmocka.h>
-#include <uv.h>
 
-#include "customers.h"
-#include "kapturefs/store/catalog.h"
-
-/* A source that answers when the test says so. */
-struct scripted {
-	struct source source;
-	unsigned started;
-	unsigned freed;
-	source_done_fn *done;
-	void *userdata;
-};
-
-struct source_fetch {
-	struct scripted *script;
-};
-
-static int scripted_start(struct source *source, const struct key *key, source_done_fn *done,
-                          void *userdata, struct source_fetch **ret)
-{
-	struct scripted *script = container_of(source, struct scripted, source);
-
-	(void)key;
-	script->started++;
-	script->done = done;
-	script->userdata = userdata;
-	*ret = calloc(1, sizeof(**ret));
-	(*ret)->script = script;
-	return 0;
-}
-
-static void scripted_free(struct source_fetch *fetch)
-{
-	fetch->script->freed++;
-	free(fetch);
-}
-
-static const struct source_operations scripted_operations = { scripted_start, scripted_free };
-
-struct fixture {
-	uv_loop_t loop;
-	struct scripted script;
-	struct cache *cache;
-	struct catalog *catalog;
-	unsigned changes;
-};
-
-/* What a waiter was told. */
-struct waiter {
-	unsigned calls;
-	struct catalog_result result;
-	const unsigned *changes; /* the fixture's, looked at when called */
-	unsigned changes_seen;
-};
-
-static void waiter_called(void *userdata, const struct catalog_result *result)
-{
-	struct waiter *waiter = userdata;
-
-	waiter->calls++;
-	waiter->result = *result;
-	if (waiter->changes)
-		waiter->changes_seen = *waiter->changes;
-}
-
-static void count_change(void *userdata, const struct cache_change *change)
-{
-	struct fixture *fixture = userdata;
-
-	(void)change;
-	fixture->changes++;
-}
-
-static const struct catalog_settings usual = {
-	.ttl_ms = 300000,
-	.negative_ttl_ms = 60000,
-	.max_stale_ms = 86400000,
-	.timeout_ms = 30000,
-	.patience_ms = 1,
-	.memory_max = 1 << 20,
-};
-
-static struct fixture *begin(const struct catalog_settings *settings)
-{
-	struct fixture *fixture = calloc(1, sizeof(*fixture));
-
-	fixture->script.source.operations = &scripted_operations;
-	assert_int_equal(uv_loop_init(&fixture->loop), 0);
-	assert_int_equal(cache_open(":memory:", "https://x", &fixture->cache), 0);
-	assert_int_equal(catalog_new(&fixture->loop, fixture->cache, &fixture->script.source,
-	                             settings, &fixture->catalog),
-	                 0);
-	catalog_listen(fixture->catalog, (struct catalog_listener){ count_change, fixture });
-	return fixture;
-}
-
-static void end(struct fixture *fixture)
-{
-	catalog_free(fixture->catalog);
-	uv_run(&fixture->loop, UV_RUN_DEFAULT);
-	assert_int_equal(uv_loop_close(&fixture->loop), 0);
-	cache_close(fixture->cache);
-	assert_int_equal(fixture->script.started, fixture->script.freed);
-	free(fixture);
-}
-
-static void answer_customer(struct fixture *fixture, const char *id, const char *name)
-{
-	struct record *record = make_customer(id, "1", name);
-
-	fixture->script.done(fixture->script.userdata, &(struct source_answer){ .record = record });
-	record_unref(record);
-}
-
-static int find(struct fixture *fixture, const struct key *key,
-                const struct catalog_question *question)
-{
-	struct catalog_entry entry = { 0 };
-	int r = catalog_find(fixture->catalog, key, question, &entry);
-
-	catalog_entry_fini(&entry);
-	return r;
-}
-
-static struct catalog_question ask(const struct fixture *fixture)
-{
-	return (struct catalog_question){ .asked_ms = catalog_now_ms(fixture->catalog) };
-}
-
-static struct catalog_question ask_again(const struct catalog_question *question,
-                                         const struct waiter *waiter)
-{
-	struct catalog_question again = *question;
-
-	again.waited = true;
-	again.result = waiter->result;
-	return again;
-}
+#include "scripted_source.h"
 
 static void test_an_unknown_key_is_missing_and_finding_starts_nothing(void **state)
 {
@@ -205,6 +67,7 @@ static void test_an_answer_newer_than_the_question_is_fresh_without_ttl(void **s
 	answer_customer(fixture, "42", "Asha");
 	again = ask_again(&question, &waiter);
 	assert_int_equal(find(fixture, &key, &again), 0);
+	fixture->now_ms++;
 	question = ask(fixture);
 	assert_int_equal(find(fixture, &key, &question), CATALOG_MISSING);
 	end(fixture);
@@ -268,86 +131,131 @@ static void test_a_failure_reaches_every_waiter_once_and_is_not_kept(void **stat
 	end(fixture);
 }
 
-/* A fixture that knows a customer whose answer expires at once. */
-static struct fixture *begin_expired(struct catalog_settings *settings, const struct key *key)
+/* Ages */
+
+static void test_an_answer_is_fresh_for_its_ttl_and_no_longer(void **state)
 {
-	struct fixture *fixture;
+	struct key key = make_key(KEY_ID, "42");
+	struct fixture *fixture = begin_expired(&usual, &key);
+	struct catalog_question question = ask(fixture);
+
+	(void)state;
+	assert_int_equal(find(fixture, &key, &question), CATALOG_MISSING);
+	fixture->now_ms--;
+	assert_false(is_stale(fixture, &key, &question));
+	end(fixture);
+}
+
+static void test_an_absence_counts_for_the_negative_ttl(void **state)
+{
+	struct fixture *fixture = begin(&usual);
+	struct key key = make_key(KEY_ID, "42");
+	struct catalog_question question = ask(fixture);
 	struct catalog_ticket *ticket;
 	struct waiter waiter = { 0 };
 
-	settings->ttl_ms = 0;
-	fixture = begin(settings);
-	assert_int_equal(catalog_want(fixture->catalog, key, waiter_called, &waiter, &ticket), 0);
-	answer_customer(fixture, "42", "Asha");
-	return fixture;
+	(void)state;
+	assert_int_equal(catalog_want(fixture->catalog, &key, waiter_called, &waiter, &ticket), 0);
+	fixture->script.done(fixture->script.userdata, &(struct source_answer){ .record = NULL });
+	fixture->now_ms += (int64_t)usual.negative_ttl_ms - 1;
+	assert_int_equal(find(fixture, &key, &question), CATALOG_ABSENT);
+	fixture->now_ms++;
+	assert_int_equal(find(fixture, &key, &question), CATALOG_MISSING);
+	/* That there was nobody does not answer whether there is. */
+	fixture->now_ms++;
+	assert_int_equal(find_after(fixture, &key, -EIO, true), -EIO);
+	end(fixture);
 }
 
 static void test_a_failure_that_may_pass_leaves_the_old_answer(void **state)
 {
-	struct catalog_settings settings = usual;
 	struct key key = make_key(KEY_ID, "42");
-	struct fixture *fixture = begin_expired(&settings, &key);
-	struct catalog_question question = { .asked_ms = INT64_MAX, .waited = true };
+	struct fixture *fixture = begin_expired(&usual, &key);
 
 	(void)state;
-	question.result = (struct catalog_result){ -EHOSTUNREACH, true };
-	assert_int_equal(find(fixture, &key, &question), 0);
-	question.result = (struct catalog_result){ -EACCES, false };
-	assert_int_equal(find(fixture, &key, &question), -EACCES);
+	assert_int_equal(find_after(fixture, &key, -EHOSTUNREACH, true), 0);
+	assert_int_equal(find_after(fixture, &key, -EPROTO, false), -EPROTO);
 	end(fixture);
 }
 
 static void test_beyond_max_stale_the_failure_shows(void **state)
 {
-	struct catalog_settings settings = usual;
 	struct key key = make_key(KEY_ID, "42");
-	struct fixture *fixture;
-	struct catalog_question question = { .asked_ms = INT64_MAX, .waited = true };
+	struct fixture *fixture = begin_expired(&usual, &key);
 
 	(void)state;
-	settings.max_stale_ms = 0;
-	fixture = begin_expired(&settings, &key);
-	question.result = (struct catalog_result){ -EHOSTUNREACH, true };
-	assert_int_equal(find(fixture, &key, &question), -EHOSTUNREACH);
+	fixture->now_ms += (int64_t)usual.max_stale_ms - 1;
+	assert_int_equal(find_after(fixture, &key, -EHOSTUNREACH, true), 0);
+	fixture->now_ms++;
+	assert_int_equal(find_after(fixture, &key, -EHOSTUNREACH, true), -EHOSTUNREACH);
 	end(fixture);
 }
 
-static void test_patience_ends_the_wait_for_an_expired_customer(void **state)
+/* In a cache that was filled by a clock a year ahead. */
+static void test_an_answer_from_the_future_is_asked_for_again_and_does_not_live_on(void **state)
 {
-	struct catalog_settings settings = usual;
 	struct key key = make_key(KEY_ID, "42");
-	struct fixture *fixture = begin_expired(&settings, &key);
-	struct catalog_question question = ask(fixture);
-	struct catalog_question again;
-	struct catalog_ticket *ticket;
-	struct waiter waiter = { 0 };
+	struct fixture *fixture = begin_expired(&usual, &key);
+	struct catalog_question question;
 
 	(void)state;
-	question.asked_ms++;
+	fixture->now_ms -= INT64_C(365) * 86400000;
+	question = ask(fixture);
 	assert_int_equal(find(fixture, &key, &question), CATALOG_MISSING);
-	assert_int_equal(catalog_want(fixture->catalog, &key, waiter_called, &waiter, &ticket), 0);
-	while (!waiter.calls)
-		uv_run(&fixture->loop, UV_RUN_ONCE);
-	assert_int_equal(waiter.result.error, -ETIMEDOUT);
-	again = ask_again(&question, &waiter);
-	assert_int_equal(find(fixture, &key, &again), 0);
-	/* The fetch has gone on. */
-	assert_int_equal(fixture->script.started - fixture->script.freed, 1);
+	assert_int_equal(find_after(fixture, &key, -EIO, true), -EIO);
+	end(fixture);
+}
+
+/* The token */
+
+static void test_a_closed_door_serves_nothing_that_has_expired(void **state)
+{
+	struct key key = make_key(KEY_ID, "42");
+	struct fixture *fixture = begin_expired(&usual, &key);
+	struct catalog_question question;
+
+	(void)state;
+	fixture->script.state = SOURCE_REFUSED;
+	/* Not even to those whose patience has ended, or whose own error may pass. */
+	assert_int_equal(find_after(fixture, &key, -ETIMEDOUT, true), -EACCES);
+	assert_int_equal(find_after(fixture, &key, -EBUSY, true), -EACCES);
+	assert_int_equal(find_after(fixture, &key, -EACCES, false), -EACCES);
+	/* What is fresh is fresh. */
+	fixture->now_ms--;
+	question = ask(fixture);
+	assert_int_equal(find(fixture, &key, &question), 0);
+	end(fixture);
+}
+
+static void test_an_opened_door_serves_again(void **state)
+{
+	struct key key = make_key(KEY_ID, "42");
+	struct fixture *fixture = begin_expired(&usual, &key);
+
+	(void)state;
+	fixture->script.state = SOURCE_REFUSED;
+	assert_int_equal(find_after(fixture, &key, -ETIMEDOUT, true), -EACCES);
+	fixture->script.state = SOURCE_READY;
+	assert_int_equal(find_after(fixture, &key, -ETIMEDOUT, true), 0);
 	end(fixture);
 }
 
 static void test_offline_serves_what_is_cached_and_asks_nothing(void **state)
 {
 	struct catalog_settings settings = usual;
+	struct key known = make_key(KEY_ID, "42");
 	struct key unknown = make_key(KEY_ID, "43");
 	struct fixture *fixture;
 	struct catalog_question question;
 
 	(void)state;
 	settings.offline = true;
-	fixture = begin(&settings);
+	fixture = begin_expired(&settings, &known);
+	fixture->now_ms += (int64_t)settings.max_stale_ms * 100;
 	question = ask(fixture);
 	assert_int_equal(find(fixture, &unknown, &question), -ENETDOWN);
+	assert_true(is_stale(fixture, &known, &question));
+	assert_int_equal(fixture->script.started, 0);
 	end(fixture);
 }
 
@@ -360,9 +268,14 @@ int main(void)
 		cmocka_unit_test(test_a_cancelled_ticket_is_silent_and_the_answer_is_kept),
 		cmocka_unit_test(test_an_absent_customer_is_absent_until_asked_again),
 		cmocka_unit_test(test_a_failure_reaches_every_waiter_once_and_is_not_kept),
+		cmocka_unit_test(test_an_answer_is_fresh_for_its_ttl_and_no_longer),
+		cmocka_unit_test(test_an_absence_counts_for_the_negative_ttl),
 		cmocka_unit_test(test_a_failure_that_may_pass_leaves_the_old_answer),
 		cmocka_unit_test(test_beyond_max_stale_the_failure_shows),
-		cmocka_unit_test(test_patience_ends_the_wait_for_an_expired_customer),
+		cmocka_unit_test(
+		        test_an_answer_from_the_future_is_asked_for_again_and_does_not_live_on),
+		cmocka_unit_test(test_a_closed_door_serves_nothing_that_has_expired),
+		cmocka_unit_test(test_an_opened_door_serves_again),
 		cmocka_unit_test(test_offline_serves_what_is_cached_and_asks_nothing),
 	};
 

@@ -32,14 +32,31 @@ static void test_any_status_is_a_reply_and_no_body_is_empty(void **state)
 	assert_replied(fixture, &call, 404, "");
 }
 
-static char *make_body(size_t length)
+static void test_retry_after_is_handed_over_bare(void **state)
 {
-	char *body = malloc(length + 1);
+	static const char *const lines[][2] = {
+		{ "", "none" },
+		{ "retry-after:120\r\n", "120" },
+		{ "RETRY-AFTER: \t 7 \t \r\n", "7" },
+		{ "Retry-After: Sun, 06 Nov 1994\r\n", "Sun, 06 Nov 1994" },
+		{ "Retry-After:\r\n", "none" },
+		{ "Retry-Afterwards: 7\r\nX-Retry-After: 7\r\n", "none" },
+		{ "Retry-After: a value that is longer than any date in any of the forms that make "
+		  "sense\r\n",
+		  "none" },
+	};
+	struct fixture *fixture = *state;
 
-	assert_non_null(body);
-	memset(body, 'x', length);
-	body[length] = '\0';
-	return body;
+	fixture->answer = answer_busy;
+	for (size_t i = 0; i < array_length(lines); i++) {
+		struct call call = { 0 };
+
+		retry_after_line = lines[i][0];
+		start(fixture, &call);
+		wait_for(fixture, &call.replies, 1);
+		assert_string_equal(call.retry_after, lines[i][1]);
+		assert_replied(fixture, &call, 503, "");
+	}
 }
 
 static void test_a_large_request_is_sent_without_asking_leave(void **state)
@@ -178,24 +195,6 @@ static void test_a_kept_connection_that_is_dead_is_replaced(void **state)
 	assert_int_equal(fixture->requests, 39);
 }
 
-static void test_the_replacement_is_none_that_was_kept(void **state)
-{
-	struct fixture *fixture = *state;
-	struct call calls[4] = { 0 };
-
-	for (size_t i = 0; i < array_length(calls); i++)
-		start(fixture, &calls[i]);
-	wait_for(fixture, &fixture->requests, 4);
-	for (size_t i = 0; i < array_length(calls); i++) {
-		answer_hello(fixture->peers[i]);
-		assert_replied(fixture, &calls[i], 200, "hello");
-	}
-	fixture->answer = answer_once_then_reset;
-	start(fixture, &calls[0]);
-	assert_replied(fixture, &calls[0], 200, "hello");
-	assert_int_equal(fixture->peer_count, 5);
-}
-
 static void reset_second(struct peer *peer)
 {
 	if (peer->requests == 1)
@@ -215,6 +214,27 @@ static void test_also_when_it_dies_in_the_middle_of_the_request(void **state)
 	start_with(fixture, &call, fixture->url, body, 20000);
 	assert_replied(fixture, &call, 200, "hello");
 	assert_int_equal(fixture->peer_count, 2);
+	free(body);
+}
+
+static void test_the_replacement_is_none_that_was_kept(void **state)
+{
+	struct fixture *fixture = *state;
+	struct call calls[4] = { 0 };
+	char *body = make_body(3000000);
+
+	for (size_t i = 0; i < array_length(calls); i++)
+		start(fixture, &calls[i]);
+	wait_for(fixture, &fixture->requests, 4);
+	for (size_t i = 0; i < array_length(calls); i++) {
+		answer_hello(fixture->peers[i]);
+		assert_replied(fixture, &calls[i], 200, "hello");
+	}
+	fixture->answer = answer_hello;
+	fixture->peek = reset_second;
+	start_with(fixture, &calls[0], fixture->url, body, 20000);
+	assert_replied(fixture, &calls[0], 200, "hello");
+	assert_int_equal(fixture->peer_count, 5);
 	free(body);
 }
 
@@ -352,6 +372,22 @@ static void test_a_silent_name_server_holds_nothing_up(void **state)
 	sem_post(&resolver);
 }
 
+static void test_when_curl_gives_up_all_transfers_fail_and_new_ones_work(void **state)
+{
+	struct fixture *fixture = *state;
+	struct call calls[2] = { 0 };
+
+	fixture->answer = answer_hello;
+	start(fixture, &calls[0]);
+	start(fixture, &calls[1]);
+	out_of_memory = true;
+	assert_failed(fixture, &calls[0], -ENOMEM);
+	assert_failed(fixture, &calls[1], -ENOMEM);
+	out_of_memory = false;
+	start(fixture, &calls[0]);
+	assert_replied(fixture, &calls[0], 200, "hello");
+}
+
 /* Found out about all three in one event of the loop. */
 static void test_only_http_is_spoken(void **state)
 {
@@ -427,6 +463,7 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		with_a_server(test_a_reply_is_handed_over_with_its_status),
 		with_a_server(test_any_status_is_a_reply_and_no_body_is_empty),
+		with_a_server(test_retry_after_is_handed_over_bare),
 		with_a_server(test_a_large_request_is_sent_without_asking_leave),
 		with_a_server(test_connections_are_kept),
 		with_a_server(test_a_redirect_is_not_followed),
@@ -435,8 +472,8 @@ int main(void)
 		with_a_server(test_a_freed_transfer_is_never_heard_of_again),
 		with_a_server(test_the_callback_may_free_transfer_and_client),
 		with_a_server(test_a_kept_connection_that_is_dead_is_replaced),
-		with_a_server(test_the_replacement_is_none_that_was_kept),
 		with_a_server(test_also_when_it_dies_in_the_middle_of_the_request),
+		with_a_server(test_the_replacement_is_none_that_was_kept),
 		with_a_server(test_a_fresh_connection_that_breaks_is_eio_at_once),
 		with_a_server(test_what_is_no_whole_reply_is_eproto),
 		with_a_server(test_a_packed_reply_is_unpacked),
@@ -445,6 +482,7 @@ int main(void)
 		with_a_server(test_a_reply_that_comes_late_and_slowly_is_waited_for),
 		with_a_server(test_no_server_and_no_name_are_ehostunreach),
 		with_a_server(test_a_silent_name_server_holds_nothing_up),
+		with_a_server(test_when_curl_gives_up_all_transfers_fail_and_new_ones_work),
 		with_a_server(test_only_http_is_spoken),
 		with_a_server(test_https_sends_nothing_before_tls),
 		with_a_server(test_the_environment_names_no_proxy),

@@ -11,7 +11,7 @@
 
 static uint64_t directory(uint32_t customer, uint32_t ordinal)
 {
-	return node_pack((struct node){ NODE_FIELD, customer, ordinal });
+	return node_pack(node_of(NODE_FIELD, customer, ordinal));
 }
 
 static void test_first_read_after_a_listing_counts_once(void **state)

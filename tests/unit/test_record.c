@@ -312,15 +312,34 @@ static void test_contacts_keep_their_ordinals_wherever_they_stand(void **state)
 	uint32_t phone = ordinal_of(&history, "contacts/1/p");
 
 	(void)state;
-	answer(&history, "{\"id\":7,\"contacts\":[{\"id\":3,\"isPrimaryContact\":true},{\"id\":2},"
-	                 "{\"id\":1,\"p\":\"a\",\"isPrimaryContact\":true}]}");
+	answer(&history,
+	       "{\"x\":1,\"id\":7,\"contacts\":[{\"id\":3,\"isPrimaryContact\":true},{\"id\":2},"
+	       "{\"id\":1,\"p\":\"a\",\"isPrimaryContact\":true}]}");
 	assert_int_equal(ordinal_of(&history, "contacts/1"), first);
 	assert_int_equal(ordinal_of(&history, "contacts/1/p"), phone);
-	assert_only_changed(&history, "", "contacts", "contacts/3", "contacts/3/id",
+	assert_only_changed(&history, "", "x", "contacts", "contacts/3", "contacts/3/id",
 	                    "contacts/3/isPrimaryContact", "contacts/1",
 	                    "contacts/1/isPrimaryContact");
 	assert_string_equal(record_primary_contact(history.record)->name, "3");
 	assert_ptr_equal(record_contacts(history.record), get_member(history.record, "contacts"));
+	end(&history);
+}
+
+static void test_settling_again_begins_with_the_answer(void **state)
+{
+	struct history history = begin("{\"id\":7,\"a\":1}");
+	struct record *record = make_record("{\"b\":2,\"a\":1,\"id\":7}");
+	bool changed;
+
+	(void)state;
+	assert_int_equal(record_settle(record, history.record, 2000, &changed), 0);
+	assert_int_equal(get_member(record, "b")->ordinal, 3);
+	assert_int_equal(record_settle(record, NULL, 3000, &changed), 0);
+	assert_int_equal(get_member(record, "b")->ordinal, 1);
+	assert_int_equal(get_member(record, "a")->ordinal, 2);
+	assert_int_equal(get_member(record, "id")->ordinal, 3);
+	assert_sound(record);
+	record_unref(record);
 	end(&history);
 }
 
@@ -363,6 +382,7 @@ int main(void)
 		cmocka_unit_test(test_a_member_that_becomes_a_directory_or_a_file_is_another),
 		cmocka_unit_test(test_an_object_that_becomes_an_array_is_the_same_directory),
 		cmocka_unit_test(test_contacts_keep_their_ordinals_wherever_they_stand),
+		cmocka_unit_test(test_settling_again_begins_with_the_answer),
 		cmocka_unit_test(test_an_array_that_shrinks_and_grows_keeps_what_stays),
 	};
 

@@ -11,3 +11,4 @@ enum {
 int command_mount(int argc, char **argv);
 int command_sandbox(int argc, char **argv);
 int command_demo(int argc, char **argv);
+int command_check_config(int argc, char **argv); /* `--check-config` */

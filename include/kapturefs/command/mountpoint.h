@@ -3,7 +3,7 @@
 /* Where to mount: what must be true of it before. */
 
 #include "kapturefs/base/base.h"
-#include "kapturefs/config.h"
+#include "kapturefs/config/config.h"
 
 /**
  * Check that @path is a directory on which nothing of ours is mounted, alive or dead, and resolve

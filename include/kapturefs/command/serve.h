@@ -4,7 +4,8 @@
 
 #include <stdbool.h>
 
-#include "kapturefs/config.h"
+#include "kapturefs/config/config.h"
+#include "kapturefs/config/secrets.h"
 
 struct serve_settings {
 	const struct config *config; /* complete */

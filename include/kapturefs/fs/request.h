@@ -43,8 +43,13 @@ struct request {
 	struct tree_query query;
 };
 
-/** Begin on @loop; @catalog outlives it. Returns 0 or -ENOMEM. */
-int requests_new(uv_loop_t *loop, struct catalog *catalog, struct requests **ret) must_check;
+/**
+ * Begin on @loop; @catalog outlives it. A request that has waited for @wait_max_ms, which is
+ * longer than the catalog ever takes, is answered EIO and reported as a bug. Returns 0 or
+ * -ENOMEM.
+ */
+int requests_new(uv_loop_t *loop, struct catalog *catalog, uint64_t wait_max_ms,
+                 struct requests **ret) must_check;
 
 /** End; none may be waiting. The memory goes once the loop has run. NULL is ignored. */
 void requests_free(struct requests *requests);

@@ -50,6 +50,12 @@ int tree_new(struct catalog *catalog, struct control *control, struct tree **ret
 void tree_free(struct tree *tree);
 define_cleanup(struct tree *, tree_free);
 
+/**
+ * Tell the tree of an answer that changed something, before anybody who waited for it asks
+ * again.
+ */
+void tree_answer_changed(struct tree *tree, const struct cache_change *change);
+
 /*
  * All of these return 0, TREE_MISSING, or a negative errno: -ENOENT, -ESTALE for a node whose key
  * or customer is gone, -ENOTDIR, -EISDIR, -EINVAL, and what catalog_find() returns.

@@ -1,11 +1,12 @@
 #pragma once
 /* SPDX-License-Identifier: MIT */
-/* The inside of a tree: what tree and tree_list share, and nobody else uses. */
+/* The inside of a tree: what tree, tree_list and tree_read share, and nobody else uses. */
 
 #include <stdint.h>
 
 #include "kapturefs/base/base.h"
 #include "kapturefs/fs/control.h"
+#include "kapturefs/fs/superseded.h"
 #include "kapturefs/fs/tree.h"
 #include "kapturefs/model/node.h"
 #include "kapturefs/store/catalog.h"
@@ -15,6 +16,7 @@
 struct tree {
 	struct catalog *catalog;
 	struct control *control;
+	struct superseded *superseded;
 	int64_t started_ms;
 };
 
@@ -36,3 +38,19 @@ void tree_fill_top(const struct tree *tree, struct node node, struct tree_attrib
  */
 int tree_entry_now(struct tree *tree, const struct tree_query *query, struct node node,
                    struct catalog_entry *ret) must_check;
+
+/** The key with @slot, or the customer, as tree_entry_now(). */
+int tree_key_now(struct tree *tree, uint32_t slot, struct cache_key *ret) must_check;
+int tree_customer_now(struct tree *tree, uint32_t slot, struct cache_customer *ret) must_check;
+
+/** Whether nodes of @kind show versions of a value. */
+bool tree_has_versions(enum node_kind kind);
+
+/**
+ * The record in which @node, one with versions, has the version that was asked for, if that is not
+ * the present one but was a moment ago; borrowed, or NULL.
+ */
+struct record *tree_recent_record(struct tree *tree, const struct node *node);
+
+/** The snapshot behind a NODE_CONTROL_FILE. Returns 0 or -ESTALE. */
+int tree_recall(const struct tree *tree, struct node node, struct control_snapshot *ret) must_check;

@@ -55,5 +55,17 @@ void view_fill_primary(const struct catalog_entry *entry, uint64_t valid_ms,
 /** Whether @directory shows a link `primary`. */
 bool view_has_primary(const struct record *record, const struct member *directory);
 
+/** The node of a value, in the version that it has in a record of the customer with @slot. */
+struct node view_field_node(uint32_t slot, const struct member *member);
+
+/** The node of the JSON, likewise. */
+struct node view_json_node(uint32_t slot, const struct record *record);
+
+/** The node of the link to @record's primary contact, with the version that it has there. */
+struct node view_primary_node(uint32_t slot, const struct record *record);
+
+/** Whether @record has the value of @node, a NODE_FIELD or NODE_JSON, in just that version. */
+bool view_shows(const struct record *record, const struct node *node);
+
 /** Append what `<key>.meta` holds: one `name=value` a line. Errors as buffer_append(). */
 int view_print_meta(const struct catalog_entry *entry, struct buffer *text) must_check;

@@ -38,6 +38,7 @@ struct http_reply {
 	long status;
 	const char *body;
 	size_t body_length;
+	const char *retry_after; /* the value of that header, or NULL */
 };
 
 typedef void http_done_fn(void *userdata, const struct http_reply *reply);

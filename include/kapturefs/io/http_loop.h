@@ -13,8 +13,8 @@ struct http_loop;
 struct http_loop_events {
 	/* A transfer has ended. From the loop, never from inside curl; may close the loop. */
 	void (*completed)(struct http_loop *http_loop, CURL *easy, CURLcode code);
-	/* A transfer will hear nothing of its socket, for want of memory. From inside curl. */
-	void (*deafened)(struct http_loop *http_loop, CURL *easy);
+	/* For want of memory a transfer, or all if NULL, cannot go on. Also from inside curl. */
+	void (*lost)(struct http_loop *http_loop, CURL *easy);
 };
 
 struct http_loop {

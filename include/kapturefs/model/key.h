@@ -47,7 +47,7 @@ const struct key_kind_facts *key_kind_facts(enum key_kind kind);
  * Ids and phone numbers have 1 to 20 digits (phone: an optional leading `+`,
  * and blanks, `-`, `.`, `(`, `)` between digits); canonical are the digits
  * alone, an id without leading zeros. E-mail addresses have one `@` with
- * something on both sides, no blanks and control bytes, at most 254 bytes;
+ * something on both sides, UTF-8 without blanks and control bytes, at most 254 bytes;
  * canonical is lower case (ASCII).
  *
  * Returns 0, or KEY_IMPOSSIBLE with *@ret untouched.

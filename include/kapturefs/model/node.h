@@ -1,12 +1,15 @@
 #pragma once
 /* SPDX-License-Identifier: MIT */
 /*
- * Inode numbers as arithmetic: kind, slot and ordinal packed in 64 bits.
+ * Nodes as arithmetic: kind, version, ordinal and slot packed in 64 bits.
  *
- *   63     58 57             32 31              0
- *   +--------+-----------------+----------------+
- *   |  kind  |     ordinal     |      slot      |
- *   +--------+-----------------+----------------+
+ *   63    60 59       50 49           30 29              0
+ *   +-------+-----------+---------------+----------------+
+ *   | kind  |  version  |    ordinal    |      slot      |
+ *   +-------+-----------+---------------+----------------+
+ *
+ * A value that changes becomes another node, by its version, because the kernel must never put
+ * the bytes of one beside the size of the other. The number that users see is the one without.
  *
  * A slot is never 0, so no number is 0 and none has 32 low bits of zero (some
  * programs truncate). The root is 1, as FUSE wants it.
@@ -31,17 +34,28 @@ enum node_kind {
 	NODE_KINDS,
 };
 
-#define NODE_SLOT_MAX    UINT32_MAX
-#define NODE_ORDINAL_MAX ((UINT32_C(1) << 26) - 1)
+#define NODE_SLOT_MAX    ((UINT32_C(1) << 30) - 1)
+#define NODE_ORDINAL_MAX ((UINT32_C(1) << 20) - 1)
+#define NODE_VERSION_MAX ((UINT16_C(1) << 10) - 1)
 
 struct node {
 	enum node_kind kind;
 	uint32_t slot;
 	uint32_t ordinal;
+	uint16_t version;
 };
+
+/** A node that has only one version. */
+static inline struct node node_of(enum node_kind kind, uint32_t slot, uint32_t ordinal)
+{
+	return (struct node){ .kind = kind, .slot = slot, .ordinal = ordinal };
+}
 
 /** The number of @node, whose slot is at least 1 and ordinal at most NODE_ORDINAL_MAX. */
 uint64_t node_pack(struct node node);
+
+/** The number that users see of the node @number: the same for all its versions. */
+uint64_t node_inode(uint64_t number);
 
 /** Read @number into *@ret; false, *@ret untouched, if no node has that number. */
 bool node_unpack(uint64_t number, struct node *ret);

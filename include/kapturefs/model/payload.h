@@ -6,7 +6,9 @@
  * Source: the vendor's page "Get Customer API" and what is known beyond it:
  * the verdict is the body's `status`, compared without regard to case, and the
  * types of its members; `Customer Details` is an object on success and a string when there is
- * no such customer; `message` `Invalid Auth Key` means that the token is refused.
+ * no such customer; `Invalid Auth Key` as `message`, or in place of the customer, means that the
+ * token is refused. An id has 1 to 20 digits, as a number or a string. A reply of more than
+ * a million values (2^20) is malformed.
  */
 
 #include <stddef.h>

@@ -80,6 +80,13 @@ const struct member *record_child_after(const struct record *record, const struc
 /** The child after @child in its directory, or NULL. */
 const struct member *record_sibling(const struct record *record, const struct member *child);
 
+/**
+ * A number that tells a value from those that stood in its place shortly before and after: it
+ * follows from the time of the change, and record_settle() sees to it that two neighbours differ.
+ * At most NODE_VERSION_MAX.
+ */
+uint16_t member_version(const struct member *member);
+
 /** Whether the member is shown as a directory. */
 bool member_is_directory(const struct member *member);
 
@@ -96,7 +103,8 @@ const struct member *record_contacts(const struct record *record);
  * Give @fresh the ordinals and times of @previous (NULL for a customer never seen): a member with
  * the same path and the same nature (file or directory) keeps its ordinal; a file with the same
  * value and type, and a directory in which nothing changed, keep their time; everything else gets
- * @now_ms. A directory changes when something below it changes, comes or goes.
+ * @now_ms, or the next moment that makes another version of it. A directory changes when something
+ * below it changes, comes or goes.
  *
  * Must be called before the record is shared. Returns 0 with *@ret_changed telling whether any
  * value changed, came or went; -EFBIG when ordinals run out; -ENOMEM.
@@ -111,7 +119,7 @@ int record_settle(struct record *fresh, const struct record *previous, int64_t n
 int record_save_identity(const struct record *record, char **ret, size_t *ret_length) must_check;
 
 /**
- * The inverse, on a record fresh from payload made from the same JSON. Returns 0, or -EILSEQ with
- * the record untouched when the bytes do not fit this record.
+ * The inverse, on a record fresh from payload made from the same JSON. Returns 0; -EILSEQ when
+ * the bytes do not fit this record and this JSON, -ENOMEM, both with the record untouched.
  */
 int record_load_identity(struct record *record, const char *bytes, size_t length) must_check;

@@ -2,15 +2,19 @@
 /* SPDX-License-Identifier: MIT */
 /* How a record is laid out: for payload, which builds it, and the other parts of record. */
 
+#include <stdatomic.h>
 #include <stddef.h>
 #include <stdint.h>
 
 #include "kapturefs/base/base.h"
 #include "kapturefs/model/record.h"
 
+/* A version lasts so long, at least; they come round again after 4 s. */
+enum { RECORD_VERSION_MS = 4 };
+
 /* In one allocation with its arrays and all the text that they point to. */
 struct record {
-	size_t references;
+	atomic_size_t references; /* the notifier's thread holds some */
 	size_t footprint;
 	const char *id;
 	const char *account;

@@ -18,6 +18,12 @@
 struct catalog;
 struct catalog_ticket; /* somebody's wait for a key */
 
+/** Tells Unix time in milliseconds, which never goes back. */
+struct catalog_clock {
+	int64_t (*now_ms)(void *userdata); /* NULL for the system's time */
+	void *userdata;
+};
+
 struct catalog_settings {
 	uint64_t ttl_ms;          /* how long an answer is fresh */
 	uint64_t negative_ttl_ms; /* how long an absence is */
@@ -25,7 +31,9 @@ struct catalog_settings {
 	uint64_t timeout_ms;   /* the most that a ticket waits */
 	uint64_t patience_ms;  /* ... when there is an old answer to serve */
 	size_t memory_max;     /* bytes of records kept parsed */
+	size_t waiting_max;    /* tickets at a time, and renewals in the background */
 	bool offline;          /* never ask the source */
+	struct catalog_clock clock;
 };
 
 /** Whom to tell when an answer changed what can be seen; runs before anybody who waited for it. */
@@ -83,8 +91,11 @@ define_cleanup(struct catalog *, catalog_free);
 
 void catalog_listen(struct catalog *catalog, struct catalog_listener listener);
 
-/** Now, in Unix milliseconds: the time by which answers age. */
-int64_t catalog_now_ms(const struct catalog *catalog);
+/** Now, in Unix milliseconds: the time by which answers age. Never goes back. */
+int64_t catalog_now_ms(struct catalog *catalog);
+
+/** The most that a ticket waits. */
+uint64_t catalog_timeout_ms(const struct catalog *catalog);
 
 /**
  * What is known of @key. Returns 0 with *@ret to be ended by
@@ -103,9 +114,12 @@ int catalog_key(struct catalog *catalog, uint32_t slot, struct cache_key *ret) m
  */
 int catalog_customer(struct catalog *catalog, uint32_t slot, struct cache_customer *ret) must_check;
 
-/** The next known key of @kind with a slot above @slot. Returns as catalog_key(). */
-int catalog_next_key(struct catalog *catalog, enum key_kind kind, uint32_t slot,
-                     struct cache_key *ret) must_check;
+/**
+ * Hand the known keys of @kind with a slot above @slot to @take, as cache_list_keys(). Returns 0 or
+ * a negative errno.
+ */
+int catalog_list_keys(struct catalog *catalog, enum key_kind kind, uint32_t slot,
+                      cache_key_fn *take, void *userdata) must_check;
 
 /** When a key of @kind last came or went; Unix time in ms. */
 int64_t catalog_listing_changed_ms(const struct catalog *catalog, enum key_kind kind);
@@ -114,11 +128,12 @@ void catalog_entry_fini(struct catalog_entry *entry);
 
 /**
  * Have @key fetched, joining a fetch under way, and be told. @ready runs no later than the
- * timeout, or the patience if an old answer may be served. Returns 0 with the ticket in *@ret, or
- * -ENOMEM.
+ * timeout; than the patience if an old answer may be served; and at once, @key being fetched in
+ * the background, if moreover the source has no budget left. Returns 0 with the ticket in
+ * *@ret, -EBUSY when too many wait, or -ENOMEM.
  */
 int catalog_want(struct catalog *catalog, const struct key *key, catalog_ready_fn *ready,
                  void *userdata, struct catalog_ticket **ret) must_check;
 
-/** Stop waiting; the fetch goes on, its answer is worth keeping. NULL is ignored. */
+/** Stop waiting. A fetch under way goes on, its answer is worth keeping. NULL is ignored. */
 void catalog_cancel(struct catalog_ticket *ticket);

@@ -1,7 +1,8 @@
 #pragma once
 /* SPDX-License-Identifier: MIT */
-/* The inside of a catalog: what catalog and catalog_find share, and nobody else uses. */
+/* The inside of a catalog: what its files share, and nobody else uses. */
 
+#include <stdbool.h>
 #include <stdint.h>
 #include <uv.h>
 
@@ -9,11 +10,46 @@
 #include "kapturefs/base/metrics.h"
 #include "kapturefs/store/catalog.h"
 #include "kapturefs/store/hotset.h"
+#include "kapturefs/store/wallclock.h"
 
+enum { CATALOG_BUCKETS = 1024 };
+
+/** Tickets that all wait equally long, hence in the order in which they are due. */
 struct deadlines {
 	struct list tickets;
 	uv_timer_t timer;
 	uint64_t duration_ms;
+	int error; /* with which they come back */
+};
+
+/** A key being fetched. */
+struct fetch {
+	struct list link;
+	struct catalog *catalog;
+	struct source_question question;
+	struct list tickets;
+	struct source_fetch *source_fetch;
+	uint64_t deadline_ms; /* of the loop's clock */
+	bool is_answered;
+};
+
+struct catalog_ticket {
+	struct list of_fetch;
+	struct list of_deadlines;
+	struct catalog *catalog;
+	struct fetch *fetch; /* NULL for one that only waits for its deadline */
+	uint64_t due_ms;     /* of the loop's clock */
+	catalog_ready_fn *ready;
+	void *userdata;
+};
+
+struct house {
+	uv_timer_t sweep;
+	uv_timer_t minute;
+	uv_fs_t sync;
+	int sync_descriptor;
+	bool is_syncing;
+	bool is_ending;
 };
 
 struct catalog {
@@ -23,18 +59,27 @@ struct catalog {
 	struct hotset *hotset;
 	struct catalog_settings settings;
 	struct catalog_listener listener;
-	struct list fetches;
+	struct wallclock clock;
+	struct list fetches[CATALOG_BUCKETS]; /* by the hash of their key */
+	size_t fetch_count;
+	size_t ticket_count;
 	struct deadlines timeout;
-	struct deadlines patience;
+	struct deadlines patience; /* of those for whom there is an old answer */
+	struct deadlines none;     /* ... while the source has no budget to ask for a new one */
+	struct house house;
 	int64_t started_ms;
-	unsigned handles_open; /* the timers, closing or not */
+	bool was_full;
+	unsigned handles_open; /* the timers, closing or not, and the sync under way */
 	struct catalog_metrics {
 		struct counter hits;
 		struct counter misses_cold;
 		struct counter misses_expired;
+		struct counter misses_forced;
+		struct counter misses_evicted;
 		struct counter joined;
 		struct counter stale;
 		struct counter fetches;
+		struct counter turned_away;
 		struct counter hotset_hits;
 		struct counter hotset_misses;
 		struct counter hotset_bytes;
@@ -43,3 +88,38 @@ struct catalog {
 
 /** Keep @customer parsed. */
 void catalog_keep_hot(struct catalog *catalog, const struct cache_customer *customer);
+
+/** Begin the list of those who wait for @duration_ms. */
+void deadlines_init(struct catalog *catalog, struct deadlines *deadlines, uint64_t duration_ms,
+                    int error);
+
+/**
+ * Link @ticket to @fetch, unless that is NULL, and have it come back by @deadlines at the
+ * latest.
+ */
+void ticket_link(struct catalog_ticket *ticket, struct fetch *fetch, struct deadlines *deadlines);
+
+/** Free @ticket and tell whoever holds it. */
+void ticket_come_back(struct catalog_ticket *ticket, const struct catalog_result *result);
+
+/** Have @ticket wait for @to instead of the fetch that it waits for. */
+void ticket_move(struct catalog_ticket *ticket, struct fetch *to);
+
+/** Free @fetch, for which nobody must wait. */
+void fetch_free(struct fetch *fetch);
+
+/** Drop what @change removed from what is kept parsed, and tell the listener. */
+void catalog_tell(struct catalog *catalog, const struct cache_change *change);
+
+/** One of @handles_open is closed: the last frees the catalog. */
+void catalog_let_go(struct catalog *catalog);
+
+/* catalog_house.c */
+void house_open(struct catalog *catalog);
+void house_close(struct catalog *catalog, uv_close_cb closed);
+
+/** Sync what has been stored, unless that is under way. */
+void house_sync(struct catalog *catalog);
+
+/** Something has been stored. */
+void house_answer_kept(struct catalog *catalog);

@@ -1,6 +1,12 @@
 #pragma once
 /* SPDX-License-Identifier: MIT */
-/* The Get Customer API of one Kapture account, as a source. */
+/*
+ * The Get Customer API of one Kapture account, as a source.
+ *
+ * It is asked no more often than it is good for: all requests, whatever their cause, share one
+ * budget; when request after request fails it is left alone but for a probe in a while; and
+ * when it refuses the token, for half a minute or until there is another token.
+ */
 
 #include <stdint.h>
 #include <uv.h>
@@ -19,7 +25,18 @@ struct kapture_settings {
 	const char *request_members; /* the inside of a JSON object for every request, or NULL */
 	uint64_t timeout_ms;         /* for one fetch, waits and tries included */
 	uint32_t retries;
+	uint64_t rate;  /* thousandths of a request a second */
+	uint64_t burst; /* requests */
 	struct http_settings http;
+};
+
+/**
+ * Who may know a newer token: called when the token has been refused and an answer is wanted
+ * all the same. May call kapture_set_token().
+ */
+struct kapture_keeper {
+	void (*look)(void *userdata);
+	void *userdata;
 };
 
 /** Begin; @settings' strings are copied. Returns 0, -ENOSYS as http_new(), -ENOMEM. */
@@ -35,5 +52,19 @@ define_cleanup(struct kapture *, kapture_free);
 /** The source; lives as long as @kapture. */
 struct source *kapture_source(struct kapture *kapture);
 
-/** Register requests by outcome and their durations. */
+void kapture_set_keeper(struct kapture *kapture, struct kapture_keeper keeper);
+
+/**
+ * Use @token from now on, which opens the door that a refused one has closed. Returns 0, or
+ * -ENOMEM with the old token kept.
+ */
+int kapture_set_token(struct kapture *kapture, const char *token) must_check;
+
+/** Ask again although the token has been refused. */
+void kapture_open_door(struct kapture *kapture);
+
+/** Register requests by outcome and their durations, and how the API is held back from. */
 void kapture_add_metrics(struct kapture *kapture, struct metrics *metrics);
+
+/** Bring those metrics up to date that change by themselves; call before printing. */
+void kapture_update_metrics(struct kapture *kapture);

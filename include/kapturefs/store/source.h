@@ -11,6 +11,11 @@
 struct source;
 struct source_fetch; /* one question under way */
 
+struct source_question {
+	struct key key;
+	bool is_renewal; /* nobody waits for it: every other question goes first */
+};
+
 struct source_answer {
 	int error;     /* 0, or a negative errno of the contract's table */
 	bool may_pass; /* of an error: asking again later may well succeed */
@@ -18,16 +23,28 @@ struct source_answer {
 	        *record; /* borrowed, fresh from payload; NULL without error: no such customer */
 };
 
+/** How the source stands. */
+enum source_state {
+	SOURCE_READY,   /* a question would go out now */
+	SOURCE_BUSY,    /* there is no budget left: it would have to wait */
+	SOURCE_REFUSED, /* the token does not hold */
+};
+
 /** Runs once, from the loop, never inside start(). */
 typedef void source_done_fn(void *userdata, const struct source_answer *answer);
 
 struct source_operations {
-	/** Ask for the customer behind @key. Returns 0, or -ENOMEM with *@ret untouched. */
-	int (*start)(struct source *source, const struct key *key, source_done_fn *done,
-	             void *userdata, struct source_fetch **ret);
+	/** Ask. Returns 0, or -ENOMEM with *@ret untouched. */
+	int (*start)(struct source *source, const struct source_question *question,
+	             source_done_fn *done, void *userdata, struct source_fetch **ret);
+
+	/** Whether the API has been asked, so that freeing the fetch might lose an answer. */
+	bool (*is_asked)(const struct source_fetch *fetch);
 
 	/** Free the fetch, under way or done. */
 	void (*free)(struct source_fetch *fetch);
+
+	enum source_state (*state)(struct source *source);
 };
 
 struct source {

@@ -1,0 +1,30 @@
+#pragma once
+/* SPDX-License-Identifier: MIT */
+/* The mount's options, by one table: their names, defaults, ranges and meanings. */
+
+#include <stdio.h>
+
+#include "kapturefs/base/base.h"
+#include "kapturefs/config/config.h"
+
+/**
+ * Set the option @name to @value. A flag takes yes or no, and no value (NULL) for yes. A
+ * relative path is meant from @directory, NULL for the working directory. Returns 0,
+ * -EINVAL with *@complaint, or another negative errno; on failure the option keeps its
+ * value.
+ */
+int config_set_option(struct config *config, const char *name, const char *value,
+                      const char *directory, struct config_complaint *complaint) must_check;
+
+/**
+ * Take a comma-separated list of options, as after `-o`. The words of fstab that are for
+ * mount(8) are passed over. Otherwise as config_set_option() for each.
+ */
+int config_set_options(struct config *config, const char *options, const char *directory,
+                       struct config_complaint *complaint) must_check;
+
+/** Join the options for libfuse that are set into config->fuse_options. Returns 0, -ENOMEM. */
+int config_join_fuse_options(struct config *config) must_check;
+
+/** Write the options with defaults and meanings, for --help. */
+void config_print_options(FILE *stream);

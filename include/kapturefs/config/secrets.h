@@ -1,0 +1,35 @@
+#pragma once
+/* SPDX-License-Identifier: MIT */
+/*
+ * What the files named in the configuration hold and nobody else may see.
+ *
+ * Each must be a regular file, owned by the user or root, and accessible by its owner only.
+ * No complaint quotes it.
+ */
+
+#include "kapturefs/base/base.h"
+#include "kapturefs/config/config.h"
+
+/** Wiped by config_secrets_fini(). */
+struct config_secrets {
+	char *token;
+	char **headers;        /* NULL at the end, or NULL */
+	char *request_members; /* the inside of body_file's object, or NULL */
+};
+
+/**
+ * Read the token from token_file, else from the systemd credential `kapture-token`; and the
+ * header and body files. Returns 0, -EINVAL with *@complaint, which says which option it is
+ * about, -ENOMEM; on failure *@ret is as before.
+ */
+int config_read_secrets(const struct config *config, struct config_secrets *ret,
+                        struct config_complaint *complaint) must_check;
+
+/**
+ * Read the files that are named and keep nothing; that there is no token is no mistake
+ * here. Returns as config_read_secrets().
+ */
+int config_check_secrets(const struct config *config,
+                         struct config_complaint *complaint) must_check;
+
+void config_secrets_fini(struct config_secrets *secrets);

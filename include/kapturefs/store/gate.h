@@ -1,0 +1,62 @@
+#pragma once
+/* SPDX-License-Identifier: MIT */
+/*
+ * Whether a request may go out to the API now, later, or had better not. The clock is the
+ * loop's, in ms.
+ *
+ * Three things stand in its way: the *door*, closed when the token was refused; the *breaker*,
+ * open when request after request fails; the *limiter*, which makes requests wait for their
+ * turn.
+ */
+
+#include <stdbool.h>
+#include <stdint.h>
+
+#include "kapturefs/base/base.h"
+#include "kapturefs/store/breaker.h"
+#include "kapturefs/store/kapture_verdict.h"
+#include "kapturefs/store/limiter.h"
+
+struct gate {
+	struct limiter limiter;
+	struct breaker breaker;
+	struct breaker door;
+	int held_error; /* what the server said when it asked to be left alone */
+};
+
+/** Begin with everything open. @rate and @burst as in limiter_init(). */
+void gate_init(struct gate *gate, uint64_t rate, uint64_t burst, uint64_t now_ms);
+
+/** The outcome of gate_check() for a request whose turn has not come. */
+enum { GATE_WAIT = 1 };
+
+/**
+ * Whether a request that must be answered by @deadline_ms may go out. Returns 0; GATE_WAIT with the
+ * time to wait in *@ret_wait_ms; or the negative errno of the verdict in *@ret_refusal.
+ */
+int gate_check(struct gate *gate, uint64_t deadline_ms, uint64_t now_ms, uint64_t *ret_wait_ms,
+               struct kapture_verdict *ret_refusal) must_check;
+
+/** A request goes out, which gate_check() has allowed. */
+void gate_ask(struct gate *gate, uint64_t now_ms);
+
+/** The API has answered a request, one way or another. @proves_token if it took the token. */
+void gate_answered(struct gate *gate, bool proves_token);
+
+/** A question has got no answer, retries included. */
+void gate_failed(struct gate *gate, int error, uint64_t now_ms);
+
+/** The API has refused the token: close the door. */
+void gate_refused(struct gate *gate, uint64_t now_ms);
+
+/** There may be another token: open the door. */
+void gate_open_door(struct gate *gate);
+
+bool gate_is_door_closed(const struct gate *gate);
+
+/**
+ * A reply with @error asks for fewer requests (@is_throttled), or for none for @pause_ms, or
+ * both.
+ */
+void gate_slow_down(struct gate *gate, int error, bool is_throttled, uint64_t pause_ms,
+                    uint64_t now_ms);

@@ -1,0 +1,103 @@
+#pragma once
+/* SPDX-License-Identifier: MIT */
+/* The inside of kapture: what its files share, and nobody else uses. */
+
+#include <stdbool.h>
+#include <stdint.h>
+#include <uv.h>
+
+#include "kapturefs/base/list.h"
+#include "kapturefs/base/metrics.h"
+#include "kapturefs/store/gate.h"
+#include "kapturefs/store/kapture.h"
+
+enum {
+	KAPTURE_OUTCOMES = 11,
+	/* The rows for answers that are no errors. */
+	KAPTURE_FOUND = 0,
+	KAPTURE_ABSENT,
+};
+
+/* What one request came to, by the errno that it would be; found and absent have none. */
+struct kapture_outcome {
+	int error;
+	const char *label;
+};
+
+extern const struct kapture_outcome kapture_outcomes[KAPTURE_OUTCOMES];
+
+struct kapture {
+	struct source source;
+	uv_loop_t *loop;
+	struct http *http;
+	char *url;
+	char **headers;        /* the first carries the token */
+	uint64_t token_number; /* which token it is */
+	char *request_members;
+	uint64_t timeout_ms;
+	uint32_t retries;
+	uint32_t asking_max;
+	uint32_t asking; /* requests under way */
+	struct kapture_keeper keeper;
+	struct gate gate;
+	struct list waiting;  /* fetches that somebody waits for, in their order */
+	struct list renewals; /* and those that nobody does, who come last */
+	uint64_t waiting_count;
+	uint64_t renewal_count;
+	uv_timer_t turn; /* due when the next of them may go */
+	struct counter requests[KAPTURE_OUTCOMES];
+	struct counter retried;
+	struct counter throttled;
+	struct counter held_back;
+	struct counter budget;
+	struct counter queued;
+	struct counter breaker_state;
+	struct counter door_state;
+	struct histogram durations;
+};
+
+/** One question under way. */
+struct source_fetch {
+	struct kapture *kapture;
+	struct list link;
+	struct source_question question;
+	char *body;
+	struct http_transfer *transfer;
+	uv_timer_t timer;
+	uint64_t deadline_ms;    /* of the loop's clock */
+	uint64_t try_started_ns; /* of uv_hrtime() */
+	uint64_t token_number;   /* of the last try */
+	uint32_t tries;
+	bool was_throttled;
+	long status;                 /* of the last try, 0 without a reply */
+	struct kapture_verdict last; /* of the last try, if that failed */
+	source_done_fn *done;
+	void *userdata;
+};
+
+/* The source's operations on fetches. */
+int kapture_start(struct source *source, const struct source_question *question,
+                  source_done_fn *done, void *userdata, struct source_fetch **ret) must_check;
+bool kapture_is_asked(const struct source_fetch *fetch);
+void kapture_free_fetch(struct source_fetch *fetch);
+
+/** Ask what @fetch asks for, once. */
+void fetch_try(struct source_fetch *fetch);
+
+/** Hand the answer over; @fetch may be gone after that. */
+void fetch_conclude(struct source_fetch *fetch, const struct kapture_verdict *verdict);
+
+/** How many ms are left until the deadline. */
+uint64_t fetch_time_left(const struct source_fetch *fetch);
+
+/** Have @fetch wait for its turn, before all others or after them. */
+void fetch_wait(struct source_fetch *fetch, bool is_first);
+
+/** Have it wait no longer; nothing happens if it does not. */
+void fetch_leave_queue(struct source_fetch *fetch);
+
+/** Look in @wait_ms, and not now, whose turn it is. */
+void kapture_take_turns_in(struct kapture *kapture, uint64_t wait_ms);
+
+/** Have the keeper look for another token. Returns whether there is one since token @number. */
+bool kapture_look_for_token(struct kapture *kapture, uint64_t number) must_check;

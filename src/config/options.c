@@ -1,0 +1,248 @@
+/* SPDX-License-Identifier: MIT */
+
+#include <errno.h>
+#include <stdarg.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "kapturefs/config/options.h"
+#include "kapturefs/config/table.h"
+
+int config_complain(struct config_complaint *complaint, const char *format, ...)
+{
+	va_list arguments;
+
+	complaint->option = NULL;
+	va_start(arguments, format);
+	vsnprintf(complaint->text, sizeof(complaint->text), format, arguments);
+	va_end(arguments);
+	/* What is quoted from the user may hold anything, and a complaint is one line. */
+	for (char *byte = complaint->text; *byte; byte++) {
+		if ((unsigned char)*byte < ' ' || *byte == 0x7f)
+			*byte = '?';
+	}
+	return -EINVAL;
+}
+
+/* Where an option is kept */
+
+static char **text_of(struct config *config, const struct config_option *option)
+{
+	return (char **)(void *)((char *)config + option->offset);
+}
+
+static uint64_t *number_of(struct config *config, const struct config_option *option)
+{
+	return (uint64_t *)(void *)((char *)config + option->offset);
+}
+
+static bool *flag_of(struct config *config, const struct config_option *option)
+{
+	return (bool *)((char *)config + option->offset);
+}
+
+void config_init(struct config *config)
+{
+	*config = (struct config){ 0 };
+	for (size_t i = 0; i < config_option_count; i++) {
+		if (option_is_number(&config_options[i]))
+			*number_of(config, &config_options[i]) = config_options[i].initial;
+	}
+	config->uid = getuid();
+	config->gid = getgid();
+}
+
+void config_fini(struct config *config)
+{
+	free(config->base_url);
+	free(config->host);
+	free(config->fuse_options);
+	for (size_t i = 0; i < config_option_count; i++) {
+		if (option_is_text(&config_options[i]))
+			free(*text_of(config, &config_options[i]));
+	}
+	*config = (struct config){ 0 };
+}
+
+/* Setting */
+
+static int set_text(char **place, const char *value)
+{
+	char *copy = strdup(value);
+
+	if (!copy)
+		return -ENOMEM;
+	free(*place);
+	*place = copy;
+	return 0;
+}
+
+/*
+ * The daemon works in /, so every path is made absolute while it is known from where it is
+ * meant.
+ */
+static int set_path(char **place, const char *value, const char *directory)
+{
+	char *current = NULL;
+	char *path;
+	int length;
+
+	if (value[0] == '/' || strcmp(value, ":memory:") == 0)
+		return set_text(place, value);
+
+	if (!directory) {
+		current = getcwd(NULL, 0);
+		if (!current)
+			return -errno;
+		directory = current;
+	}
+	length = asprintf(&path, "%s/%s", strcmp(directory, "/") == 0 ? "" : directory, value);
+	free(current);
+	if (length < 0)
+		return -ENOMEM;
+
+	free(*place);
+	*place = path;
+	return 0;
+}
+
+static const char *number_name(const struct config_option *option)
+{
+	static const char *const names[] = {
+		[NUMBER_PLAIN] = "a number",
+		[NUMBER_SIZE] = "a size",
+		[NUMBER_OCTAL] = "an octal number",
+		[NUMBER_RATE] = "requests a second",
+	};
+
+	return names[option_number_kind(option)];
+}
+
+static int set_number(uint64_t *place, const struct config_option *option, const char *value,
+                      struct config_complaint *complaint)
+{
+	enum number_kind kind = option_number_kind(option);
+	char minimum[NUMBER_TEXT_SIZE];
+	char maximum[NUMBER_TEXT_SIZE];
+	uint64_t number;
+
+	if (!number_parse(kind, value, &number) || number < option->minimum ||
+	    number > option->maximum)
+		return config_complain(complaint, "option %s=%s: give %s from %s to %s",
+		                       option->name, value, number_name(option),
+		                       number_print(kind, option->minimum, minimum),
+		                       number_print(kind, option->maximum, maximum));
+	*place = number;
+	return 0;
+}
+
+static bool is_one_of(const char *value, const char *const words[], size_t count)
+{
+	for (size_t i = 0; i < count; i++) {
+		if (strcasecmp(value, words[i]) == 0)
+			return true;
+	}
+	return false;
+}
+
+static int set_flag(bool *place, const struct config_option *option, const char *value,
+                    struct config_complaint *complaint)
+{
+	static const char *const yes[] = { "yes", "true", "on", "1" };
+	static const char *const no[] = { "no", "false", "off", "0" };
+
+	if (!value || is_one_of(value, yes, array_length(yes)))
+		*place = true;
+	else if (is_one_of(value, no, array_length(no)))
+		*place = false;
+	else
+		return config_complain(complaint, "option %s=%s: give yes or no", option->name,
+		                       value);
+	return 0;
+}
+
+static int set_option(struct config *config, const struct config_option *option, const char *value,
+                      const char *directory, struct config_complaint *complaint)
+{
+	if (option->type == OPTION_REFUSED)
+		return config_complain(complaint, "option %s is refused: %s", option->name,
+		                       option->help);
+	if (option->type == OPTION_IGNORED)
+		return !value ? 0
+		              : config_complain(complaint,
+		                                "option %s is for mount(8), in fstab or on the "
+		                                "command line, and takes no value",
+		                                option->name);
+	if (option_is_flag(option))
+		return set_flag(flag_of(config, option), option, value, complaint);
+	if (!value || !*value)
+		return config_complain(complaint, "option %s needs a value: %s=%s", option->name,
+		                       option->name, option->argument);
+	if (option_is_number(option))
+		return set_number(number_of(config, option), option, value, complaint);
+	if (option->type == OPTION_PATH)
+		return set_path(text_of(config, option), value, directory);
+	return set_text(text_of(config, option), value);
+}
+
+int config_set_option(struct config *config, const char *name, const char *value,
+                      const char *directory, struct config_complaint *complaint)
+{
+	for (size_t i = 0; i < config_option_count; i++) {
+		if (strcmp(name, config_options[i].name) == 0)
+			return set_option(config, &config_options[i], value, directory, complaint);
+	}
+	return config_complain(complaint, "unknown option %s; kapturefs --help lists them", name);
+}
+
+static int take_word(struct config *config, char *word, const char *directory,
+                     struct config_complaint *complaint)
+{
+	char *value = strchr(word, '=');
+
+	if (!*word || strncmp(word, "x-", 2) == 0 || strncmp(word, "comment=", 8) == 0)
+		return 0;
+	if (value)
+		*value++ = '\0';
+	return config_set_option(config, word, value, directory, complaint);
+}
+
+int config_set_options(struct config *config, const char *text, const char *directory,
+                       struct config_complaint *complaint)
+{
+	char *copy = strdup(text);
+	char *rest = copy;
+	char *word;
+	int r = 0;
+
+	if (!copy)
+		return -ENOMEM;
+	while (!r && (word = strsep(&rest, ",")))
+		r = take_word(config, word, directory, complaint);
+	free(copy);
+	return r;
+}
+
+int config_join_fuse_options(struct config *config)
+{
+	char *joined = NULL;
+
+	for (size_t i = 0; i < config_option_count; i++) {
+		char *longer;
+
+		if (config_options[i].type != OPTION_FUSE || !*flag_of(config, &config_options[i]))
+			continue;
+		if (asprintf(&longer, "%s%s%s", joined ? joined : "", joined ? "," : "",
+		             config_options[i].name) < 0) {
+			free(joined);
+			return -ENOMEM;
+		}
+		free(joined);
+		joined = longer;
+	}
+	free(config->fuse_options);
+	config->fuse_options = joined;
+	return 0;
+}

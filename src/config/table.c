@@ -1,0 +1,156 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * The one table. Setting an option on the command line or in the configuration file, its
+ * range, its default and its line in --help all come from here; the man pages are checked
+ * against it.
+ */
+
+#include <stdio.h>
+
+#include "kapturefs/config/options.h"
+#include "kapturefs/config/table.h"
+
+/* The ends of rows: a number's default and range; a default that is shown as text; neither. */
+#define RANGE(initial, least, most) initial, least, most, NULL
+#define SHOWN(text)                 0, 0, 0, text
+#define UNSET                       0, 0, 0, NULL
+#define IGNORED(name)                                                                              \
+	{                                                                                          \
+		name, OPTION_IGNORED, 0, NULL, NULL, UNSET                                         \
+	}
+#define AT(member)  offsetof(struct config, member)
+#define SECONDS_MAX (UINT64_C(10000) * 86400)
+#define MEGABYTE    (UINT64_C(1) << 20)
+#define GIGABYTE    (UINT64_C(1) << 30)
+
+const struct config_option config_options[] = {
+	{ "token_file", OPTION_PATH, AT(token_file), "PATH",
+	  "file with the API token, readable by its owner only", UNSET },
+	{ "header_file", OPTION_PATH, AT(header_file), "PATH",
+	  "extra request headers, one a line, same permission rule", UNSET },
+	{ "body_file", OPTION_PATH, AT(body_file), "PATH",
+	  "a JSON object whose members go into every request", UNSET },
+	{ "config", OPTION_PATH, AT(config_file), "PATH",
+	  "configuration file, a section per SOURCE; see kapturefs.conf(5)",
+	  SHOWN("the user's, or /etc/kapturefs.conf") },
+	{ "cache", OPTION_PATH, AT(cache), "PATH",
+	  "SQLite file of the cache; :memory: keeps nothing on disk", SHOWN("by host") },
+	{ "cache_size", OPTION_SIZE, AT(cache_size), "SIZE",
+	  "least recently used customers are evicted beyond it",
+	  RANGE(GIGABYTE, MEGABYTE, 1024 * GIGABYTE) },
+	{ "retain", OPTION_NUMBER, AT(retain), "DAYS",
+	  "how long a customer that nobody asks for stays in the cache", RANGE(30, 1, 10000) },
+	{ "memory", OPTION_SIZE, AT(memory), "SIZE", "customers kept parsed in memory",
+	  RANGE(64 * MEGABYTE, 0, 1024 * GIGABYTE) },
+	{ "ttl", OPTION_NUMBER, AT(ttl), "SECONDS", "how long an answer counts as fresh",
+	  RANGE(300, 0, SECONDS_MAX) },
+	{ "negative_ttl", OPTION_NUMBER, AT(negative_ttl), "SECONDS",
+	  "how long \"does not exist\" counts", RANGE(60, 0, SECONDS_MAX) },
+	{ "max_stale", OPTION_NUMBER, AT(max_stale), "SECONDS",
+	  "how long past its ttl an answer may stand in for a new one",
+	  RANGE(86400, 0, SECONDS_MAX) },
+	{ "timeout", OPTION_NUMBER, AT(timeout), "SECONDS",
+	  "the most that one lookup may wait, retries included", RANGE(30, 1, SECONDS_MAX) },
+	{ "patience", OPTION_NUMBER, AT(patience), "SECONDS",
+	  "the most that a lookup waits when an old answer can be served",
+	  RANGE(2, 0, SECONDS_MAX) },
+	{ "connect_timeout", OPTION_NUMBER, AT(connect_timeout), "SECONDS",
+	  "the most that connecting may take", RANGE(5, 1, SECONDS_MAX) },
+	{ "retries", OPTION_NUMBER, AT(retries), "N",
+	  "tries after one that failed in a way that may pass", RANGE(3, 0, 10) },
+	{ "max_connections", OPTION_NUMBER, AT(max_connections), "N", "concurrent API requests",
+	  RANGE(8, 1, 256) },
+	{ "rate", OPTION_RATE, AT(rate), "N/s", "API requests a second, whatever their cause",
+	  RANGE(10000, 1, 10000000) },
+	{ "burst", OPTION_NUMBER, AT(burst), "N",
+	  "API requests that may go out at once after a quiet time", RANGE(20, 1, 100000) },
+	{ "account_id", OPTION_NUMBER, AT(account_id), "N",
+	  "the tenant's account number (cmId); 0 is unknown", RANGE(0, 0, INT64_MAX) },
+	{ "proxy", OPTION_TEXT, AT(proxy), "URL", "an HTTP proxy; the environment's is ignored",
+	  SHOWN("none") },
+	{ "cafile", OPTION_PATH, AT(cafile), "PATH", "certificate authorities", SHOWN("system") },
+	{ "offline", OPTION_FLAG, AT(offline), "",
+	  "never ask the API; serve what is cached, however old", UNSET },
+	{ "xattr", OPTION_FLAG, AT(xattr), "", "show extended attributes (user.kapture.*)", UNSET },
+	{ "uid", OPTION_NUMBER, AT(uid), "N", "owner shown", 0, 0, UINT32_MAX - 1,
+	  "mounting user" },
+	{ "gid", OPTION_NUMBER, AT(gid), "N", "group shown", 0, 0, UINT32_MAX - 1, "its group" },
+	{ "umask", OPTION_OCTAL, AT(umask), "MODE", "permissions taken away",
+	  RANGE(0277, 0, 0777) },
+	{ "busy_poll", OPTION_NUMBER, AT(busy_poll), "MICROSECONDS",
+	  "how long to look for the next request before sleeping", RANGE(50, 0, 1000) },
+	{ "allow_other", OPTION_FUSE, AT(allow_other), "",
+	  "let other users in, as far as owner and mode shown allow", UNSET },
+	{ "allow_root", OPTION_FUSE, AT(allow_root), "", "let root in", UNSET },
+	{ "auto_unmount", OPTION_FUSE, AT(auto_unmount), "", "unmount when the daemon dies",
+	  UNSET },
+
+	{ "token", OPTION_REFUSED, 0, NULL,
+	  "put the token into a file that only you can read and give token_file=PATH", UNSET },
+	IGNORED("rw"),
+	IGNORED("ro"),
+	IGNORED("defaults"),
+	IGNORED("auto"),
+	IGNORED("noauto"),
+	IGNORED("user"),
+	IGNORED("users"),
+	IGNORED("nouser"),
+	IGNORED("nofail"),
+	IGNORED("_netdev"),
+	IGNORED("dev"),
+	IGNORED("suid"),
+	IGNORED("exec"),
+	IGNORED("nosuid"),
+	IGNORED("nodev"),
+	IGNORED("noexec"),
+	IGNORED("noatime"),
+	IGNORED("relatime"),
+	IGNORED("default_permissions"),
+};
+
+const size_t config_option_count = array_length(config_options);
+
+enum number_kind option_number_kind(const struct config_option *option)
+{
+	switch ((int)option->type) {
+	case OPTION_SIZE:
+		return NUMBER_SIZE;
+	case OPTION_OCTAL:
+		return NUMBER_OCTAL;
+	case OPTION_RATE:
+		return NUMBER_RATE;
+	default:
+		return NUMBER_PLAIN;
+	}
+}
+
+/* Help */
+
+static const char *initial_text(const struct config_option *option, char number[NUMBER_TEXT_SIZE])
+{
+	if (option->initial_text)
+		return option->initial_text;
+	if (option_is_flag(option))
+		return "off";
+	if (option_is_number(option))
+		return number_print(option_number_kind(option), option->initial, number);
+	return NULL;
+}
+
+void config_print_options(FILE *stream)
+{
+	for (size_t i = 0; i < config_option_count; i++) {
+		char number[NUMBER_TEXT_SIZE];
+		const char *initial = initial_text(&config_options[i], number);
+		char name[64];
+
+		if (!config_options[i].argument)
+			continue;
+		snprintf(name, sizeof(name), "%s%s%s", config_options[i].name,
+		         *config_options[i].argument ? "=" : "", config_options[i].argument);
+		fprintf(stream, "  %-24s %s", name, config_options[i].help);
+		if (initial)
+			fprintf(stream, " (default: %s)", initial);
+		fputc('\n', stream);
+	}
+}

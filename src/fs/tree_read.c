@@ -1,0 +1,132 @@
+/* SPDX-License-Identifier: MIT */
+/* The part of tree that tells what files and links hold. */
+
+#include <errno.h>
+#include <stdio.h>
+#include <sys/types.h>
+
+#include "kapturefs/base/buffer.h"
+#include "kapturefs/fs/tree_parts.h"
+
+enum { META_SIZE_MAX = 1024 };
+
+static int read_meta(const struct catalog_entry *entry, struct tree_bytes *ret)
+{
+	cleanup(buffer_fini) struct buffer text;
+	int r;
+
+	buffer_init(&text, META_SIZE_MAX);
+	r = view_print_meta(entry, &text);
+	if (r)
+		return r;
+
+	ret->length = text.length;
+	ret->memory = buffer_steal(&text);
+	ret->data = ret->memory;
+	return 0;
+}
+
+static int read_snapshot(const struct tree *tree, struct node node, struct tree_bytes *ret)
+{
+	struct control_snapshot snapshot;
+	int r;
+
+	r = tree_recall(tree, node, &snapshot);
+	if (r)
+		return r;
+	ret->data = snapshot.data;
+	ret->length = snapshot.length;
+	return 0;
+}
+
+static int read_record(struct record *record, const struct node *node, struct tree_bytes *ret)
+{
+	const struct member *member = record_by_ordinal(record, node->ordinal);
+
+	if (node->kind == NODE_JSON) {
+		ret->data = record_json(record, &ret->length);
+		ret->record = record_ref(record);
+		return 0;
+	}
+	if (!member || member_is_directory(member))
+		return -ESTALE;
+
+	ret->data = member->value;
+	ret->length = member->value_length;
+	ret->record = record_ref(record);
+	return 0;
+}
+
+int tree_read(struct tree *tree, struct tree_query *query, uint64_t number, struct tree_bytes *ret)
+{
+	cleanup(catalog_entry_fini) struct catalog_entry entry = { 0 };
+	struct record *recent;
+	struct node node;
+	int r;
+
+	if (!node_unpack(number, &node))
+		return -ESTALE;
+	*ret = (struct tree_bytes){ 0 };
+	if (node.kind == NODE_CONTROL_FILE)
+		return read_snapshot(tree, node, ret);
+	if (!tree_has_versions(node.kind) && node.kind != NODE_META)
+		return -EISDIR;
+
+	recent = tree_has_versions(node.kind) ? tree_recent_record(tree, &node) : NULL;
+	if (recent)
+		return read_record(recent, &node, ret);
+	r = tree_entry_now(tree, query, node, &entry);
+	if (r)
+		return r;
+	return node.kind == NODE_META ? read_meta(&entry, ret)
+	                              : read_record(entry.customer.record, &node, ret);
+}
+
+static int read_spelling(struct tree *tree, struct node node, struct tree_bytes *ret)
+{
+	const struct view *view = view_by_kind(node.kind);
+	struct cache_key key;
+	int length;
+	int r;
+
+	if (!view || node.kind != view->link)
+		return -EINVAL;
+	r = tree_key_now(tree, node.slot, &key);
+	if (r)
+		return r;
+
+	length = asprintf(&ret->memory, "%s%s", key.key.text, view->suffix);
+	if (length < 0) {
+		ret->memory = NULL;
+		return -ENOMEM;
+	}
+	ret->data = ret->memory;
+	ret->length = (size_t)length;
+	return 0;
+}
+
+int tree_readlink(struct tree *tree, struct tree_query *query, uint64_t number,
+                  struct tree_bytes *ret)
+{
+	cleanup(catalog_entry_fini) struct catalog_entry entry = { 0 };
+	const struct member *primary;
+	struct node node;
+	int r;
+
+	if (!node_unpack(number, &node))
+		return -ESTALE;
+	*ret = (struct tree_bytes){ 0 };
+	if (node.kind != NODE_PRIMARY)
+		return read_spelling(tree, node, ret);
+
+	r = tree_entry_now(tree, query, node, &entry);
+	if (r)
+		return r;
+	primary = record_primary_contact(entry.customer.record);
+	if (!primary)
+		return -ESTALE;
+	ret->data = primary->name;
+	ret->length = primary->name_length;
+	ret->record = record_ref(entry.customer.record);
+	return 0;
+}

@@ -1,0 +1,111 @@
+/* SPDX-License-Identifier: MIT */
+/* Waiting for a key: tickets and their deadlines. */
+
+#include <stdlib.h>
+
+#include "kapturefs/store/catalog_parts.h"
+
+static void ticket_free(struct catalog_ticket *ticket)
+{
+	list_remove(&ticket->of_fetch);
+	list_remove(&ticket->of_deadlines);
+	ticket->catalog->ticket_count--;
+	free(ticket);
+}
+
+void ticket_come_back(struct catalog_ticket *ticket, const struct catalog_result *result)
+{
+	catalog_ready_fn *ready = ticket->ready;
+	void *userdata = ticket->userdata;
+
+	ticket_free(ticket);
+	ready(userdata, result);
+}
+
+/* Nobody wants the answer, and nothing has been spent on it. */
+static bool is_worthless(const struct fetch *fetch)
+{
+	return list_is_empty(&fetch->tickets) && !fetch->question.is_renewal &&
+	       !fetch->is_answered &&
+	       !fetch->catalog->source->operations->is_asked(fetch->source_fetch);
+}
+
+void catalog_cancel(struct catalog_ticket *ticket)
+{
+	struct fetch *fetch;
+
+	if (!ticket)
+		return;
+
+	fetch = ticket->fetch;
+	ticket_free(ticket);
+	if (fetch && is_worthless(fetch))
+		fetch_free(fetch);
+}
+
+static void deadlines_passed(uv_timer_t *timer);
+
+static struct catalog_ticket *first_ticket(const struct deadlines *deadlines)
+{
+	return container_of(deadlines->tickets.next, struct catalog_ticket, of_deadlines);
+}
+
+/* Have the timer run when the first ticket is due. */
+static void deadlines_arm(struct deadlines *deadlines)
+{
+	uint64_t now_ms = uv_now(deadlines->timer.loop);
+	uint64_t due_ms;
+
+	if (list_is_empty(&deadlines->tickets)) {
+		uv_timer_stop(&deadlines->timer);
+		return;
+	}
+	due_ms = first_ticket(deadlines)->due_ms;
+	uv_timer_start(&deadlines->timer, deadlines_passed, due_ms > now_ms ? due_ms - now_ms : 0,
+	               0);
+}
+
+static void deadlines_passed(uv_timer_t *timer)
+{
+	struct deadlines *deadlines = container_of(timer, struct deadlines, timer);
+	const struct catalog_result result = { .error = deadlines->error, .may_pass = true };
+
+	while (!list_is_empty(&deadlines->tickets) &&
+	       first_ticket(deadlines)->due_ms <= uv_now(timer->loop))
+		ticket_come_back(first_ticket(deadlines), &result);
+	deadlines_arm(deadlines);
+}
+
+void ticket_link(struct catalog_ticket *ticket, struct fetch *fetch, struct deadlines *deadlines)
+{
+	bool was_empty = list_is_empty(&deadlines->tickets);
+
+	ticket->catalog->ticket_count++;
+	list_init(&ticket->of_fetch);
+	ticket->fetch = fetch;
+	if (fetch)
+		list_insert_before(&fetch->tickets, &ticket->of_fetch);
+
+	ticket->due_ms = uv_now(deadlines->timer.loop) + deadlines->duration_ms;
+	list_insert_before(&deadlines->tickets, &ticket->of_deadlines);
+	if (was_empty)
+		deadlines_arm(deadlines);
+}
+
+void ticket_move(struct catalog_ticket *ticket, struct fetch *to)
+{
+	list_remove(&ticket->of_fetch);
+	list_insert_before(&to->tickets, &ticket->of_fetch);
+	ticket->fetch = to;
+}
+
+void deadlines_init(struct catalog *catalog, struct deadlines *deadlines, uint64_t duration_ms,
+                    int error)
+{
+	list_init(&deadlines->tickets);
+	deadlines->duration_ms = duration_ms;
+	deadlines->error = error;
+	uv_timer_init(catalog->loop, &deadlines->timer);
+	deadlines->timer.data = catalog;
+	catalog->handles_open++;
+}

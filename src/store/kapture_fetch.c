@@ -1,0 +1,277 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * A fetch goes through the states
+ *
+ *   waiting   in a queue for its turn; its timer runs to the deadline
+ *   asking    an HTTP transfer is under way, which has the rest of the time
+ *   pausing   a try has failed in a way that may pass; its timer runs to the next
+ *   done      the answer was handed over; only freeing is left
+ *
+ * and may be freed in each of them. The deadline covers them all. For the queue see kapture_turn.c.
+ */
+
+#include <errno.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/random.h>
+#include <time.h>
+
+#include "kapturefs/base/buffer.h"
+#include "kapturefs/base/log.h"
+#include "kapturefs/model/json.h"
+#include "kapturefs/store/kapture_parts.h"
+#include "kapturefs/store/retry.h"
+
+enum { REQUEST_SIZE_MAX = 1 << 20 };
+
+/* Ending */
+
+static void log_failure(const struct source_fetch *fetch, const struct kapture_verdict *verdict)
+{
+	/*
+	 * What was never asked has failed for a reason that is in the log, or stands in a long
+	 * queue.
+	 */
+	enum log_level level = fetch->tries ? LOG_LEVEL_WARNING : LOG_LEVEL_DEBUG;
+	char status[32] = "";
+
+	if (fetch->status)
+		snprintf(status, sizeof(status), " status=%ld", fetch->status);
+	log_write(level, "kapture: lookup failed key=%s error=%s%s tries=%u cause=\"%s\"",
+	          key_kind_facts(fetch->question.key.kind)->word,
+	          strerrorname_np(-verdict->answer.error), status, fetch->tries, verdict->cause);
+}
+
+void fetch_conclude(struct source_fetch *fetch, const struct kapture_verdict *verdict)
+{
+	if (verdict->answer.error)
+		log_failure(fetch, verdict);
+	fetch->done(fetch->userdata, &verdict->answer);
+}
+
+/* Pausing */
+
+static void pause_ended(uv_timer_t *timer)
+{
+	fetch_wait(container_of(timer, struct source_fetch, timer), true);
+}
+
+static uint16_t roll_dice(void)
+{
+	uint16_t random;
+
+	return getrandom(&random, sizeof(random), GRND_NONBLOCK) == sizeof(random) ? random : 0;
+}
+
+/* Whether there is a try left and time for it; then the pause before it has begun. */
+static bool fetch_pause(struct source_fetch *fetch, const struct kapture_verdict *verdict)
+{
+	struct kapture *kapture = fetch->kapture;
+	uint64_t now_ms = uv_now(kapture->loop);
+	uint64_t resume_ms = now_ms + retry_pause_ms(fetch->tries, roll_dice());
+
+	if (resume_ms < kapture->gate.limiter.held_until_ms)
+		resume_ms = kapture->gate.limiter.held_until_ms;
+	if (!verdict->may_retry || fetch->tries > kapture->retries ||
+	    resume_ms >= fetch->deadline_ms ||
+	    breaker_state(&kapture->gate.breaker) != BREAKER_CLOSED)
+		return false;
+
+	fetch->last = *verdict;
+	counter_add(&kapture->retried, 1);
+	return uv_timer_start(&fetch->timer, pause_ended, resume_ms - now_ms, 0) == 0;
+}
+
+/* Asking */
+
+static void count_try(const struct source_fetch *fetch, const struct source_answer *answer)
+{
+	struct kapture *kapture = fetch->kapture;
+	size_t i = answer->record ? KAPTURE_FOUND : KAPTURE_ABSENT;
+
+	if (answer->error) {
+		while (i < KAPTURE_OUTCOMES - 1 && kapture_outcomes[i].error != answer->error)
+			i++;
+	}
+	counter_add(&kapture->requests[i], 1);
+	histogram_add(&kapture->durations, (uv_hrtime() - fetch->try_started_ns) / 1000);
+}
+
+/* A token that was refused and has been replaced since says nothing about the present one. */
+static bool try_another_token(struct source_fetch *fetch)
+{
+	struct kapture *kapture = fetch->kapture;
+
+	if (kapture_look_for_token(kapture, fetch->token_number)) {
+		fetch->last = kapture_failure(-EACCES, "the API refuses the token");
+		fetch_wait(fetch, true);
+		return true;
+	}
+	gate_answered(&kapture->gate, false);
+	gate_refused(&kapture->gate, uv_now(kapture->loop));
+	return false;
+}
+
+/* Go on to the next try, or hand the answer over. @pause_ms is what the server has asked for. */
+static void settle(struct source_fetch *fetch, const struct kapture_verdict *verdict,
+                   uint64_t pause_ms)
+{
+	struct kapture *kapture = fetch->kapture;
+	const struct source_answer *answer = &verdict->answer;
+	uint64_t now_ms = uv_now(kapture->loop);
+
+	if (answer->error == -EACCES) {
+		if (try_another_token(fetch))
+			return;
+	} else if (answer->may_pass) {
+		gate_slow_down(&kapture->gate, answer->error, answer->error == -EBUSY, pause_ms,
+		               now_ms);
+		if (fetch_pause(fetch, verdict))
+			return;
+		if (answer->error != -ENOMEM)
+			gate_failed(&kapture->gate, answer->error, now_ms);
+	} else {
+		gate_answered(&kapture->gate,
+		              !answer->error && fetch->token_number == kapture->token_number);
+	}
+	fetch_conclude(fetch, verdict);
+}
+
+static uint64_t read_retry_after(const struct http_reply *reply)
+{
+	uint64_t pause_ms;
+
+	if (!reply->retry_after ||
+	    !retry_after_ms(reply->retry_after, (int64_t)time(NULL) * 1000, &pause_ms))
+		return 0;
+	return pause_ms;
+}
+
+static void try_done(void *userdata, const struct http_reply *reply)
+{
+	struct source_fetch *fetch = userdata;
+	struct kapture *kapture = fetch->kapture;
+	uint64_t pause_ms = read_retry_after(reply);
+	struct payload payload = { 0 };
+	struct kapture_verdict verdict;
+	int r = 0;
+
+	if (!reply->error)
+		r = payload_read(reply->body, reply->body_length, &payload);
+	verdict = r ? kapture_trouble(r, "out of memory")
+	            : kapture_judge(&fetch->question.key, reply, &payload);
+	fetch->status = reply->status;
+	count_try(fetch, &verdict.answer);
+
+	http_transfer_free(steal(&fetch->transfer));
+	kapture->asking--;
+	settle(fetch, &verdict, pause_ms);
+	payload_fini(&payload);
+	kapture_take_turns_in(kapture, 0);
+}
+
+void fetch_try(struct source_fetch *fetch)
+{
+	struct kapture *kapture = fetch->kapture;
+	uint64_t left_ms = fetch_time_left(fetch);
+	const struct http_request request = {
+		.url = kapture->url,
+		.headers = (const char *const *)kapture->headers,
+		.body = fetch->body,
+		.body_length = strlen(fetch->body),
+		.timeout_ms = left_ms ? left_ms : 1,
+	};
+	struct kapture_verdict verdict;
+	int r;
+
+	fetch->tries++;
+	fetch->token_number = kapture->token_number;
+	fetch->try_started_ns = uv_hrtime();
+	r = http_start(kapture->http, &request, try_done, fetch, &fetch->transfer);
+	if (!r) {
+		kapture->asking++;
+		return;
+	}
+
+	verdict = kapture_trouble(r, "out of memory");
+	fetch_conclude(fetch, &verdict);
+}
+
+/* Life cycle */
+
+/* An array of exactly one object; the page asks for one of the three members, so one is sent. */
+static int write_request(const struct kapture *kapture, const struct key *key, char **ret)
+{
+	cleanup(buffer_fini) struct buffer body;
+	int r;
+
+	buffer_init(&body, REQUEST_SIZE_MAX);
+	r = buffer_print(&body, "[{\"%s\":", key_kind_facts(key->kind)->request_member);
+	if (!r)
+		r = json_append_string(&body, key->text, strlen(key->text));
+	if (!r && kapture->request_members)
+		r = buffer_print(&body, ",%s", kapture->request_members);
+	if (!r)
+		r = buffer_append_text(&body, "}]");
+	if (r)
+		return r;
+
+	*ret = buffer_steal(&body);
+	return 0;
+}
+
+static void fetch_closed(uv_handle_t *handle)
+{
+	struct source_fetch *fetch = container_of((uv_timer_t *)handle, struct source_fetch, timer);
+
+	free(fetch->body);
+	free(fetch);
+}
+
+void kapture_free_fetch(struct source_fetch *fetch)
+{
+	fetch_leave_queue(fetch);
+	if (fetch->transfer) {
+		http_transfer_free(steal(&fetch->transfer));
+		fetch->kapture->asking--;
+		kapture_take_turns_in(fetch->kapture, 0);
+	}
+	uv_close((uv_handle_t *)&fetch->timer, fetch_closed);
+}
+
+bool kapture_is_asked(const struct source_fetch *fetch)
+{
+	return fetch->tries > 0;
+}
+
+int kapture_start(struct source *source, const struct source_question *question,
+                  source_done_fn *done, void *userdata, struct source_fetch **ret)
+{
+	struct kapture *kapture = container_of(source, struct kapture, source);
+	struct source_fetch *fetch;
+	int r;
+
+	fetch = calloc(1, sizeof(*fetch));
+	if (!fetch)
+		return -ENOMEM;
+
+	fetch->kapture = kapture;
+	fetch->question = *question;
+	fetch->done = done;
+	fetch->userdata = userdata;
+	fetch->deadline_ms = uv_now(kapture->loop) + kapture->timeout_ms;
+	list_init(&fetch->link);
+	uv_timer_init(kapture->loop, &fetch->timer);
+	r = write_request(kapture, &question->key, &fetch->body);
+	if (r) {
+		kapture_free_fetch(fetch);
+		return r;
+	}
+
+	if (gate_is_door_closed(&kapture->gate) && kapture->keeper.look)
+		kapture->keeper.look(kapture->keeper.userdata);
+	fetch_wait(fetch, false);
+	*ret = fetch;
+	return 0;
+}

@@ -1,0 +1,105 @@
+/* SPDX-License-Identifier: MIT */
+
+#include <errno.h>
+#include <string.h>
+
+#include "kapturefs/store/kapture_verdict.h"
+
+static const char refused[] = "the API refuses the token";
+
+/* The first row that has the status counts. */
+static const struct status_row {
+	long first;
+	long last;
+	int error;
+	bool may_pass;
+	const char *cause;
+} statuses[] = {
+	{ 401, 401, -EACCES, false, refused },
+	{ 403, 403, -EACCES, false, refused },
+	{ 400, 400, -EINVAL, false, "the API calls the request invalid" },
+	{ 429, 429, -EBUSY, true, "the API asks for fewer requests" },
+	{ 500, 599, -EIO, true, "the API reports a fault of its own" },
+	{ 300, 399, -EPROTO, false, "the API redirects, which is never followed" },
+	{ 0, 199, -EIO, false, "the API answers with an unexpected HTTP code" },
+	{ 400, 999, -EIO, false, "the API answers with an unexpected HTTP code" },
+};
+
+/* What becomes of a transfer without a whole reply. */
+static const struct transport_row {
+	int error;
+	bool may_pass;
+	bool may_retry;
+} transports[] = {
+	{ -EHOSTUNREACH, true, true },
+	{ -ETIMEDOUT, true, true },
+	/* The connection broke. */
+	{ -EIO, true, true },
+	/* The API is not reached, or somebody else is in its place; that does not change soon. */
+	{ -EPROTO, true, false },
+	{ -ENOMEM, true, false },
+};
+
+struct kapture_verdict kapture_failure(int error, const char *cause)
+{
+	return (struct kapture_verdict){ .answer.error = error, .cause = cause };
+}
+
+struct kapture_verdict kapture_trouble(int error, const char *cause)
+{
+	return (struct kapture_verdict){
+		.answer = { .error = error, .may_pass = true },
+		.may_retry = true,
+		.cause = cause,
+	};
+}
+
+static struct kapture_verdict judge_transport(const struct http_reply *reply)
+{
+	struct kapture_verdict verdict = kapture_failure(reply->error, reply->complaint);
+
+	for (size_t i = 0; i < array_length(transports); i++) {
+		if (transports[i].error == reply->error) {
+			verdict.answer.may_pass = transports[i].may_pass;
+			verdict.may_retry = transports[i].may_retry;
+		}
+	}
+	return verdict;
+}
+
+/* Without the documented body there is only the HTTP code to go by. */
+static struct kapture_verdict judge_status(long status, const struct payload *payload)
+{
+	for (size_t i = 0; i < array_length(statuses); i++) {
+		const struct status_row *row = &statuses[i];
+
+		if (status >= row->first && status <= row->last)
+			return row->may_pass ? kapture_trouble(row->error, row->cause)
+			                     : kapture_failure(row->error, row->cause);
+	}
+	if (payload->verdict == PAYLOAD_FAILED)
+		return kapture_failure(-EIO, "the API reports a failure without a known reason");
+	return kapture_failure(-EPROTO, payload->complaint);
+}
+
+struct kapture_verdict kapture_judge(const struct key *key, const struct http_reply *reply,
+                                     const struct payload *payload)
+{
+	if (reply->error)
+		return judge_transport(reply);
+
+	switch (payload->verdict) {
+	case PAYLOAD_FOUND:
+		if (key->kind == KEY_ID && strcmp(record_id(payload->record), key->text) != 0)
+			return kapture_failure(-EPROTO, "the answer is another customer's");
+		return (struct kapture_verdict){ .answer.record = payload->record };
+	case PAYLOAD_ABSENT:
+		return (struct kapture_verdict){ .cause = NULL };
+	case PAYLOAD_REFUSED:
+		return kapture_failure(-EACCES, refused);
+	case PAYLOAD_FAILED:
+	case PAYLOAD_MALFORMED:
+		break;
+	}
+	return judge_status(reply->status, payload);
+}

@@ -1,0 +1,142 @@
+# SPDX-License-Identifier: MIT
+"""The configuration file: what it says is done, what is wrong with it is told with its place."""
+
+import os
+import subprocess
+
+import pytest
+
+import harness
+from harness import TOKEN, command
+
+
+def configure(scratch, text, name='config', mode=0o600):
+    """Write a configuration file; returns its path."""
+    path = scratch / name
+    path.write_text(text)
+    path.chmod(mode)
+    return path
+
+
+def check(path, environment=None):
+    """What --check-config says: (status, lines on standard output, lines on standard error)."""
+    result = command('--check-config', *([path] if path else []), environment=environment)
+    assert TOKEN not in result.stdout + result.stderr
+    return result.returncode, result.stdout.splitlines(), result.stderr.splitlines()
+
+
+# --check-config
+
+def test_each_section_that_is_right_is_a_line(scratch):
+    harness.write_token(scratch)
+    path = configure(scratch, 'ttl = 5\n[acme]\ntoken_file = token\n[crm.example.com]\n')
+    assert check(path) == (0, [f'{path}: [acme] ok', f'{path}: [crm.example.com] ok'], [])
+
+
+def test_a_file_without_sections_can_be_right(scratch):
+    path = configure(scratch, 'ttl = 5\n')
+    assert check(path) == (0, [f'{path}: ok, no section'], [])
+
+
+def test_every_section_with_a_bad_secret_file_is_told_with_the_line(scratch):
+    harness.write_token(scratch)
+    open_to_all = harness.write_token(scratch, mode=0o644).rename(scratch / 'open')
+    harness.write_token(scratch)
+    path = configure(scratch, '[acme]\nttl = 5\ntoken_file = none\n'
+                     '[good]\ntoken_file = token\n[other]\nheader_file = open\n')
+    assert check(path) == (2, [f'{path}: [good] ok'], [
+        f'kapturefs: {path}:3: [acme]: token_file={scratch}/none: No such file or directory',
+        f'kapturefs: {path}:7: [other]: header_file={open_to_all}: others may use it; run chmod '
+        '600 on it, and consider known what it holds'])
+
+
+def test_a_bad_secret_file_for_all_is_told_with_its_line(scratch):
+    path = configure(scratch, 'token_file = none\n')
+    assert check(path) == (2, [], [
+        f'kapturefs: {path}:1: token_file={scratch}/none: No such file or directory'])
+
+
+@pytest.mark.parametrize('text, line, words', [
+    ('ttl = 1\nnonsense = 1\n', 2, 'unknown option nonsense'),
+    ('[acme]\n\nttl = x\n', 3, 'option ttl=x'),
+    (f'token = {TOKEN}\n', 1, 'token_file=PATH'),
+    ('[acme]\n[acme.kapturecrm.com]\n', 2, '[acme] in line 1'),
+    ('[acme\n', 1, ']'),
+    ('offline\n', 1, 'option = value'),
+])
+def test_a_mistake_is_one_line_with_file_line_and_option(scratch, text, line, words):
+    path = configure(scratch, text)
+    status, output, (complaint,) = check(path)
+    assert (status, output) == (2, [])
+    assert complaint.startswith(f'kapturefs: {path}:{line}: ')
+    assert words in complaint
+
+
+def test_a_file_that_others_may_write_is_refused(scratch):
+    path = configure(scratch, '', mode=0o666)
+    assert check(path) == (2, [], [f'kapturefs: {path}: others may write to it; run chmod go-w '
+                                   f'{path}'])
+
+
+def test_a_file_that_is_missing_is_exit_2(scratch):
+    assert check(scratch / 'none') == (2, [], [
+        f'kapturefs: {scratch}/none: No such file or directory'])
+
+
+def test_without_a_name_the_file_that_would_be_read_is_checked(scratch):
+    (scratch / 'kapturefs').mkdir()
+    path = configure(scratch, '[acme]\n', 'kapturefs/config')
+    assert check(None, {'XDG_CONFIG_HOME': str(scratch)}) == (0, [f'{path}: [acme] ok'], [])
+
+
+def test_more_than_one_file_makes_no_sense(scratch):
+    path = configure(scratch, '')
+    assert command('--check-config', path, path).returncode == 2
+
+
+# Mounting
+
+@pytest.fixture
+def configured(scratch, api):
+    """Mounts with nothing on the command line but what the test gives; unmounts at the end."""
+    harness.write_token(scratch)
+    (scratch / 'kapturefs').mkdir()
+
+    def mount(text, options=None):
+        configure(scratch, text, 'kapturefs/config')
+        return command(*(['-o', options] if options else []), api.url, scratch / 'mnt',
+                       environment={'XDG_CONFIG_HOME': str(scratch)})
+    yield mount
+    if harness.mount_entry(scratch / 'mnt'):
+        subprocess.run(['fusermount3', '-u', str(scratch / 'mnt')], check=True, timeout=30)
+    harness.wait_until(lambda: not (scratch / 'cache.db-wal').exists(), 'the daemon ends')
+
+
+def test_a_mount_needs_no_option_but_what_its_section_says(configured, scratch, api):
+    api.add_numbers([7])
+    result = configured(f'[{api.url}]\ntoken_file = ../token\ncache = ../cache.db\numask = 0377\n'
+                        '[acme]\nttl = 1\n')
+    assert (result.returncode, result.stderr) == (0, '')
+    assert (scratch / 'mnt/by-id/7/name').read_text() == 'Customer 7\n'
+    assert os.stat(scratch / 'mnt/by-id/7').st_mode & 0o777 == 0o400
+    assert (scratch / 'cache.db').exists()
+
+
+def test_the_command_line_wins(configured, scratch, api):
+    result = configured(f'[{api.url}]\ntoken_file = none\ncache = ../cache.db\n',
+                        f'token_file={scratch}/token')
+    assert (result.returncode, result.stderr) == (0, '')
+
+
+def test_a_mistake_in_the_file_mounts_nothing(configured, scratch, api):
+    result = configured(f'[{api.url}]\ntoken_file = ../token\n[acme]\nttl = x\n')
+    assert result.returncode == 2
+    assert result.stderr == (f'kapturefs: {scratch}/kapturefs/config:4: option ttl=x: give a '
+                             'number from 0 to 864000000\n')
+    assert harness.mount_entry(scratch / 'mnt') is None
+
+
+def test_a_file_that_is_named_must_exist(scratch):
+    result = command('-o', f'config={scratch}/none', 'acme', scratch / 'mnt')
+    assert (result.returncode, result.stderr) == (
+        2, f'kapturefs: {scratch}/none: No such file or directory\n')
