@@ -33,6 +33,8 @@ from rows import BENCHMARKS  # noqa: E402
 PROJECT = pathlib.Path(__file__).resolve().parents[2]
 PUBLISHED = PROJECT / 'tests/bench/results'
 BEGIN, END = '<!-- benchmarks: begin -->\n', '<!-- benchmarks: end -->\n'
+NOTE = ('Kernel requests are those of the median run. Where the kernel reclaims cached pages in the\n'
+        'meantime, it asks for them again; the least disturbed run is judged.\n')
 README_SECTION = re.compile(re.escape(BEGIN) + '.*?' + re.escape(END), re.DOTALL)
 
 
@@ -97,13 +99,16 @@ def judge(lines):
     return 0 if all(line.counts_hold for line in lines) else 1
 
 
+def missed(lines):
+    numbers = dict.fromkeys(line.cells[0] for line in lines if line.holds is False)
+    return f'Missed: {", ".join(numbers) or "nothing"}.'
+
+
 def show(results, place):
     lines = table.lines(results)
     print(f'{place}\nmedian (fastest .. slowest) of runs in turns\n')
     print(table.text(lines))
-    missed = [line.cells[0] for line in lines if line.holds is False]
-    if missed:
-        print(f'\nmissed: {", ".join(dict.fromkeys(missed))}')
+    print('\n' + missed(lines))
     return judge(lines)
 
 
@@ -113,13 +118,15 @@ def publish(results, place):
         raise SystemExit(f'bench: not measured of this program: {", ".join(missing)}')
     lines = table.lines(results)
     section = (f'{BEGIN}![The benchmarks as bars](tests/bench/results/benchmarks.svg)\n\n'
-               f'{place}; median (fastest .. slowest).\n\n{table.markdown(lines)}\n{END}')
+               f'{place}; median (fastest .. slowest).\n\n{table.markdown(lines)}\n\n'
+               f'{NOTE}{missed(lines)}\n{END}')
     PUBLISHED.mkdir(exist_ok=True)
     (PUBLISHED / 'benchmarks.svg').write_text(picture.svg(results, place))
-    (PUBLISHED / 'benchmarks.md').write_text(section)
     readme = PROJECT / 'README.md'
-    if readme.exists() and README_SECTION.search(text := readme.read_text()):
-        readme.write_text(README_SECTION.sub(lambda _: section, text))
+    text, places = README_SECTION.subn(lambda _: section, readme.read_text())
+    if places != 1:
+        raise SystemExit(f'bench: {readme} has {places} places for the table')
+    readme.write_text(text)
     return judge(lines)
 
 
