@@ -33,8 +33,8 @@ from rows import BENCHMARKS  # noqa: E402
 PROJECT = pathlib.Path(__file__).resolve().parents[2]
 PUBLISHED = PROJECT / 'tests/bench/results'
 BEGIN, END = '<!-- benchmarks: begin -->\n', '<!-- benchmarks: end -->\n'
-NOTE = ('Kernel requests are those of the median run. Where the kernel reclaims cached pages in the\n'
-        'meantime, it asks for them again; the least disturbed run is judged.\n')
+NOTE = ('Kernel requests are those of the median run. Where the kernel reclaims cached pages\n'
+        'in the meantime, it asks for them again; the least disturbed run is judged.\n')
 README_SECTION = re.compile(re.escape(BEGIN) + '.*?' + re.escape(END), re.DOTALL)
 
 
