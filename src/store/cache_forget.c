@@ -69,7 +69,6 @@ static int note_keys_of(struct cache *cache, uint32_t customer, struct cache_cha
 	}
 }
 
-/* The use comes last, for cache_sweep.c to see whether there was one. */
 int cache_delete_customer(struct cache *cache, uint32_t slot, struct cache_change *change)
 {
 	int r;

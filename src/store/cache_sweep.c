@@ -135,7 +135,6 @@ static int measure(struct cache *cache, struct sizes *ret)
 struct victim {
 	uint32_t customer; /* 0: absences */
 	int64_t used_ms;
-	bool is_by_index;
 	unsigned files_lost; /* before it was found: in another file there is no such victim */
 };
 
@@ -149,7 +148,6 @@ static int least_used(struct cache *cache, struct victim *ret)
 		return r;
 	ret->customer = (uint32_t)sqlite3_column_int64(statement, 0);
 	ret->used_ms = sqlite3_column_int64(statement, 1);
-	ret->is_by_index = true;
 	return 0;
 }
 
@@ -167,7 +165,7 @@ static int find_victim(struct cache *cache, struct victim *ret)
 	if (absent < 0)
 		return absent;
 	if (absent == 0 && (r || number < ret->used_ms)) {
-		*ret = (struct victim){ .used_ms = number, .is_by_index = true };
+		*ret = (struct victim){ .used_ms = number };
 		return 0;
 	}
 	if (r == 0)
@@ -198,6 +196,7 @@ static int evict(struct cache *cache, const void *arguments, int64_t now_ms,
                  struct cache_change *change)
 {
 	const struct victim *victim = arguments;
+	int64_t before = sqlite3_total_changes64(cache->database);
 	int r;
 
 	(void)now_ms;
@@ -213,11 +212,8 @@ static int evict(struct cache *cache, const void *arguments, int64_t now_ms,
 	}
 	if (r)
 		return r;
-	/* What an index leads to and is not there would be found for ever; views do not count. */
-	if (victim->is_by_index && cache->mode != CACHE_OVER_FILE &&
-	    sqlite3_changes(cache->database) == 0)
-		return rows_disordered(cache);
-	return 0;
+	/* What is found and cannot be deleted would be found for ever. */
+	return sqlite3_total_changes64(cache->database) > before ? 0 : rows_disordered(cache);
 }
 
 static bool is_in_use(const struct victim *victim, int64_t now_ms)
