@@ -206,6 +206,7 @@ static bool lose_file(struct cache *cache)
 	bool has_vanished = cache_has_vanished(cache);
 	int r = 0;
 
+	cache->files_lost++;
 	cache_detach(cache);
 	change_listings(cache);
 	if (has_vanished) {
@@ -214,7 +215,7 @@ static bool lose_file(struct cache *cache)
 	} else {
 		r = cache_set_aside(cache);
 	}
-	if (!r && ++cache->files_lost > FILES_LOST_MAX)
+	if (!r && cache->files_lost > FILES_LOST_MAX)
 		r = -EIO;
 	if (!r)
 		r = begin_anew(cache);

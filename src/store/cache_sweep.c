@@ -26,7 +26,7 @@
 enum {
 	LOG_FRAME_SIZE = 4096 + 24, /* a page in the log */
 	LOG_PAGES_MIN = 16,
-	LOG_PAGES_MAX = 4000,
+	LOG_PAGES_MAX = 1000,     /* moved into the file in 3 ms, and what the disk takes to sync */
 	LOG_SHARE = 8,            /* an eighth of the whole */
 	PAGE_CACHE_KIB = 8 << 10, /* holds the inner pages of a million customers */
 
@@ -135,6 +135,7 @@ static int measure(struct cache *cache, struct sizes *ret)
 struct victim {
 	uint32_t customer; /* 0: absences */
 	int64_t used_ms;
+	unsigned files_lost; /* before it was found: in another file there is no such victim */
 };
 
 static int least_used(struct cache *cache, struct victim *ret)
@@ -173,7 +174,7 @@ static int find_victim(struct cache *cache, struct victim *ret)
 	/* Damage can take the row that tells when a customer was used. */
 	r = rows_number(cache, FIRST_CUSTOMER, &number);
 	if (r == 0)
-		*ret = (struct victim){ .customer = (uint32_t)number, .used_ms = INT64_MIN };
+		*ret = (struct victim){ .customer = (uint32_t)number };
 	return r;
 }
 
@@ -195,16 +196,24 @@ static int evict(struct cache *cache, const void *arguments, int64_t now_ms,
                  struct cache_change *change)
 {
 	const struct victim *victim = arguments;
+	int64_t before = sqlite3_total_changes64(cache->database);
 	int r;
 
 	(void)now_ms;
-	if (!victim->customer)
-		return rows_run_on(cache, DELETE_OLD_ABSENT, victim->used_ms + 1, ABSENCES_A_STEP);
-	r = note_evictions(cache, victim->customer);
+	if (cache->files_lost != victim->files_lost)
+		return CACHE_NONE;
+	if (!victim->customer) {
+		r = rows_run_on(cache, DELETE_OLD_ABSENT, victim->used_ms, ABSENCES_A_STEP);
+	} else {
+		change->customer.slot = victim->customer;
+		r = note_evictions(cache, victim->customer);
+		if (!r)
+			r = cache_delete_customer(cache, victim->customer, change);
+	}
 	if (r)
 		return r;
-	change->customer.slot = victim->customer;
-	return cache_delete_customer(cache, victim->customer, change);
+	/* What is found and cannot be deleted would be found for ever. */
+	return sqlite3_total_changes64(cache->database) > before ? 0 : rows_disordered(cache);
 }
 
 static bool is_in_use(const struct victim *victim, int64_t now_ms)
@@ -225,7 +234,8 @@ static int make_room(struct cache *cache, bool is_full, int64_t now_ms, struct c
 	r = find_victim(cache, &victim);
 	if (r)
 		return r < 0 ? r : 0;
-	if (!is_full && (victim.used_ms >= now_ms || now_ms - victim.used_ms <= retain_ms))
+	victim.files_lost = cache->files_lost;
+	if (!is_full && victim.used_ms >= now_ms - retain_ms)
 		return 0;
 	if (!is_full && cache->touched.count) {
 		cache_flush_touched(cache);
@@ -236,7 +246,7 @@ static int make_room(struct cache *cache, bool is_full, int64_t now_ms, struct c
 
 	r = cache_write(cache, evict, &victim, now_ms, ret);
 	if (r)
-		return r;
+		return r < 0 ? r : CACHE_MORE;
 	counter_add(&cache->metrics.evictions, victim.customer != 0);
 	cache->has_remains = true;
 	return CACHE_MORE;
@@ -246,14 +256,23 @@ static int make_room(struct cache *cache, bool is_full, int64_t now_ms, struct c
 
 static int shrink(struct cache *cache)
 {
+	struct sizes before;
+	struct sizes after;
 	char sql[64];
 	int code;
+	int r;
 
+	r = measure(cache, &before);
+	if (r)
+		return r;
 	snprintf(sql, sizeof(sql), "PRAGMA main.incremental_vacuum(%d)", PAGES_A_STEP);
 	code = sqlite3_exec(cache->database, sql, NULL, NULL, NULL);
 	if (code)
 		return rows_failed(cache, code, "shrink");
-	return CACHE_MORE;
+	r = measure(cache, &after);
+	if (r)
+		return r;
+	return after.file < before.file ? CACHE_MORE : 0;
 }
 
 static bool has_much_free(const struct cache *cache, const struct sizes *sizes)
@@ -269,22 +288,19 @@ static bool has_much_free(const struct cache *cache, const struct sizes *sizes)
 static int step(struct cache *cache, int64_t now_ms, struct cache_change *ret)
 {
 	struct sizes sizes;
+	int outcome;
 	int r;
 
 	r = measure(cache, &sizes);
 	if (r)
 		return r;
-	r = make_room(cache, sizes.used > sizes.max, now_ms, ret);
-	if (r && r != CACHE_LATER)
-		return r;
-	if (has_much_free(cache, &sizes))
-		return shrink(cache);
-	if (cache->mode == CACHE_ON_FILE && sizes.disk > cache->limits.size_max && sizes.log) {
-		int cut = cache_truncate_log(cache);
-
-		return cut ? cut : r;
-	}
-	return r;
+	outcome = make_room(cache, sizes.used > sizes.max, now_ms, ret);
+	if (outcome && outcome != CACHE_LATER)
+		return outcome;
+	r = has_much_free(cache, &sizes) ? shrink(cache) : 0;
+	if (!r && cache->mode == CACHE_ON_FILE && sizes.log && sizes.disk > cache->limits.size_max)
+		r = cache_truncate_log(cache);
+	return r ? r : outcome;
 }
 
 int cache_sweep(struct cache *cache, int64_t now_ms, struct cache_change *ret)
