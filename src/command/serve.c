@@ -2,7 +2,8 @@
 /*
  * Mounting happens in an order that lets every mistake be told to whoever
  * made it: whatever can be checked without doing anything has been; then the
- * fork, then threads, the cache and the mount, then the report that it is usable.
+ * fork, the cache and the mount; then, without any privilege left that could be given up, the
+ * network and threads; then the report that it is usable.
  */
 
 #include <errno.h>
@@ -16,10 +17,12 @@
 #include <uv.h>
 
 #include "kapturefs/base/log.h"
+#include "kapturefs/command/attachment.h"
 #include "kapturefs/command/command.h"
 #include "kapturefs/command/daemon.h"
 #include "kapturefs/command/mountpoint.h"
 #include "kapturefs/command/serve.h"
+#include "kapturefs/command/service.h"
 #include "kapturefs/command/token.h"
 #include "kapturefs/fs/control.h"
 #include "kapturefs/fs/filesystem.h"
@@ -57,6 +60,8 @@ struct mount {
 	struct daemon daemon;
 	uv_loop_t loop;
 	uv_signal_t signals[3];
+	struct service service;
+	struct attachment attachment;
 	struct kapture *kapture;
 	struct token_watch token;
 	struct cache *cache;
@@ -206,6 +211,7 @@ static void mount_ready(void *userdata)
 	/* From the report on, the log of a daemon goes to syslog. */
 	daemon_report(&mount->daemon, EXIT_OK);
 	log_notice("session: mounted");
+	service_ready(mount->settings->config->base_url);
 	if (mount->settings->ready)
 		mount->settings->ready(mount->settings->userdata);
 }
@@ -226,11 +232,13 @@ static int open_filesystem(struct mount *mount)
 		.gid = (gid_t)config->gid,
 		.umask = (mode_t)config->umask,
 	};
-	const struct session_settings session = {
+	struct session_settings session = {
 		.mountpoint = mount->settings->mountpoint,
 		.source = config->base_url,
 		.options = config->fuse_options,
 		.busy_poll_us = (uint32_t)config->busy_poll,
+		.descriptor = -1,
+		.unmounter = mount->attachment.unmounter,
 	};
 	int r;
 
@@ -240,10 +248,11 @@ static int open_filesystem(struct mount *mount)
 	if (!r)
 		r = filesystem_new(&mount->loop, mount->tree, mount->catalog, mount->notifier,
 		                   &settings, mount_ready, mount, &mount->filesystem);
-	if (!r)
-		r = session_open(&mount->loop, mount->filesystem, mount->notifier, &session,
-		                 mount_ended, mount, &mount->session);
-	return r;
+	if (r)
+		return r;
+	session.descriptor = attachment_take(&mount->attachment);
+	return session_open(&mount->loop, mount->filesystem, mount->notifier, &session, mount_ended,
+	                    mount, &mount->session);
 }
 
 static int print_metrics(void *userdata, struct buffer *text)
@@ -322,7 +331,7 @@ static int build(struct mount *mount)
 	struct config_complaint complaint;
 	int r;
 
-	r = mountpoint_check_device(&complaint);
+	r = mountpoint_check_device(mount->settings->mountpoint, &complaint);
 	if (r) {
 		fprintf(stderr, "kapturefs: %s\n", complaint.text);
 		return EXIT_FAILED;
@@ -330,7 +339,11 @@ static int build(struct mount *mount)
 	r = open_cache(mount);
 	if (r)
 		return r;
-	r = open_source(mount);
+	/* What talks to the network is made after everything has been given up. */
+	r = attachment_make(&mount->attachment, mount->settings->mountpoint,
+	                    mount->settings->config);
+	if (!r)
+		r = open_source(mount);
 	if (!r)
 		r = open_catalog(mount);
 	if (!r)
@@ -349,6 +362,7 @@ static int build(struct mount *mount)
 /* In the reverse order; what closes on the loop needs it to run once more. */
 static void tear_down(struct mount *mount)
 {
+	service_stopping();
 	if (mount->filesystem)
 		filesystem_fail_waiting(mount->filesystem, -ENOTCONN);
 	session_close(mount->session);
@@ -360,16 +374,22 @@ static void tear_down(struct mount *mount)
 	kapture_free(mount->kapture);
 	for (size_t i = 0; i < array_length(mount->signals); i++)
 		uv_close((uv_handle_t *)&mount->signals[i], NULL);
+	service_fini(&mount->service);
 	/* A stop that nobody ran into yet would end the first round at once. */
 	while (uv_run(&mount->loop, UV_RUN_DEFAULT))
 		;
+	attachment_fini(&mount->attachment);
 	notifier_free(mount->notifier);
 	cache_close(mount->cache);
 }
 
 int serve(const struct serve_settings *settings)
 {
-	struct mount mount = { .settings = settings, .daemon.report = -1 };
+	struct mount mount = {
+		.settings = settings,
+		.daemon.report = -1,
+		.attachment.descriptor = -1,
+	};
 	int status;
 	int r;
 
@@ -388,6 +408,7 @@ int serve(const struct serve_settings *settings)
 	}
 
 	catch_signals(&mount);
+	service_init(&mount.service, &mount.loop);
 	status = build(&mount);
 	if (status == EXIT_OK)
 		uv_run(&mount.loop, UV_RUN_DEFAULT);
