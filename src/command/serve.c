@@ -81,6 +81,20 @@ static bool is_below(const char *path, const char *directory)
 	return strncmp(path, directory, length) == 0 && path[length] == '/';
 }
 
+/* What the mount hides would be asked of ourselves, and never be answered. */
+static bool is_hidden(const struct mount *mount, const char *option, const char *path)
+{
+	char *real = realpath(path, NULL);
+	bool is_hidden = is_below(real ? real : path, mount->settings->mountpoint);
+
+	free(real);
+	if (is_hidden)
+		fprintf(stderr,
+		        "kapturefs: %s=%s: below the mountpoint; give a path outside of it\n",
+		        option, path);
+	return is_hidden;
+}
+
 /* Make the directories that lead to @path. */
 static int make_parents(char *path)
 {
@@ -102,8 +116,7 @@ static const char *cache_complaint(int r)
 	case CACHE_BUSY:
 		return "in use by another kapturefs; unmount that, or give another cache=PATH";
 	case CACHE_FOREIGN:
-		return "no cache of kapturefs, or damaged; move it away, or give another "
-		       "cache=PATH";
+		return "no cache of kapturefs; move it away, or give another cache=PATH";
 	case CACHE_NEWER:
 		return "made by a later version of kapturefs; update, or give another cache=PATH";
 	case CACHE_OTHER_OWNER:
@@ -115,21 +128,27 @@ static const char *cache_complaint(int r)
 
 static int open_cache(struct mount *mount)
 {
+	const char *token_file = mount->settings->config->token_file;
 	char *path = mount->settings->config->cache;
 	int r = 0;
 
-	if (is_below(path, mount->settings->mountpoint)) {
-		fprintf(stderr,
-		        "kapturefs: cache %s: below the mountpoint; give another cache=PATH\n",
-		        path);
+	/* The token file is looked at again when the token is refused. */
+	if (is_hidden(mount, "cache", path) ||
+	    (token_file && is_hidden(mount, "token_file", token_file)))
 		return EXIT_USAGE;
-	}
 	if (strcmp(path, ":memory:") != 0)
 		r = make_parents(path);
 	if (!r)
 		r = cache_open(path, mount->settings->config->base_url, &mount->cache);
-	if (!r)
+	if (!r) {
+		const struct cache_limits limits = {
+			.size_max = mount->settings->config->cache_size,
+			.retain_ms = (int64_t)mount->settings->config->retain * 86400 * 1000,
+		};
+
+		cache_limit(mount->cache, &limits);
 		return EXIT_OK;
+	}
 
 	fprintf(stderr, "kapturefs: cache %s: %s\n", path, cache_complaint(r));
 	return EXIT_FAILED;
@@ -287,6 +306,7 @@ static void add_metrics(struct mount *mount)
 	filesystem_add_metrics(mount->filesystem, &mount->metrics);
 	notifier_add_metrics(mount->notifier, &mount->metrics);
 	catalog_add_metrics(mount->catalog, &mount->metrics);
+	cache_add_metrics(mount->cache, &mount->metrics);
 	kapture_add_metrics(mount->kapture, &mount->metrics);
 }
 
