@@ -4,6 +4,7 @@
 #include <errno.h>
 #include <linux/capability.h>
 #include <linux/securebits.h>
+#include <string.h>
 #include <sys/prctl.h>
 #include <sys/syscall.h>
 #include <unistd.h>
@@ -18,6 +19,11 @@ struct sets {
 
 static const struct sets nothing = { .header = { .version = _LINUX_CAPABILITY_VERSION_3 } };
 
+static uint64_t joined(uint32_t low, uint32_t high)
+{
+	return low | (uint64_t)high << 32;
+}
+
 bool privileges_have(uint64_t capabilities)
 {
 	struct sets sets = nothing;
@@ -25,8 +31,27 @@ bool privileges_have(uint64_t capabilities)
 
 	if (syscall(SYS_capget, &sets.header, sets.halves) < 0)
 		return false;
-	effective = sets.halves[0].effective | (uint64_t)sets.halves[1].effective << 32;
+	effective = joined(sets.halves[0].effective, sets.halves[1].effective);
 	return (effective & capabilities) == capabilities;
+}
+
+/* A service's filter of system calls may forbid capset() where there is nothing left to set. */
+static int limit_process(uint64_t kept)
+{
+	struct sets sets = nothing;
+	struct sets wanted = nothing;
+
+	if (syscall(SYS_capget, &sets.header, sets.halves) < 0)
+		return -errno;
+	for (int half = 0; half < _LINUX_CAPABILITY_U32S_3; half++) {
+		uint32_t bits = (uint32_t)(kept >> (32 * half));
+
+		wanted.halves[half].effective = bits;
+		wanted.halves[half].permitted = bits;
+	}
+	if (memcmp(sets.halves, wanted.halves, sizeof(sets.halves)) == 0)
+		return 0;
+	return syscall(SYS_capset, &wanted.header, wanted.halves) < 0 ? -errno : 0;
 }
 
 static int limit_programs(uint64_t kept)
@@ -48,7 +73,6 @@ static int limit_programs(uint64_t kept)
 
 int privileges_keep(uint64_t kept)
 {
-	struct sets sets = nothing;
 	int r = 0;
 
 	/* Whoever may not take away from the bounding set has hardly anything to give up. */
@@ -60,11 +84,5 @@ int privileges_keep(uint64_t kept)
 	    prctl(PR_CAP_AMBIENT, PR_CAP_AMBIENT_CLEAR_ALL, 0, 0, 0) < 0)
 		return -errno;
 
-	for (int half = 0; half < _LINUX_CAPABILITY_U32S_3; half++) {
-		uint32_t bits = (uint32_t)(kept >> (32 * half));
-
-		sets.halves[half].effective = bits;
-		sets.halves[half].permitted = bits;
-	}
-	return syscall(SYS_capset, &sets.header, sets.halves) < 0 ? -errno : 0;
+	return limit_process(kept);
 }
