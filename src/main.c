@@ -41,7 +41,8 @@ static const struct command commands[] = {
 	{ "attach", command_attach, "[-o OPTION[=VALUE][,...]] SOURCE MOUNTPOINT",
 	  "mount, and hand the mount to systemd for kapturefs@.service" },
 	{ "sandbox", command_sandbox,
-	  "[--port N] [--customers N] [--seed N] [--latency MS] [--token T]",
+	  "[--port N] [--customers N] [--seed N] [--latency MS] [--token T] [--tls] [--ca FILE] "
+	  "[--faults FILE]",
 	  "serve generated customers by the same API, for trying and testing" },
 	{ "demo", command_demo, "MOUNTPOINT", "sandbox and mount in one, nothing to configure" },
 };

@@ -7,6 +7,7 @@ import pathlib
 import shutil
 import signal
 import subprocess
+import tempfile
 
 import pytest
 
@@ -19,10 +20,12 @@ USER_UNIT = 'kapturefs-user@.service.in'
 
 
 @pytest.fixture
-def manager(tmp_path):
-    made = manager_module.Manager(tmp_path)
-    yield made
-    made.close()
+def manager():
+    with tempfile.TemporaryDirectory(prefix='kapturefs-manager-') as directory:
+        os.chmod(directory, 0o755)
+        made = manager_module.Manager(directory)
+        yield made
+        made.close()
 
 
 def test_ready_is_said_once_the_mount_is_usable(mounts, api, manager):
@@ -88,7 +91,7 @@ class Unit:
         self.name = name
         self.home = home
         self.manager = manager
-        self.specifiers = {'@bindir@': str(home), '%I': source, '%i': 'instance', '%C': str(home),
+        self.specifiers = {'@bindir@': str(home), '%I': source, '%i': 'instance', '%C': str(home / 'caches'),
                            '%h': str(home)}
         settings = manager_module.unit(name)
         self.variables = dict(value.split('=', 1) for key, value in settings
@@ -99,7 +102,7 @@ class Unit:
         token = shutil.copy(home / 'token', home / 'credentials' / credential)
         os.chown(token, users.UID, users.GID)
         os.chmod(token, 0o400)
-        (home / 'kapturefs-cache').mkdir()
+        (home / 'caches').mkdir()
 
     def commands(self, setting):
         return manager_module.commands(self.name, setting, self.specifiers, self.variables)
@@ -122,13 +125,12 @@ class Unit:
         stored = list(self.manager.stored.values())
         assert len(stored) <= 1
 
-        def hand_over():
-            os.chdir('/')
-            for descriptor in stored:
-                os.dup2(descriptor, 3)
-        process = subprocess.Popen([*sandbox, *users.as_user(*words)], env=self.environment(),
+        # bash puts the descriptor where systemd does: the first behind standard error.
+        script = f'exec 3<&{stored[0]} {stored[0]}<&-; exec "$@"' if stored else 'exec "$@"'
+        process = subprocess.Popen(['bash', '-c', script, 'bash',
+                                    *users.as_user(*words, sandbox=sandbox)], env=self.environment(), cwd='/',
                                    stdin=subprocess.DEVNULL, stderr=subprocess.PIPE, text=True,
-                                   pass_fds=[3] if stored else [], preexec_fn=hand_over)
+                                   pass_fds=stored)
         process.log = harness.Lines(process.stderr)
         return process
 
@@ -143,7 +145,7 @@ def unit(api, manager):
 
         def make(name):
             made.append(Unit(name, api.url, home, manager))
-            os.chown(home / 'kapturefs-cache', users.UID, users.GID)
+            os.chown(home / 'caches', users.UID, users.GID)
             return made[0]
         yield make
         assert harness.mount_entry(home / 'mnt') is None
@@ -155,7 +157,7 @@ def read_as(user, path):
                           text=True, timeout=30, check=False).stdout
 
 
-SANDBOX = ('setpriv', '--no-new-privs', '--bounding-set=-all', '--inh-caps=-all')
+SANDBOX = ('--no-new-privs', '--bounding-set=-all', '--inh-caps=-all')
 
 
 def test_system_unit_serves_without_privileges_what_root_has_mounted(unit, manager):
@@ -164,6 +166,7 @@ def test_system_unit_serves_without_privileges_what_root_has_mounted(unit, manag
     assert list(manager.stored) == ['kapturefs']
     process = service.start()
     try:
+        assert process.log.wait_for('session: mounted'), process.log.text()
         assert manager.wait_for('READY') == ['1']
         # The daemon has it, and its death must be the connection's.
         assert manager.stored == {}
@@ -187,15 +190,15 @@ def test_system_unit_leaves_no_mount_when_files_are_open(unit, manager):
     service = unit(SYSTEM_UNIT)
     service.run('ExecStartPre')
     process = service.start(*SANDBOX)
-    manager.wait_for('READY')
-    with open(service.home / 'mnt/by-id/7/name', encoding='utf-8') as held:
-        service.run('ExecStop')
-        process.terminate()
-        assert process.wait(harness.END_SECONDS) == 0
-        service.run('ExecStopPost')
-        assert harness.mount_entry(service.home / 'mnt') is None
-        assert harness.errno_of(os.fstat, held.fileno()) in (0, errno.ENOTCONN,
-                                                             errno.ECONNABORTED)
+    assert process.log.wait_for('session: mounted'), process.log.text()
+    held = os.open(service.home / 'mnt/by-id/7/name', os.O_RDONLY)
+    service.run('ExecStop')
+    process.terminate()
+    assert process.wait(harness.END_SECONDS) == 0
+    service.run('ExecStopPost')
+    assert harness.mount_entry(service.home / 'mnt') is None
+    # To close what has lost its daemon tells of it, and closes.
+    assert harness.errno_of(os.close, held) in (0, errno.ENOTCONN, errno.ECONNABORTED)
 
 
 def test_system_unit_starts_again_after_sudden_death(unit, manager):
@@ -203,6 +206,7 @@ def test_system_unit_starts_again_after_sudden_death(unit, manager):
     for count in (1, 2):
         service.run('ExecStartPre')
         process = service.start(*SANDBOX)
+        assert process.log.wait_for('session: mounted'), process.log.text()
         manager.wait_for('READY', count=count)
         assert read_as('root', service.home / 'mnt/by-id/7/name') == 'Customer 7\n'
         process.kill()
@@ -219,7 +223,8 @@ def test_user_unit_mounts_and_leaves_nothing(unit, manager):
         service.run('ExecStartPre')
         process = service.start()
         try:
-            assert manager.wait_for('READY') == ['1'], process.log.text()
+            assert process.log.wait_for('session: mounted'), process.log.text()
+            assert manager.wait_for('READY') == ['1']
             assert read_as('service', service.home / 'mnt/by-id/7/name') == 'Customer 7\n'
             process.terminate()
             assert process.wait(harness.END_SECONDS) == 0
@@ -235,7 +240,7 @@ def test_user_unit_clears_up_after_sudden_death(unit, manager):
     with users.fuse_for_all():
         service.run('ExecStartPre')
         process = service.start()
-        manager.wait_for('READY')
+        assert process.log.wait_for('session: mounted'), process.log.text()
         process.kill()
         process.wait()
         assert harness.mount_entry(service.home / 'mnt') is not None

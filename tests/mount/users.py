@@ -23,6 +23,7 @@ def home():
         (directory / 'kapturefs').chmod(0o755)
         (directory / 'mnt').mkdir()
         harness.write_token(directory)
+        directory.chmod(0o755)
         for path in (directory, *directory.iterdir()):
             os.chown(path, UID, GID)
         try:
@@ -42,9 +43,10 @@ def fuse_for_all():
         os.chmod('/dev/fuse', mode)
 
 
-def as_user(*words):
+def as_user(*words, sandbox=()):
     """The words of a command to run as the user, in the user's groups alone."""
-    return ['setpriv', f'--reuid={UID}', f'--regid={GID}', '--clear-groups', '--', *map(str, words)]
+    return ['setpriv', f'--reuid={UID}', f'--regid={GID}', '--clear-groups', *sandbox, '--',
+            *map(str, words)]
 
 
 def run(*words, **more):
