@@ -128,6 +128,7 @@ static int serve_mount(struct mount *mount)
 		return refuse(r == -EINVAL ? complaint.text : strerror(-r));
 	return serve(&(struct serve_settings){
 	        .config = &mount->config,
+	        .request = &mount->request,
 	        .secrets = &mount->secrets,
 	        .mountpoint = mount->mountpoint,
 	        .foreground = mount->foreground,

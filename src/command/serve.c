@@ -23,6 +23,7 @@
 #include "kapturefs/command/mountpoint.h"
 #include "kapturefs/command/serve.h"
 #include "kapturefs/command/service.h"
+#include "kapturefs/command/settings.h"
 #include "kapturefs/command/token.h"
 #include "kapturefs/fs/control.h"
 #include "kapturefs/fs/filesystem.h"
@@ -48,11 +49,6 @@ void serve_harden(void)
 	umask(077);
 	signal(SIGPIPE, SIG_IGN);
 }
-
-enum {
-	REPLY_SIZE_MAX = 8 << 20,
-	WAITING_MAX = 10000,
-};
 
 /* Everything that is built, from the bottom up. */
 struct mount {
@@ -162,24 +158,8 @@ static void token_refused(void *userdata)
 static int open_source(struct mount *mount)
 {
 	const struct config *config = mount->settings->config;
-	const struct kapture_settings settings = {
-		.base_url = config->base_url,
-		.token = mount->settings->secrets->token,
-		.headers = (const char *const *)mount->settings->secrets->headers,
-		.request_members = mount->settings->secrets->request_members,
-		.timeout_ms = config->timeout * 1000,
-		.retries = (uint32_t)config->retries,
-		.rate = config->rate,
-		.burst = config->burst,
-		.http = {
-			.cafile = config->cafile,
-			.proxy = config->proxy,
-			.connect_timeout_ms = config->connect_timeout * 1000,
-			.concurrency_max = (uint32_t)config->max_connections,
-			.body_size_max = REPLY_SIZE_MAX,
-		},
-	};
-
+	const struct kapture_settings settings =
+	        settings_for_source(config, mount->settings->secrets);
 	int r;
 
 	r = kapture_new(&mount->loop, &settings, &mount->kapture);
@@ -203,17 +183,7 @@ static void answer_changed(void *userdata, const struct cache_change *change)
 
 static int open_catalog(struct mount *mount)
 {
-	const struct config *config = mount->settings->config;
-	const struct catalog_settings settings = {
-		.ttl_ms = config->ttl * 1000,
-		.negative_ttl_ms = config->negative_ttl * 1000,
-		.max_stale_ms = config->max_stale * 1000,
-		.timeout_ms = config->timeout * 1000,
-		.patience_ms = config->patience * 1000,
-		.memory_max = config->memory,
-		.waiting_max = WAITING_MAX,
-		.offline = config->offline,
-	};
+	const struct catalog_settings settings = settings_for_catalog(mount->settings->config);
 	int r;
 
 	r = catalog_new(&mount->loop, mount->cache, kapture_source(mount->kapture), &settings,
@@ -316,15 +286,43 @@ static void told_to_end(uv_signal_t *handle, int number)
 	uv_stop(handle->loop);
 }
 
+/* Read the configuration again. What is wrong is told, and nothing of it taken. */
+static void reload_config(struct mount *mount)
+{
+	struct config *config = mount->settings->config;
+	struct kapture_settings source;
+	struct catalog_settings catalog;
+	struct config_complaint complaint;
+	int r;
+
+	r = config_reload(mount->settings->request, config, &complaint);
+	if (r < 0) {
+		log_error("config: the old one is kept: %s",
+		          r == -EINVAL ? complaint.text : strerror(-r));
+		return;
+	}
+	source = settings_for_source(config, mount->settings->secrets);
+	catalog = settings_for_catalog(config);
+	kapture_change(mount->kapture, &source);
+	catalog_change(mount->catalog, &catalog);
+	if (r == CONFIG_NEEDS_REMOUNT)
+		log_warning("config: read again; these wait for a remount: %s", complaint.text);
+	else
+		log_notice("config: read again");
+}
+
 /* With the old token, if there is no better one, the API is asked again all the same. */
 static void told_to_reload(uv_signal_t *handle, int number)
 {
 	struct mount *mount = handle->data;
 
 	(void)number;
-	if (!mount->kapture)
+	if (!mount->catalog)
 		return;
-	token_watch_reload(&mount->token);
+	if (mount->settings->request)
+		reload_config(mount);
+	if (token_watch_reload(&mount->token))
+		log_error("token: no memory to look at its file");
 	kapture_open_door(mount->kapture);
 }
 
