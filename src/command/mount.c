@@ -119,10 +119,30 @@ static int prepare(int argc, char **argv, int (*act)(struct mount *mount))
 	return status;
 }
 
+/*
+ * mount.fuse3 gives its options both to the kernel and to us. Where all are let in and the kernel
+ * was not told to look at owner and mode, nobody would.
+ */
+static int check_permissions(const struct mount *mount, struct config_complaint *complaint)
+{
+	const struct config *config = &mount->config;
+
+	if (attachment_descriptor(mount->mountpoint) < 0 || config->default_permissions ||
+	    !(config->allow_other || config->allow_root))
+		return 0;
+	return config_complain(complaint,
+	                       "%s: allow_other without default_permissions; mount with both",
+	                       mount->mountpoint);
+}
+
 static int serve_mount(struct mount *mount)
 {
 	struct config_complaint complaint;
-	int r = config_read_secrets(&mount->config, &mount->secrets, &complaint);
+	int r;
+
+	r = check_permissions(mount, &complaint);
+	if (!r)
+		r = config_read_secrets(&mount->config, &mount->secrets, &complaint);
 
 	if (r)
 		return refuse(r == -EINVAL ? complaint.text : strerror(-r));

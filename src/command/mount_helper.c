@@ -19,7 +19,7 @@ static int refuse(const char *text)
 	return EXIT_USAGE;
 }
 
-/* What mount(8) gives to every helper; the type is known, and there is nothing to be quiet about. */
+/* What mount(8) gives to every helper; the type is known, and nothing here is verbose. */
 static int parse(int argc, char **argv, struct wish *wish)
 {
 	int option;

@@ -93,6 +93,8 @@ const struct config_option config_options[] = {
 
 	{ "token", OPTION_REFUSED, 0, NULL,
 	  "put the token into a file that only you can read and give token_file=PATH", UNSET },
+	/* Always on where the mount is ours to make; what another has made must say so. */
+	{ "default_permissions", OPTION_FLAG, AT(default_permissions), NULL, NULL, UNSET },
 	IGNORED("rw"),
 	IGNORED("ro"),
 	IGNORED("defaults"),
@@ -111,7 +113,6 @@ const struct config_option config_options[] = {
 	IGNORED("noexec"),
 	IGNORED("noatime"),
 	IGNORED("relatime"),
-	IGNORED("default_permissions"),
 };
 
 const size_t config_option_count = array_length(config_options);

@@ -192,7 +192,7 @@ def test_mount_fuse3_mounts_for_a_daemon_without_privileges(api, options, uid):
                   'cat "$1/mnt/by-id/7/name"; umount "$1/mnt"')
         result = subprocess.run(
             ['unshare', '--mount', 'sh', '-c', script, 'sh', str(home), api.url,
-             f'{options},allow_other,umask=0222,token_file={home}/token,cache=:memory:'],
+             f'{options},ro,allow_other,default_permissions,umask=0222,token_file={home}/token,cache=:memory:'],
             capture_output=True, text=True, timeout=30, check=False, stdin=subprocess.DEVNULL)
         assert (result.returncode, result.stderr) == (0, '')
         *status, value = result.stdout.splitlines()
@@ -203,6 +203,19 @@ def test_mount_fuse3_mounts_for_a_daemon_without_privileges(api, options, uid):
                 if name.startswith('Cap') and name != 'CapBnd'} == {0}
         assert words['NoNewPrivs'].strip() == '1'
         assert set(words['Uid'].split()) == {str(uid)}
+
+
+def test_all_are_let_in_only_where_the_kernel_looks_at_owner_and_mode(api):
+    """mount.fuse3 asks the kernel for what it is told to, and for nothing else."""
+    with users.home() as home:
+        script = ('mount --bind "$1" /usr/local/bin && mount -t fuse.kapturefs "$2" "$1/mnt" '
+                  '-o "$3"')
+        result = subprocess.run(
+            ['unshare', '--mount', 'sh', '-c', script, 'sh', str(home), api.url,
+             f'setuid=nobody,drop_privileges,allow_other,token_file={home}/token,cache=:memory:'],
+            capture_output=True, text=True, timeout=30, check=False, stdin=subprocess.DEVNULL)
+        assert result.returncode != 0
+        assert 'allow_other without default_permissions' in result.stderr
 
 
 def test_a_descriptor_that_is_no_connection_is_refused(scratch):

@@ -91,7 +91,8 @@ class Unit:
         self.name = name
         self.home = home
         self.manager = manager
-        self.specifiers = {'@bindir@': str(home), '%I': source, '%i': 'instance', '%C': str(home / 'caches'),
+        self.specifiers = {'@bindir@': str(home), '%I': source, '%i': 'instance',
+                           '%C': str(home / 'caches'),
                            '%h': str(home)}
         settings = manager_module.unit(name)
         self.variables = dict(value.split('=', 1) for key, value in settings
@@ -128,8 +129,8 @@ class Unit:
         # bash puts the descriptor where systemd does: the first behind standard error.
         script = f'exec 3<&{stored[0]} {stored[0]}<&-; exec "$@"' if stored else 'exec "$@"'
         process = subprocess.Popen(['bash', '-c', script, 'bash',
-                                    *users.as_user(*words, sandbox=sandbox)], env=self.environment(), cwd='/',
-                                   stdin=subprocess.DEVNULL, stderr=subprocess.PIPE, text=True,
+                                    *users.as_user(*words, sandbox=sandbox)],
+                                   env=self.environment(), cwd='/', stdin=subprocess.DEVNULL, stderr=subprocess.PIPE, text=True,
                                    pass_fds=stored)
         process.log = harness.Lines(process.stderr)
         return process
