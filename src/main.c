@@ -8,7 +8,8 @@
  *                 -> table (of the options), options, source, number; secrets (what the files hold)
  *   fs/           session (the mount) -> filesystem (operations, replies) -> request (its life)
  *                 -> tree (what a node is, contains and holds); control (.kapturefs);
- *                 notifier (what the kernel is told unasked)
+ *                 notifier (what the kernel is told unasked);
+ *                 unmounter (root's mount goes by it, for the daemon has no privilege left)
  *   store/        catalog (find, want) -> cache (what is kept) and
  *                 kapture (the API) through the interface in source.h
  *   model/        key, record, payload, naming, node: pure      io/  http, database: generic
@@ -25,6 +26,7 @@
 #include "kapturefs/base/base.h"
 #include "kapturefs/command/command.h"
 #include "kapturefs/config/options.h"
+#include "kapturefs/fs/unmounter.h"
 
 struct command {
 	const char *name;
@@ -36,6 +38,8 @@ struct command {
 static const struct command commands[] = {
 	{ "mount", command_mount, "[-f] [-d] [-o OPTION[=VALUE][,...]] SOURCE MOUNTPOINT",
 	  "show the customers of a Kapture account as directories" },
+	{ "attach", command_attach, "[-o OPTION[=VALUE][,...]] SOURCE MOUNTPOINT",
+	  "mount, and hand the mount to systemd for kapturefs@.service" },
 	{ "sandbox", command_sandbox,
 	  "[--port N] [--customers N] [--seed N] [--latency MS] [--token T] [--tls] [--ca FILE] "
 	  "[--faults FILE]",
@@ -62,8 +66,19 @@ static int print_help(void)
 	return fflush(stdout) ? EXIT_FAILED : EXIT_OK;
 }
 
+static const char *base_name(const char *path)
+{
+	const char *slash = strrchr(path, '/');
+
+	return slash ? slash + 1 : path;
+}
+
 int main(int argc, char **argv)
 {
+	if (argc == 1 && strcmp(argv[0], UNMOUNTER_NAME) == 0)
+		return unmounter_run();
+	if (argc > 0 && strcmp(base_name(argv[0]), MOUNT_HELPER_NAME) == 0)
+		return command_mount_helper(argc, argv);
 	if (argc < 2) {
 		fprintf(stderr, "kapturefs: give SOURCE and MOUNTPOINT; see kapturefs --help\n");
 		return EXIT_USAGE;

@@ -41,15 +41,19 @@ int daemon_fork(struct daemon *ret)
 	}
 
 	close(ends[0]);
-	setsid();
 	ret->report = ends[1];
 	return 0;
 }
 
+/*
+ * Not before the mount is there: an automount lets the process group of whoever started us pass,
+ * and would have a group of our own wait for the mount that it is to make.
+ */
 static void let_go_of_terminal(void)
 {
 	int nothing = open("/dev/null", O_RDWR | O_CLOEXEC);
 
+	(void)setsid();
 	if (chdir("/") < 0)
 		log_warning("daemon: cannot change to the root directory");
 	if (nothing < 0)

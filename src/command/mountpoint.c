@@ -5,16 +5,31 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/stat.h>
+#include <sys/sysmacros.h>
 #include <unistd.h>
 
+#include "kapturefs/command/attachment.h"
 #include "kapturefs/command/mountpoint.h"
 #include "kapturefs/fs/mounts.h"
 
-int mountpoint_check(const char *path, char **ret, struct config_complaint *complaint)
+/* Linux's list of devices, Documentation/admin-guide/devices.txt. */
+enum { FUSE_MAJOR = 10, FUSE_MINOR = 229 };
+
+static int check_connection(const char *path, char **ret, struct config_complaint *complaint)
 {
 	struct stat status;
-	struct mounts_entry entry;
-	char *resolved;
+
+	if (fstat(attachment_descriptor(path), &status) < 0)
+		return config_complain(complaint, "%s: %s", path, strerror(errno));
+	if (!S_ISCHR(status.st_mode) || status.st_rdev != makedev(FUSE_MAJOR, FUSE_MINOR))
+		return config_complain(complaint, "%s: no FUSE connection", path);
+	*ret = strdup(path);
+	return *ret ? 0 : -ENOMEM;
+}
+
+static int check_directory(const char *path, struct config_complaint *complaint)
+{
+	struct stat status;
 	int error = stat(path, &status) < 0 ? errno : 0;
 
 	if (error == ENOTCONN)
@@ -29,6 +44,20 @@ int mountpoint_check(const char *path, char **ret, struct config_complaint *comp
 		return config_complain(complaint, "%s: %s", path, strerror(error));
 	if (!S_ISDIR(status.st_mode))
 		return config_complain(complaint, "%s: not a directory", path);
+	return 0;
+}
+
+int mountpoint_check(const char *path, char **ret, struct config_complaint *complaint)
+{
+	struct mounts_entry entry;
+	char *resolved;
+	int r;
+
+	if (attachment_descriptor(path) >= 0)
+		return check_connection(path, ret, complaint);
+	r = check_directory(path, complaint);
+	if (r)
+		return r;
 
 	resolved = realpath(path, NULL);
 	if (!resolved)
@@ -46,10 +75,13 @@ int mountpoint_check(const char *path, char **ret, struct config_complaint *comp
 	return 0;
 }
 
-int mountpoint_check_device(struct config_complaint *complaint)
+int mountpoint_check_device(const char *path, struct config_complaint *complaint)
 {
-	int descriptor = open("/dev/fuse", O_RDWR | O_CLOEXEC);
+	int descriptor;
 
+	if (attachment_descriptor(path) >= 0)
+		return 0;
+	descriptor = open("/dev/fuse", O_RDWR | O_CLOEXEC);
 	if (descriptor < 0)
 		return config_complain(complaint,
 		                       "/dev/fuse: %s; run modprobe fuse (in a container: start it "

@@ -2,7 +2,8 @@
 /*
  * Mounting happens in an order that lets every mistake be told to whoever
  * made it: whatever can be checked without doing anything has been; then the
- * fork, then threads, the cache and the mount, then the report that it is usable.
+ * fork, the cache and the mount; then, without any privilege left that could be given up, the
+ * network and threads; then the report that it is usable.
  */
 
 #include <errno.h>
@@ -16,10 +17,13 @@
 #include <uv.h>
 
 #include "kapturefs/base/log.h"
+#include "kapturefs/command/attachment.h"
 #include "kapturefs/command/command.h"
 #include "kapturefs/command/daemon.h"
 #include "kapturefs/command/mountpoint.h"
 #include "kapturefs/command/serve.h"
+#include "kapturefs/command/service.h"
+#include "kapturefs/command/settings.h"
 #include "kapturefs/command/token.h"
 #include "kapturefs/fs/control.h"
 #include "kapturefs/fs/filesystem.h"
@@ -46,17 +50,14 @@ void serve_harden(void)
 	signal(SIGPIPE, SIG_IGN);
 }
 
-enum {
-	REPLY_SIZE_MAX = 8 << 20,
-	WAITING_MAX = 10000,
-};
-
 /* Everything that is built, from the bottom up. */
 struct mount {
 	const struct serve_settings *settings;
 	struct daemon daemon;
 	uv_loop_t loop;
 	uv_signal_t signals[3];
+	struct service service;
+	struct attachment attachment;
 	struct kapture *kapture;
 	struct token_watch token;
 	struct cache *cache;
@@ -157,24 +158,8 @@ static void token_refused(void *userdata)
 static int open_source(struct mount *mount)
 {
 	const struct config *config = mount->settings->config;
-	const struct kapture_settings settings = {
-		.base_url = config->base_url,
-		.token = mount->settings->secrets->token,
-		.headers = (const char *const *)mount->settings->secrets->headers,
-		.request_members = mount->settings->secrets->request_members,
-		.timeout_ms = config->timeout * 1000,
-		.retries = (uint32_t)config->retries,
-		.rate = config->rate,
-		.burst = config->burst,
-		.http = {
-			.cafile = config->cafile,
-			.proxy = config->proxy,
-			.connect_timeout_ms = config->connect_timeout * 1000,
-			.concurrency_max = (uint32_t)config->max_connections,
-			.body_size_max = REPLY_SIZE_MAX,
-		},
-	};
-
+	const struct kapture_settings settings =
+	        settings_for_source(config, mount->settings->secrets);
 	int r;
 
 	r = kapture_new(&mount->loop, &settings, &mount->kapture);
@@ -198,17 +183,7 @@ static void answer_changed(void *userdata, const struct cache_change *change)
 
 static int open_catalog(struct mount *mount)
 {
-	const struct config *config = mount->settings->config;
-	const struct catalog_settings settings = {
-		.ttl_ms = config->ttl * 1000,
-		.negative_ttl_ms = config->negative_ttl * 1000,
-		.max_stale_ms = config->max_stale * 1000,
-		.timeout_ms = config->timeout * 1000,
-		.patience_ms = config->patience * 1000,
-		.memory_max = config->memory,
-		.waiting_max = WAITING_MAX,
-		.offline = config->offline,
-	};
+	const struct catalog_settings settings = settings_for_catalog(mount->settings->config);
 	int r;
 
 	r = catalog_new(&mount->loop, mount->cache, kapture_source(mount->kapture), &settings,
@@ -225,6 +200,7 @@ static void mount_ready(void *userdata)
 	/* From the report on, the log of a daemon goes to syslog. */
 	daemon_report(&mount->daemon, EXIT_OK);
 	log_notice("session: mounted");
+	service_ready(mount->settings->config->base_url);
 	if (mount->settings->ready)
 		mount->settings->ready(mount->settings->userdata);
 }
@@ -245,11 +221,13 @@ static int open_filesystem(struct mount *mount)
 		.gid = (gid_t)config->gid,
 		.umask = (mode_t)config->umask,
 	};
-	const struct session_settings session = {
+	struct session_settings session = {
 		.mountpoint = mount->settings->mountpoint,
 		.source = config->base_url,
 		.options = config->fuse_options,
 		.busy_poll_us = (uint32_t)config->busy_poll,
+		.descriptor = -1,
+		.unmounter = mount->attachment.unmounter,
 	};
 	int r;
 
@@ -259,10 +237,11 @@ static int open_filesystem(struct mount *mount)
 	if (!r)
 		r = filesystem_new(&mount->loop, mount->tree, mount->catalog, mount->notifier,
 		                   &settings, mount_ready, mount, &mount->filesystem);
-	if (!r)
-		r = session_open(&mount->loop, mount->filesystem, mount->notifier, &session,
-		                 mount_ended, mount, &mount->session);
-	return r;
+	if (r)
+		return r;
+	session.descriptor = attachment_take(&mount->attachment);
+	return session_open(&mount->loop, mount->filesystem, mount->notifier, &session, mount_ended,
+	                    mount, &mount->session);
 }
 
 static int print_metrics(void *userdata, struct buffer *text)
@@ -307,15 +286,43 @@ static void told_to_end(uv_signal_t *handle, int number)
 	uv_stop(handle->loop);
 }
 
+/* Read the configuration again. What is wrong is told, and nothing of it taken. */
+static void reload_config(struct mount *mount)
+{
+	struct config *config = mount->settings->config;
+	struct kapture_settings source;
+	struct catalog_settings catalog;
+	struct config_complaint complaint;
+	int r;
+
+	r = config_reload(mount->settings->request, config, &complaint);
+	if (r < 0) {
+		log_error("config: the old one is kept: %s",
+		          r == -EINVAL ? complaint.text : strerror(-r));
+		return;
+	}
+	source = settings_for_source(config, mount->settings->secrets);
+	catalog = settings_for_catalog(config);
+	kapture_change(mount->kapture, &source);
+	catalog_change(mount->catalog, &catalog);
+	if (r == CONFIG_NEEDS_REMOUNT)
+		log_warning("config: read again; these wait for a remount: %s", complaint.text);
+	else
+		log_notice("config: read again");
+}
+
 /* With the old token, if there is no better one, the API is asked again all the same. */
 static void told_to_reload(uv_signal_t *handle, int number)
 {
 	struct mount *mount = handle->data;
 
 	(void)number;
-	if (!mount->kapture)
+	if (!mount->catalog)
 		return;
-	token_watch_reload(&mount->token);
+	if (mount->settings->request)
+		reload_config(mount);
+	if (token_watch_reload(&mount->token))
+		log_error("token: no memory to look at its file");
 	kapture_open_door(mount->kapture);
 }
 
@@ -342,7 +349,7 @@ static int build(struct mount *mount)
 	struct config_complaint complaint;
 	int r;
 
-	r = mountpoint_check_device(&complaint);
+	r = mountpoint_check_device(mount->settings->mountpoint, &complaint);
 	if (r) {
 		fprintf(stderr, "kapturefs: %s\n", complaint.text);
 		return EXIT_FAILED;
@@ -350,7 +357,11 @@ static int build(struct mount *mount)
 	r = open_cache(mount);
 	if (r)
 		return r;
-	r = open_source(mount);
+	/* What talks to the network is made after everything has been given up. */
+	r = attachment_make(&mount->attachment, mount->settings->mountpoint,
+	                    mount->settings->config);
+	if (!r)
+		r = open_source(mount);
 	if (!r)
 		r = open_catalog(mount);
 	if (!r)
@@ -369,6 +380,7 @@ static int build(struct mount *mount)
 /* In the reverse order; what closes on the loop needs it to run once more. */
 static void tear_down(struct mount *mount)
 {
+	service_stopping();
 	if (mount->filesystem)
 		filesystem_fail_waiting(mount->filesystem, -ENOTCONN);
 	session_close(mount->session);
@@ -380,16 +392,22 @@ static void tear_down(struct mount *mount)
 	kapture_free(mount->kapture);
 	for (size_t i = 0; i < array_length(mount->signals); i++)
 		uv_close((uv_handle_t *)&mount->signals[i], NULL);
+	service_fini(&mount->service);
 	/* A stop that nobody ran into yet would end the first round at once. */
 	while (uv_run(&mount->loop, UV_RUN_DEFAULT))
 		;
+	attachment_fini(&mount->attachment);
 	notifier_free(mount->notifier);
 	cache_close(mount->cache);
 }
 
 int serve(const struct serve_settings *settings)
 {
-	struct mount mount = { .settings = settings, .daemon.report = -1 };
+	struct mount mount = {
+		.settings = settings,
+		.daemon.report = -1,
+		.attachment.descriptor = -1,
+	};
 	int status;
 	int r;
 
@@ -408,6 +426,7 @@ int serve(const struct serve_settings *settings)
 	}
 
 	catch_signals(&mount);
+	service_init(&mount.service, &mount.loop);
 	status = build(&mount);
 	if (status == EXIT_OK)
 		uv_run(&mount.loop, UV_RUN_DEFAULT);

@@ -101,10 +101,17 @@ void token_watch_look(struct token_watch *watch)
 		take_token(watch);
 }
 
-void token_watch_reload(struct token_watch *watch)
+int token_watch_reload(struct token_watch *watch)
 {
+	char *path = NULL;
+
+	if (find_path(watch->config, &path))
+		return -ENOMEM;
+	free(watch->path);
+	watch->path = path;
 	if (!watch->path)
-		return;
+		return 0;
 	(void)note_file(watch);
 	take_token(watch);
+	return 0;
 }

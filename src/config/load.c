@@ -181,14 +181,15 @@ int config_reload(const struct config_request *request, struct config *config,
                   struct config_complaint *complaint)
 {
 	struct config loaded;
+	bool needs_remount;
 	int r;
 
 	r = config_load(request, &loaded, complaint);
 	if (r)
 		return r;
-	config_fini(config);
-	*config = loaded;
-	return 0;
+	needs_remount = config_take_changes(config, &loaded, complaint);
+	config_fini(&loaded);
+	return needs_remount ? CONFIG_NEEDS_REMOUNT : 0;
 }
 
 /* What follows from the rest */

@@ -246,3 +246,54 @@ int config_join_fuse_options(struct config *config)
 	config->fuse_options = joined;
 	return 0;
 }
+
+/* Changing */
+
+static bool is_same(struct config *left, struct config *right, const struct config_option *option)
+{
+	const char *text = option_is_text(option) ? *text_of(left, option) : NULL;
+	const char *other = option_is_text(option) ? *text_of(right, option) : NULL;
+
+	if (option_is_number(option))
+		return *number_of(left, option) == *number_of(right, option);
+	if (option_is_flag(option))
+		return *flag_of(left, option) == *flag_of(right, option);
+	return text && other ? strcmp(text, other) == 0 : text == other;
+}
+
+static void take(struct config *config, struct config *from, const struct config_option *option)
+{
+	char *text;
+
+	if (option_is_number(option)) {
+		*number_of(config, option) = *number_of(from, option);
+	} else if (option_is_flag(option)) {
+		*flag_of(config, option) = *flag_of(from, option);
+	} else if (option_is_text(option)) {
+		text = *text_of(config, option);
+		*text_of(config, option) = *text_of(from, option);
+		*text_of(from, option) = text;
+	}
+}
+
+bool config_take_changes(struct config *config, struct config *from,
+                         struct config_complaint *complaint)
+{
+	size_t length = 0;
+
+	for (size_t i = 0; i < config_option_count; i++) {
+		const struct config_option *option = &config_options[i];
+
+		if (!option->argument || is_same(config, from, option))
+			continue;
+		if (option->is_live) {
+			take(config, from, option);
+		} else if (length < sizeof(complaint->text)) {
+			length += (size_t)snprintf(complaint->text + length,
+			                           sizeof(complaint->text) - length, "%s%s",
+			                           length ? ", " : "", option->name);
+		}
+	}
+	complaint->option = NULL;
+	return length;
+}

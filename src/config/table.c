@@ -10,10 +10,15 @@
 #include "kapturefs/config/options.h"
 #include "kapturefs/config/table.h"
 
-/* The ends of rows: a number's default and range; a default that is shown as text; neither. */
-#define RANGE(initial, least, most) initial, least, most, NULL
-#define SHOWN(text)                 0, 0, 0, text
-#define UNSET                       0, 0, 0, NULL
+/*
+ * The ends of rows: a number's default and range; a default that is shown as text; neither. LIVE
+ * ones may change in a running mount.
+ */
+#define RANGE(initial, least, most)      initial, least, most, NULL, false
+#define LIVE_RANGE(initial, least, most) initial, least, most, NULL, true
+#define SHOWN(text)                      0, 0, 0, text, false
+#define UNSET                            0, 0, 0, NULL, false
+#define LIVE_UNSET                       0, 0, 0, NULL, true
 #define IGNORED(name)                                                                              \
 	{                                                                                          \
 		name, OPTION_IGNORED, 0, NULL, NULL, UNSET                                         \
@@ -25,7 +30,7 @@
 
 const struct config_option config_options[] = {
 	{ "token_file", OPTION_PATH, AT(token_file), "PATH",
-	  "file with the API token, readable by its owner only", UNSET },
+	  "file with the API token, readable by its owner only", LIVE_UNSET },
 	{ "header_file", OPTION_PATH, AT(header_file), "PATH",
 	  "extra request headers, one a line, same permission rule", UNSET },
 	{ "body_file", OPTION_PATH, AT(body_file), "PATH",
@@ -43,38 +48,39 @@ const struct config_option config_options[] = {
 	{ "memory", OPTION_SIZE, AT(memory), "SIZE", "customers kept parsed in memory",
 	  RANGE(64 * MEGABYTE, 0, 1024 * GIGABYTE) },
 	{ "ttl", OPTION_NUMBER, AT(ttl), "SECONDS", "how long an answer counts as fresh",
-	  RANGE(300, 0, SECONDS_MAX) },
+	  LIVE_RANGE(300, 0, SECONDS_MAX) },
 	{ "negative_ttl", OPTION_NUMBER, AT(negative_ttl), "SECONDS",
-	  "how long \"does not exist\" counts", RANGE(60, 0, SECONDS_MAX) },
+	  "how long \"does not exist\" counts", LIVE_RANGE(60, 0, SECONDS_MAX) },
 	{ "max_stale", OPTION_NUMBER, AT(max_stale), "SECONDS",
 	  "how long past its ttl an answer may stand in for a new one",
-	  RANGE(86400, 0, SECONDS_MAX) },
+	  LIVE_RANGE(86400, 0, SECONDS_MAX) },
 	{ "timeout", OPTION_NUMBER, AT(timeout), "SECONDS",
-	  "the most that one lookup may wait, retries included", RANGE(30, 1, SECONDS_MAX) },
+	  "the most that one lookup may wait, retries included", LIVE_RANGE(30, 1, SECONDS_MAX) },
 	{ "patience", OPTION_NUMBER, AT(patience), "SECONDS",
 	  "the most that a lookup waits when an old answer can be served",
-	  RANGE(2, 0, SECONDS_MAX) },
+	  LIVE_RANGE(2, 0, SECONDS_MAX) },
 	{ "connect_timeout", OPTION_NUMBER, AT(connect_timeout), "SECONDS",
 	  "the most that connecting may take", RANGE(5, 1, SECONDS_MAX) },
 	{ "retries", OPTION_NUMBER, AT(retries), "N",
-	  "tries after one that failed in a way that may pass", RANGE(3, 0, 10) },
+	  "tries after one that failed in a way that may pass", LIVE_RANGE(3, 0, 10) },
 	{ "max_connections", OPTION_NUMBER, AT(max_connections), "N", "concurrent API requests",
 	  RANGE(8, 1, 256) },
 	{ "rate", OPTION_RATE, AT(rate), "N/s", "API requests a second, whatever their cause",
-	  RANGE(10000, 1, 10000000) },
+	  LIVE_RANGE(10000, 1, 10000000) },
 	{ "burst", OPTION_NUMBER, AT(burst), "N",
-	  "API requests that may go out at once after a quiet time", RANGE(20, 1, 100000) },
+	  "API requests that may go out at once after a quiet time", LIVE_RANGE(20, 1, 100000) },
 	{ "account_id", OPTION_NUMBER, AT(account_id), "N",
 	  "the tenant's account number (cmId); 0 is unknown", RANGE(0, 0, INT64_MAX) },
 	{ "proxy", OPTION_TEXT, AT(proxy), "URL", "an HTTP proxy; the environment's is ignored",
 	  SHOWN("none") },
 	{ "cafile", OPTION_PATH, AT(cafile), "PATH", "certificate authorities", SHOWN("system") },
 	{ "offline", OPTION_FLAG, AT(offline), "",
-	  "never ask the API; serve what is cached, however old", UNSET },
+	  "never ask the API; serve what is cached, however old", LIVE_UNSET },
 	{ "xattr", OPTION_FLAG, AT(xattr), "", "show extended attributes (user.kapture.*)", UNSET },
-	{ "uid", OPTION_NUMBER, AT(uid), "N", "owner shown", 0, 0, UINT32_MAX - 1,
-	  "mounting user" },
-	{ "gid", OPTION_NUMBER, AT(gid), "N", "group shown", 0, 0, UINT32_MAX - 1, "its group" },
+	{ "uid", OPTION_NUMBER, AT(uid), "N", "owner shown", 0, 0, UINT32_MAX - 1, "mounting user",
+	  false },
+	{ "gid", OPTION_NUMBER, AT(gid), "N", "group shown", 0, 0, UINT32_MAX - 1, "its group",
+	  false },
 	{ "umask", OPTION_OCTAL, AT(umask), "MODE", "permissions taken away",
 	  RANGE(0277, 0, 0777) },
 	{ "busy_poll", OPTION_NUMBER, AT(busy_poll), "MICROSECONDS",
@@ -87,6 +93,8 @@ const struct config_option config_options[] = {
 
 	{ "token", OPTION_REFUSED, 0, NULL,
 	  "put the token into a file that only you can read and give token_file=PATH", UNSET },
+	/* Always on where the mount is ours to make; what another has made must say so. */
+	{ "default_permissions", OPTION_FLAG, AT(default_permissions), NULL, NULL, UNSET },
 	IGNORED("rw"),
 	IGNORED("ro"),
 	IGNORED("defaults"),
@@ -105,7 +113,6 @@ const struct config_option config_options[] = {
 	IGNORED("noexec"),
 	IGNORED("noatime"),
 	IGNORED("relatime"),
-	IGNORED("default_permissions"),
 };
 
 const size_t config_option_count = array_length(config_options);

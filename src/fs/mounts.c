@@ -1,11 +1,17 @@
 /* SPDX-License-Identifier: MIT */
 
+#include <errno.h>
+#include <fcntl.h>
+#include <linux/openat2.h>
 #include <spawn.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/mount.h>
+#include <sys/stat.h>
+#include <sys/syscall.h>
 #include <sys/wait.h>
+#include <unistd.h>
 
 #include "kapturefs/fs/mounts.h"
 
@@ -102,4 +108,47 @@ void mounts_detach(const char *path)
 {
 	if (umount2(path, MNT_DETACH | UMOUNT_NOFOLLOW) < 0)
 		run_fusermount(path);
+}
+
+static void close_descriptor(const int *descriptor)
+{
+	if (*descriptor >= 0)
+		close(*descriptor);
+}
+
+/* Whoever may rename on the way to the mount point must not choose what it is. */
+static int open_mountpoint(const char *path)
+{
+	struct open_how how = {
+		.flags = O_PATH | O_DIRECTORY | O_CLOEXEC,
+		.resolve = RESOLVE_NO_SYMLINKS,
+	};
+	long descriptor = syscall(SYS_openat2, AT_FDCWD, path, &how, sizeof(how));
+
+	return descriptor < 0 ? -errno : (int)descriptor;
+}
+
+int mounts_attach(const struct mounts_wish *wish, int *ret)
+{
+	const unsigned long flags = MS_RDONLY | MS_NOSUID | MS_NODEV | MS_NOEXEC;
+	cleanup(close_descriptor) int mountpoint = open_mountpoint(wish->mountpoint);
+	cleanup(close_descriptor) int connection = -1;
+	char place[sizeof("/proc/self/fd/") + 3 * sizeof(int)];
+	char options[160];
+
+	if (mountpoint < 0)
+		return mountpoint;
+	connection = open("/dev/fuse", O_RDWR | O_CLOEXEC);
+	if (connection < 0)
+		return -errno;
+
+	snprintf(place, sizeof(place), "/proc/self/fd/%d", mountpoint);
+	snprintf(options, sizeof(options),
+	         "fd=%d,rootmode=%o,user_id=%u,group_id=%u,default_permissions%s", connection,
+	         S_IFDIR, wish->uid, wish->gid, wish->allow_other ? ",allow_other" : "");
+	if (mount(wish->source, place, "fuse.kapturefs", flags, options) < 0)
+		return -errno;
+	*ret = connection;
+	connection = -1;
+	return 0;
 }

@@ -28,6 +28,8 @@ struct session {
 	uv_poll_t poll;
 	struct notifier *notifier;
 	uint64_t busy_poll_ns;
+	int handed; /* the connection, until libfuse has it; else -1 */
+	struct unmounter *unmounter;
 	char *mountpoint;
 	struct mounts_entry mounted;
 	session_ended_fn *ended;
@@ -140,23 +142,40 @@ static int create_fuse_session(struct session *session, const struct session_set
 	return session->fuse ? 0 : -EINVAL;
 }
 
+/* A connection of somebody else's making is none that libfuse would take away. */
+static int mount_by_libfuse(struct session *session, const char *mountpoint)
+{
+	char place[sizeof("/dev/fd/") + 3 * sizeof(int)];
+
+	if (session->handed >= 0) {
+		snprintf(place, sizeof(place), "/dev/fd/%d", session->handed);
+		if (fuse_session_mount(session->fuse, place))
+			return -EIO;
+		session->handed = -1;
+		return 0;
+	}
+	if (fuse_session_mount(session->fuse, mountpoint))
+		return -EIO;
+	session->mounted = mounts_find(mountpoint);
+	return 0;
+}
+
 static int mount_fuse_session(struct session *session, const char *mountpoint)
 {
-	int flags;
+	int descriptor;
 	int r;
 
 	session->mountpoint = strdup(mountpoint);
 	if (!session->mountpoint)
 		return -ENOMEM;
-	if (fuse_session_mount(session->fuse, mountpoint))
-		return -EIO;
-
-	session->mounted = mounts_find(mountpoint);
-	r = channel_attach(session->fuse);
+	r = mount_by_libfuse(session, mountpoint);
+	if (!r)
+		r = channel_attach(session->fuse);
 	if (r)
 		return r;
-	flags = fcntl(fuse_session_fd(session->fuse), F_GETFL);
-	if (fcntl(fuse_session_fd(session->fuse), F_SETFL, flags | O_NONBLOCK) < 0)
+	descriptor = fuse_session_fd(session->fuse);
+	if (fcntl(descriptor, F_SETFL, fcntl(descriptor, F_GETFL) | O_NONBLOCK) < 0 ||
+	    fcntl(descriptor, F_SETFD, FD_CLOEXEC) < 0)
 		return -errno;
 	return 0;
 }
@@ -185,6 +204,8 @@ static void unmount(struct session *session)
 {
 	struct mounts_entry entry;
 
+	if (session->unmounter)
+		unmounter_unmount(session->unmounter);
 	fuse_session_unmount(session->fuse);
 	if (!session->mounted.type[0])
 		return;
@@ -199,6 +220,8 @@ static void session_free(struct session *session)
 		unmount(session);
 		fuse_session_destroy(session->fuse);
 	}
+	if (session->handed >= 0)
+		close(session->handed);
 	free(session->mountpoint);
 	free(session->buffer.mem);
 	free(session);
@@ -212,9 +235,14 @@ int session_open(uv_loop_t *loop, struct filesystem *filesystem, struct notifier
 	int r;
 
 	session = calloc(1, sizeof(*session));
-	if (!session)
+	if (!session) {
+		if (settings->descriptor >= 0)
+			close(settings->descriptor);
 		return -ENOMEM;
+	}
 
+	session->handed = settings->descriptor;
+	session->unmounter = settings->unmounter;
 	session->channel.userdata = filesystem;
 	session->notifier = notifier;
 	session->busy_poll_ns = busy_poll_ns(settings);

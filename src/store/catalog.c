@@ -285,6 +285,18 @@ void catalog_add_metrics(struct catalog *catalog, struct metrics *metrics)
 		                    table[i].labels, table[i].help);
 }
 
+void catalog_change(struct catalog *catalog, const struct catalog_settings *settings)
+{
+	catalog->settings.ttl_ms = settings->ttl_ms;
+	catalog->settings.negative_ttl_ms = settings->negative_ttl_ms;
+	catalog->settings.max_stale_ms = settings->max_stale_ms;
+	catalog->settings.timeout_ms = settings->timeout_ms;
+	catalog->settings.patience_ms = settings->patience_ms;
+	catalog->settings.offline = settings->offline;
+	catalog->timeout.duration_ms = settings->timeout_ms;
+	catalog->patience.duration_ms = settings->patience_ms;
+}
+
 int catalog_new(uv_loop_t *loop, struct cache *cache, struct source *source,
                 const struct catalog_settings *settings, struct catalog **ret)
 {

@@ -78,7 +78,7 @@ static void deadlines_passed(uv_timer_t *timer)
 
 void ticket_link(struct catalog_ticket *ticket, struct fetch *fetch, struct deadlines *deadlines)
 {
-	bool was_empty = list_is_empty(&deadlines->tickets);
+	struct list *place = &deadlines->tickets;
 
 	ticket->catalog->ticket_count++;
 	list_init(&ticket->of_fetch);
@@ -87,8 +87,13 @@ void ticket_link(struct catalog_ticket *ticket, struct fetch *fetch, struct dead
 		list_insert_before(&fetch->tickets, &ticket->of_fetch);
 
 	ticket->due_ms = uv_now(deadlines->timer.loop) + deadlines->duration_ms;
-	list_insert_before(&deadlines->tickets, &ticket->of_deadlines);
-	if (was_empty)
+	/* Those who came before the duration changed may be due later. */
+	while (place->previous != &deadlines->tickets &&
+	       container_of(place->previous, struct catalog_ticket, of_deadlines)->due_ms >
+	               ticket->due_ms)
+		place = place->previous;
+	list_insert_before(place, &ticket->of_deadlines);
+	if (first_ticket(deadlines) == ticket)
 		deadlines_arm(deadlines);
 }
 

@@ -68,6 +68,15 @@ int kapture_set_token(struct kapture *kapture, const char *token)
 	return 0;
 }
 
+void kapture_change(struct kapture *kapture, const struct kapture_settings *settings)
+{
+	kapture->timeout_ms = settings->timeout_ms;
+	kapture->retries = settings->retries;
+	limiter_change(&kapture->gate.limiter, settings->rate, settings->burst,
+	               uv_now(kapture->loop));
+	kapture_take_turns_in(kapture, 0);
+}
+
 void kapture_open_door(struct kapture *kapture)
 {
 	gate_open_door(&kapture->gate);

@@ -52,6 +52,15 @@ static void settle(struct limiter *limiter, uint64_t now_ms)
 	grow(limiter, now_ms);
 }
 
+void limiter_change(struct limiter *limiter, uint64_t rate, uint64_t burst, uint64_t now_ms)
+{
+	settle(limiter, now_ms);
+	limiter->rate = rate;
+	limiter->size = burst * REQUEST;
+	if (limiter->level > limiter->size)
+		limiter->level = limiter->size;
+}
+
 uint64_t limiter_budget(struct limiter *limiter, uint64_t now_ms)
 {
 	settle(limiter, now_ms);

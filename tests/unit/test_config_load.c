@@ -213,6 +213,30 @@ static void test_reloading_takes_up_what_changed(void **state)
 	config_request_fini(&what);
 }
 
+static void test_reloading_names_what_needs_a_remount_and_takes_the_rest(void **state)
+{
+	struct config_request what = request("acme", NULL);
+	struct config_complaint complaint;
+	struct config config;
+
+	scratch_write(*state, "kapturefs/config", 0600, "ttl = 1\ncache = /a\n");
+	assert_int_equal(config_load(&what, &config, &complaint), 0);
+	scratch_write(*state, "kapturefs/config", 0600,
+	              "ttl = 2\nrate = 3/s\nburst = 4\noffline = yes\ncache = /b\numask = 0\n"
+	              "allow_other = yes\n");
+	assert_int_equal(config_reload(&what, &config, &complaint), CONFIG_NEEDS_REMOUNT);
+	assert_string_equal(complaint.text, "cache, umask, allow_other");
+	assert_int_equal(config.ttl, 2);
+	assert_int_equal(config.rate, 3000);
+	assert_int_equal(config.burst, 4);
+	assert_true(config.offline);
+	assert_string_equal(config.cache, "/a");
+	assert_int_equal(config.umask, 0277);
+	assert_false(config.allow_other);
+	config_fini(&config);
+	config_request_fini(&what);
+}
+
 static void test_reloading_what_is_wrong_keeps_the_old_and_says_why(void **state)
 {
 	struct config_request what = request("acme", NULL);
@@ -282,6 +306,7 @@ int main(void)
 		TEST(test_a_mistake_in_the_file_is_told_with_its_place),
 		TEST(test_a_mistake_on_the_command_line_is_told_before_any_of_the_file),
 		TEST(test_reloading_takes_up_what_changed),
+		TEST(test_reloading_names_what_needs_a_remount_and_takes_the_rest),
 		TEST(test_reloading_what_is_wrong_keeps_the_old_and_says_why),
 		TEST(test_relative_paths_mean_the_same_after_a_change_of_directory),
 		TEST(test_the_cache_is_named_after_the_host),

@@ -9,6 +9,13 @@ enum {
 };
 
 int command_mount(int argc, char **argv);
+int command_attach(int argc, char **argv);
 int command_sandbox(int argc, char **argv);
 int command_demo(int argc, char **argv);
 int command_check_config(int argc, char **argv); /* `--check-config` */
+
+/** The name by which mount(8) calls us for the type kapturefs. */
+#define MOUNT_HELPER_NAME "mount.kapturefs"
+
+/** `mount.kapturefs SOURCE MOUNTPOINT [-sfnv] [-o OPTIONS] [-t TYPE]`, see mount(8). */
+int command_mount_helper(int argc, char **argv);

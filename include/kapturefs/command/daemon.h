@@ -10,14 +10,15 @@ struct daemon {
 };
 
 /**
- * Fork. The child returns 0 with *@ret and goes on in a session of its own; the parent waits for
- * daemon_report() and ends with the status reported, or 1 if the child died without. Returns a
- * negative errno when there was no fork. No thread may run yet.
+ * Fork. The child returns 0 with *@ret; the parent waits for daemon_report() and ends with the
+ * status reported, or 1 if the child died without. Returns a negative errno when there was no
+ * fork. No thread may run yet.
  */
 int daemon_fork(struct daemon *ret) must_check;
 
 /**
- * Report @status to the parent. With 0 the daemon also lets go of the terminal and of the working
- * directory. Later calls, and calls in a process that was not forked, do nothing.
+ * Report @status to the parent. With 0 the daemon also lets go of the terminal, of the working
+ * directory and of its session. Later calls, and calls in a process that was not forked, do
+ * nothing.
  */
 void daemon_report(struct daemon *daemon, int status);

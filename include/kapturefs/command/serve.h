@@ -5,10 +5,12 @@
 #include <stdbool.h>
 
 #include "kapturefs/config/config.h"
+#include "kapturefs/config/load.h"
 #include "kapturefs/config/secrets.h"
 
 struct serve_settings {
-	const struct config *config; /* complete */
+	struct config *config;                /* complete; changes when it is read again */
+	const struct config_request *request; /* where it came from, to read it again, or NULL */
 	const struct config_secrets *secrets;
 	const char *mountpoint;        /* absolute */
 	bool foreground;               /* else return to the shell when the mount is usable */

@@ -32,5 +32,8 @@ void token_watch_fini(struct token_watch *watch);
  */
 void token_watch_look(struct token_watch *watch);
 
-/** Take the token in the file, changed or not; otherwise as token_watch_look(). */
-void token_watch_reload(struct token_watch *watch);
+/**
+ * Take the token in the file that the configuration names now, changed or not; otherwise as
+ * token_watch_look(). Returns 0 or -ENOMEM.
+ */
+int token_watch_reload(struct token_watch *watch) must_check;

@@ -61,6 +61,7 @@ struct config {
 	bool allow_other;
 	bool allow_root;
 	bool auto_unmount;
+	bool default_permissions; /* said to whoever has made a mount that is handed over */
 };
 
 /** The defaults for whoever runs this, by the table of options. */

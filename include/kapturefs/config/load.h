@@ -37,9 +37,14 @@ int config_request_add_options(struct config_request *request, const char *optio
 int config_load(const struct config_request *request, struct config *ret,
                 struct config_complaint *complaint) must_check;
 
+enum config_load_outcome {
+	CONFIG_NEEDS_REMOUNT = 1,
+};
+
 /**
- * Load again into @config, which was loaded before. Returns as config_load(); on failure
- * @config is as before.
+ * Load again, and take into @config, which was loaded before, what may change in a running
+ * mount. Returns as config_load(), with @config as before on failure; CONFIG_NEEDS_REMOUNT,
+ * the rest having been taken, when other options have changed, too: *@complaint names them.
  */
 int config_reload(const struct config_request *request, struct config *config,
                   struct config_complaint *complaint) must_check;

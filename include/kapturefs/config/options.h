@@ -2,6 +2,7 @@
 /* SPDX-License-Identifier: MIT */
 /* The mount's options, by one table: their names, defaults, ranges and meanings. */
 
+#include <stdbool.h>
 #include <stdio.h>
 
 #include "kapturefs/base/base.h"
@@ -22,6 +23,13 @@ int config_set_option(struct config *config, const char *name, const char *value
  */
 int config_set_options(struct config *config, const char *options, const char *directory,
                        struct config_complaint *complaint) must_check;
+
+/**
+ * Take from @from the options that may change in a running mount. Tells whether others differ,
+ * too, and names them in *@complaint, "a, b".
+ */
+bool config_take_changes(struct config *config, struct config *from,
+                         struct config_complaint *complaint);
 
 /** Join the options for libfuse that are set into config->fuse_options. Returns 0, -ENOMEM. */
 int config_join_fuse_options(struct config *config) must_check;

@@ -33,6 +33,7 @@ struct config_option {
 	uint64_t minimum;
 	uint64_t maximum;
 	const char *initial_text; /* for --help, where it is not the number above */
+	bool is_live;             /* may change in a running mount */
 };
 
 extern const struct config_option config_options[];

@@ -1,8 +1,9 @@
 #pragma once
 /* SPDX-License-Identifier: MIT */
-/* What the kernel's mount table says, without touching what is mounted. */
+/* The kernel's mount table: what it says, without touching what is mounted; coming and going. */
 
 #include <stdbool.h>
+#include <sys/types.h>
 
 #include "kapturefs/base/base.h"
 
@@ -22,3 +23,19 @@ bool mounts_equal(const struct mounts_entry *left, const struct mounts_entry *ri
 
 /** Take away what is mounted on @path even if it is busy or dead, by umount(2) or fusermount3. */
 void mounts_detach(const char *path);
+
+/** A mount to be made by whoever has the capability CAP_SYS_ADMIN. */
+struct mounts_wish {
+	const char *mountpoint; /* absolute, without a symbolic link in it */
+	const char *source;     /* what the table shows as the device */
+	uid_t uid;              /* the only user who is let in ... */
+	gid_t gid;
+	bool allow_other; /* ... unless all are, as far as owner and mode shown allow */
+};
+
+/**
+ * Mount, read-only, without a daemon yet: whoever enters waits for one. Returns 0 with the
+ * connection's descriptor in *@ret, whose closing ends the connection but leaves the mount;
+ * -ELOOP if there is a symbolic link on the way; another negative errno.
+ */
+int mounts_attach(const struct mounts_wish *wish, int *ret) must_check;

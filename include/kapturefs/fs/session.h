@@ -9,6 +9,7 @@
 #include "kapturefs/base/metrics.h"
 #include "kapturefs/fs/filesystem.h"
 #include "kapturefs/fs/notifier.h"
+#include "kapturefs/fs/unmounter.h"
 
 struct session;
 
@@ -17,6 +18,9 @@ struct session_settings {
 	const char *source;     /* what the mount table shows as the device */
 	const char *options;    /* further mount options for libfuse, `a,b=c`, or NULL */
 	uint32_t busy_poll_us;  /* how long to look for a next request before sleeping */
+	int descriptor;         /* the connection of a mount that is there already, or -1 */
+	struct unmounter
+	        *unmounter; /* who takes such a mount away, or NULL; outlives the session */
 };
 
 /**
@@ -27,8 +31,8 @@ typedef void session_ended_fn(void *userdata);
 
 /**
  * Mount, read-only, and serve @filesystem from @loop until session_close(); @notifier runs as
- * long. Returns 0, -EINVAL for options that libfuse does not know, -EIO when mounting failed
- * (libfuse has said why on standard error), -ENOMEM.
+ * long. The descriptor is taken over in any case. Returns 0, -EINVAL for options that libfuse
+ * does not know, -EIO when mounting failed (libfuse has said why on standard error), -ENOMEM.
  */
 int session_open(uv_loop_t *loop, struct filesystem *filesystem, struct notifier *notifier,
                  const struct session_settings *settings, session_ended_fn *ended, void *userdata,

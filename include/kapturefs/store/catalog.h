@@ -91,6 +91,12 @@ define_cleanup(struct catalog *, catalog_free);
 
 void catalog_listen(struct catalog *catalog, struct catalog_listener listener);
 
+/**
+ * Go on with the settings' times and offline; the rest of them is not looked at. Who waits
+ * already waits as long as before.
+ */
+void catalog_change(struct catalog *catalog, const struct catalog_settings *settings);
+
 /** Now, in Unix milliseconds: the time by which answers age. Never goes back. */
 int64_t catalog_now_ms(struct catalog *catalog);
 

@@ -60,6 +60,9 @@ void kapture_set_keeper(struct kapture *kapture, struct kapture_keeper keeper);
  */
 int kapture_set_token(struct kapture *kapture, const char *token) must_check;
 
+/** Go on with the settings' timeout, retries, rate and burst; the rest of them is not looked at. */
+void kapture_change(struct kapture *kapture, const struct kapture_settings *settings);
+
 /** Ask again although the token has been refused. */
 void kapture_open_door(struct kapture *kapture);
 

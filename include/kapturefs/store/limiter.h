@@ -34,6 +34,9 @@ struct limiter {
  */
 void limiter_init(struct limiter *limiter, uint64_t rate, uint64_t burst, uint64_t now_ms);
 
+/** Go on with another rate and burst, as in limiter_init(); what is saved up and owed stays. */
+void limiter_change(struct limiter *limiter, uint64_t rate, uint64_t burst, uint64_t now_ms);
+
 /** How many requests may go out now. */
 uint64_t limiter_budget(struct limiter *limiter, uint64_t now_ms) must_check;
 

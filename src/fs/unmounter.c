@@ -1,0 +1,176 @@
+/* SPDX-License-Identifier: MIT */
+
+#include <errno.h>
+#include <fcntl.h>
+#include <limits.h>
+#include <linux/capability.h>
+#include <signal.h>
+#include <spawn.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/prctl.h>
+#include <sys/socket.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+#include "kapturefs/base/privileges.h"
+#include "kapturefs/fs/unmounter.h"
+
+struct unmounter {
+	int socket;
+	pid_t pid;
+};
+
+/* Sent once, and followed by one byte when it is time. */
+struct order {
+	struct mounts_entry entry;
+	bool is_automatic;
+	char mountpoint[PATH_MAX];
+};
+
+/* Nothing of ours stays open in it: whoever waits for the end of our output waits for us alone. */
+static int describe_files(posix_spawn_file_actions_t *actions, int theirs)
+{
+	int error = posix_spawn_file_actions_adddup2(actions, theirs, STDIN_FILENO);
+
+	for (int file = STDOUT_FILENO; file <= STDERR_FILENO && !error; file++)
+		error = posix_spawn_file_actions_addopen(actions, file, "/dev/null", O_RDWR, 0);
+	return error ? error : posix_spawn_file_actions_addclosefrom_np(actions, STDERR_FILENO + 1);
+}
+
+/* The daemon says when it is over, no terminal and no service manager; not even at the start. */
+static int describe_process(posix_spawnattr_t *attributes)
+{
+	sigset_t all;
+	int error =
+	        posix_spawnattr_setflags(attributes, POSIX_SPAWN_SETSIGMASK | POSIX_SPAWN_SETSID);
+
+	sigfillset(&all);
+	return error ? error : posix_spawnattr_setsigmask(attributes, &all);
+}
+
+static int start_process(struct unmounter *unmounter, int theirs)
+{
+	char name[] = UNMOUNTER_NAME;
+	char *arguments[] = { name, NULL };
+	char *environment[] = { NULL };
+	posix_spawn_file_actions_t actions;
+	posix_spawnattr_t attributes;
+	int error;
+
+	/* Neither can fail in the C library of Linux, nor be half done. */
+	posix_spawn_file_actions_init(&actions);
+	posix_spawnattr_init(&attributes);
+	error = describe_files(&actions, theirs);
+	if (!error)
+		error = describe_process(&attributes);
+	if (!error)
+		error = posix_spawn(&unmounter->pid, "/proc/self/exe", &actions, &attributes,
+		                    arguments, environment);
+	posix_spawnattr_destroy(&attributes);
+	posix_spawn_file_actions_destroy(&actions);
+	return -error;
+}
+
+int unmounter_start(struct unmounter **ret)
+{
+	cleanup(unmounter_freep) struct unmounter *unmounter = calloc(1, sizeof(*unmounter));
+	int ends[2];
+	int r;
+
+	if (!unmounter)
+		return -ENOMEM;
+	unmounter->socket = -1;
+	if (socketpair(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC, 0, ends) < 0)
+		return -errno;
+	unmounter->socket = ends[0];
+	r = start_process(unmounter, ends[1]);
+	close(ends[1]);
+	if (r)
+		return r;
+	*ret = steal(&unmounter);
+	return 0;
+}
+
+/* It ends when its socket does. */
+void unmounter_free(struct unmounter *unmounter)
+{
+	if (!unmounter)
+		return;
+	if (unmounter->socket >= 0)
+		close(unmounter->socket);
+	if (unmounter->pid > 0) {
+		while (waitpid(unmounter->pid, NULL, 0) < 0 && errno == EINTR)
+			;
+	}
+	free(unmounter);
+}
+
+static int send_whole(int socket, const void *bytes, size_t size)
+{
+	ssize_t length;
+
+	do
+		length = send(socket, bytes, size, MSG_NOSIGNAL);
+	while (length < 0 && errno == EINTR);
+	return length < 0 ? -errno : 0;
+}
+
+int unmounter_guard(struct unmounter *unmounter, const char *mountpoint,
+                    const struct mounts_entry *entry, bool is_automatic)
+{
+	struct order order = { .entry = *entry, .is_automatic = is_automatic };
+
+	if (strlen(mountpoint) >= sizeof(order.mountpoint))
+		return -ENAMETOOLONG;
+	strcpy(order.mountpoint, mountpoint);
+	return send_whole(unmounter->socket, &order, sizeof(order));
+}
+
+/* The process answers by ending, which is the end of what can be received. */
+void unmounter_unmount(struct unmounter *unmounter)
+{
+	char byte = 0;
+	ssize_t length;
+
+	if (send_whole(unmounter->socket, &byte, 1))
+		return;
+	do
+		length = recv(unmounter->socket, &byte, 1, 0);
+	while (length > 0 || (length < 0 && errno == EINTR));
+}
+
+/* The process */
+
+static ssize_t receive(void *bytes, size_t size)
+{
+	ssize_t length;
+
+	do
+		length = recv(STDIN_FILENO, bytes, size, 0);
+	while (length < 0 && errno == EINTR);
+	return length;
+}
+
+static void take_away(const struct order *order)
+{
+	struct mounts_entry entry = mounts_find(order->mountpoint);
+
+	if (mounts_equal(&entry, &order->entry))
+		mounts_detach(order->mountpoint);
+}
+
+int unmounter_run(void)
+{
+	struct order order;
+	char byte;
+
+	(void)prctl(PR_SET_NAME, UNMOUNTER_NAME, 0, 0, 0);
+	if (privileges_keep(privileges_bit(CAP_SYS_ADMIN)) || chdir("/") < 0)
+		return EXIT_FAILURE;
+	if (receive(&order, sizeof(order)) != sizeof(order))
+		return EXIT_SUCCESS;
+	if (receive(&byte, 1) == 1 || order.is_automatic)
+		take_away(&order);
+	return EXIT_SUCCESS;
+}

@@ -1,0 +1,227 @@
+# SPDX-License-Identifier: MIT
+"""What the daemon may do once it has mounted: nothing that it does not need."""
+
+import errno
+import os
+import pathlib
+import signal
+import subprocess
+
+import pytest
+
+import harness
+import users
+
+pytestmark = pytest.mark.skipif(os.getuid() != 0, reason='needs root, and plays a user as well')
+
+CAP_SYS_ADMIN = 1 << 21
+NONE = {'CapInh': 0, 'CapPrm': 0, 'CapEff': 0, 'CapBnd': 0, 'CapAmb': 0, 'NoNewPrivs': 1}
+
+
+def threads(pid):
+    return [int(path.name) for path in pathlib.Path(f'/proc/{pid}/task').iterdir()]
+
+
+def children(pid):
+    return [int(word) for task in pathlib.Path(f'/proc/{pid}/task').iterdir()
+            for word in (task / 'children').read_text().split()]
+
+
+def unmounter_of(mount):
+    pid, = children(mount.process.pid)
+    return pid
+
+
+def gone(pid):
+    return lambda: harness.process_state(pid) in (None, 'Z')
+
+
+# Root
+
+def test_root_keeps_no_capability_in_any_thread(mounts, api):
+    mount = mounts(api.url)
+    os.listdir(mount / 'by-id')
+    assert len(threads(mount.process.pid)) > 1
+    for thread in threads(mount.process.pid):
+        assert users.privileges(thread) == {**NONE, 'Uid': {0}}
+
+
+def test_what_root_mounts_is_as_libfuse_would_mount_it(mounts, api):
+    mount = mounts(api.url)
+    device, source, kind, options = harness.mount_entry(mount.path)
+    assert (source, kind) == (api.url, 'fuse.kapturefs')
+    assert {'ro', 'nosuid', 'nodev', 'noexec', 'default_permissions', 'user_id=0',
+            'group_id=0'} <= set(options.split(','))
+    assert 'allow_other' not in options
+
+
+def test_unmounter_can_unmount_and_nothing_else(mounts, api):
+    mount = mounts(api.url)
+    pid = unmounter_of(mount)
+    harness.wait_until(lambda: users.privileges(pid)['NoNewPrivs'] == 1, 'it has given up the rest')
+    harness.wait_until(lambda: users.privileges(pid)['CapPrm'] == CAP_SYS_ADMIN, '... all of it')
+    assert users.privileges(pid) == {
+        'CapInh': 0, 'CapPrm': CAP_SYS_ADMIN, 'CapEff': CAP_SYS_ADMIN, 'CapBnd': CAP_SYS_ADMIN,
+        'CapAmb': 0, 'NoNewPrivs': 1, 'Uid': {0}}
+    process = pathlib.Path(f'/proc/{pid}')
+    assert (process / 'environ').read_bytes() == b''
+    assert (process / 'cmdline').read_bytes() == b'kapturefs-unmounter\0'
+    assert sorted(path.name for path in (process / 'fd').iterdir()) == ['0', '1', '2']
+    assert os.readlink(process / 'cwd') == '/'
+
+
+def test_no_signal_but_the_last_ends_the_unmounter(mounts, api):
+    mount = mounts(api.url)
+    for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP, signal.SIGQUIT):
+        os.kill(unmounter_of(mount), number)
+    mount.process.terminate()
+    assert mount.wait() == 0
+    assert harness.mount_entry(mount.path) is None
+
+
+@pytest.mark.parametrize('number', [signal.SIGTERM, signal.SIGINT])
+def test_ending_leaves_no_mount_although_a_file_is_open(mounts, api, number):
+    api.add_numbers([7])
+    mount = mounts(api.url)
+    pid = unmounter_of(mount)
+    held = os.open(mount / 'by-id/7/name', os.O_RDONLY)
+    mount.process.send_signal(number)
+    assert mount.wait() == 0
+    assert harness.mount_entry(mount.path) is None
+    # To close what has lost its daemon tells of it, and closes.
+    assert harness.errno_of(os.close, held) in (0, errno.ENOTCONN, errno.ECONNABORTED)
+    assert os.listdir(mount.path) == []
+    assert gone(pid)()
+
+
+def test_sudden_death_leaves_an_error_no_empty_directory_and_no_process(mounts, api):
+    mount = mounts(api.url)
+    pid = unmounter_of(mount)
+    mount.expected_status = -signal.SIGKILL
+    mount.process.kill()
+    mount.wait()
+    harness.wait_until(gone(pid), 'the unmounter ends')
+    assert harness.errno_of(os.listdir, mount.path) == errno.ENOTCONN
+    subprocess.run(['umount', mount.path], check=True, timeout=30)
+
+
+def test_auto_unmount_takes_the_mount_of_a_dead_daemon_away(mounts, api):
+    mount = mounts(api.url, auto_unmount=True)
+    mount.expected_status = -signal.SIGKILL
+    mount.process.kill()
+    mount.wait()
+    harness.wait_until(lambda: harness.mount_entry(mount.path) is None, 'the mount goes')
+
+
+def test_a_mount_on_top_is_not_the_unmounters(mounts, api):
+    mount = mounts(api.url)
+    subprocess.run(['mount', '-t', 'tmpfs', 'on-top', mount.path], check=True, timeout=30)
+    mount.process.terminate()
+    assert mount.wait() == 0
+    assert harness.mount_entry(mount.path)[1] == 'on-top'
+    subprocess.run(['umount', mount.path], check=True, timeout=30)
+    assert harness.errno_of(os.listdir, mount.path) == errno.ENOTCONN
+    subprocess.run(['umount', mount.path], check=True, timeout=30)
+
+
+def test_a_mount_point_behind_a_symbolic_link_is_the_place_that_it_names(scratch, api):
+    (scratch / 'link').symlink_to('mnt')
+    token = harness.write_token(scratch)
+    result = harness.command('-o', f'token_file={token},cache=:memory:', api.url, scratch / 'link')
+    assert (result.returncode, result.stderr) == (0, '')
+    assert harness.mount_entry(scratch / 'mnt')[1] == api.url
+    subprocess.run(['umount', scratch / 'mnt'], check=True, timeout=30)
+
+
+# Users
+
+@pytest.fixture
+def user_mount(api):
+    """A mount in the foreground that an ordinary user has made by fusermount3."""
+    api.add_numbers([7])
+    with users.fuse_for_all(), users.home() as home:
+        process = subprocess.Popen(
+            users.as_user(home / 'kapturefs', '-f', '-o',
+                          f'token_file={home}/token,cache={home}/cache.db', api.url, home / 'mnt'),
+            stdin=subprocess.DEVNULL, stderr=subprocess.PIPE, text=True, cwd='/',
+            env={'HOME': str(home), 'PATH': os.environ['PATH']})
+        process.log = harness.Lines(process.stderr)
+        process.path = home / 'mnt'
+        try:
+            assert process.log.wait_for('session: mounted'), process.log.text()
+            yield process
+            assert process.wait(harness.END_SECONDS) == 0
+            process.log.join(harness.END_SECONDS)
+            assert harness.suspicious_lines(process.log.text(), [harness.TOKEN]) == []
+            assert harness.mount_entry(process.path) is None
+        finally:
+            process.kill()
+            process.wait()
+
+
+def test_a_user_mounts_and_reads_and_nobody_else_does(user_mount):
+    result = users.run('cat', user_mount.path / 'by-id/7/name')
+    assert (result.stdout, result.stderr) == ('Customer 7\n', '')
+    assert harness.errno_of(os.listdir, user_mount.path) == errno.EACCES
+    result = users.run('fusermount3', '-u', user_mount.path)
+    assert (result.returncode, result.stderr) == (0, '')
+
+
+def test_a_users_daemon_has_no_capability_and_its_mount_goes_with_it(user_mount):
+    held = users.privileges(user_mount.pid)
+    assert (held['CapPrm'], held['CapEff'], held['CapAmb'], held['Uid']) == (0, 0, 0, {users.UID})
+    # fusermount3 is set-user-ID: with no new privileges the mount would stay, dead.
+    assert held['NoNewPrivs'] == 0
+    user_mount.terminate()
+    assert user_mount.wait(harness.END_SECONDS) == 0
+    assert harness.mount_entry(user_mount.path) is None
+
+
+# Somebody else mounts
+
+@pytest.mark.parametrize('options, uid', [('drop_privileges', 0),
+                                          ('setuid=nobody,drop_privileges', users.UID)])
+def test_mount_fuse3_mounts_for_a_daemon_without_privileges(api, options, uid):
+    """As from fstab. mount(8) looks in the system's folders only, so the program is put there."""
+    api.add_numbers([7])
+    with users.home() as home:
+        os.chown(home / 'token', uid, uid)
+        script = ('mount --bind "$1" /usr/local/bin && mount -t fuse.kapturefs "$2" "$1/mnt" '
+                  '-o "$3" && pid=$(pgrep -nf "^kapturefs $2 ") && '
+                  'grep -E "^(Cap|NoNewPrivs|Uid)" /proc/$pid/status && '
+                  'cat "$1/mnt/by-id/7/name"; umount "$1/mnt"')
+        result = subprocess.run(
+            ['unshare', '--mount', 'sh', '-c', script, 'sh', str(home), api.url,
+             f'{options},ro,allow_other,default_permissions,umask=0222,token_file={home}/token,cache=:memory:'],
+            capture_output=True, text=True, timeout=30, check=False, stdin=subprocess.DEVNULL)
+        assert (result.returncode, result.stderr) == (0, '')
+        *status, value = result.stdout.splitlines()
+        assert value == 'Customer 7'
+        words = dict(line.split(':', 1) for line in status)
+        # What the bounding set would let through, no new privileges keeps out.
+        assert {int(words[name], 16) for name in words
+                if name.startswith('Cap') and name != 'CapBnd'} == {0}
+        assert words['NoNewPrivs'].strip() == '1'
+        assert set(words['Uid'].split()) == {str(uid)}
+
+
+def test_all_are_let_in_only_where_the_kernel_looks_at_owner_and_mode(api):
+    """mount.fuse3 asks the kernel for what it is told to, and for nothing else."""
+    with users.home() as home:
+        script = ('mount --bind "$1" /usr/local/bin && mount -t fuse.kapturefs "$2" "$1/mnt" '
+                  '-o "$3"')
+        result = subprocess.run(
+            ['unshare', '--mount', 'sh', '-c', script, 'sh', str(home), api.url,
+             f'setuid=nobody,drop_privileges,allow_other,token_file={home}/token,cache=:memory:'],
+            capture_output=True, text=True, timeout=30, check=False, stdin=subprocess.DEVNULL)
+        assert result.returncode != 0
+        assert 'allow_other without default_permissions' in result.stderr
+
+
+def test_a_descriptor_that_is_no_connection_is_refused(scratch):
+    token = harness.write_token(scratch)
+    for number in ('0', '99'):
+        result = harness.command('-o', f'token_file={token}', 'acme', f'/dev/fd/{number}')
+        assert result.returncode == 2
+        assert result.stderr.startswith(f'kapturefs: /dev/fd/{number}: ')
+        assert len(result.stderr.splitlines()) == 1
