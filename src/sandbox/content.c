@@ -64,10 +64,9 @@ static const char closing[] = "},\"status\": \"success\"}";
  */
 static int open_customer(struct buffer *body)
 {
-	const size_t end = strlen("}") + strlen(closing);
+	const size_t end = strlen(closing);
 
-	if (body->length > end &&
-	    strcmp(body->data + body->length - strlen(closing), closing) == 0) {
+	if (body->length > end && strcmp(body->data + body->length - end, closing) == 0) {
 		body->length -= end;
 	} else {
 		int r;
@@ -80,13 +79,6 @@ static int open_customer(struct buffer *body)
 			return r;
 	}
 	return buffer_append_text(body, ",\"fault\":");
-}
-
-static int close_customer(struct buffer *body)
-{
-	int r = buffer_append_text(body, "}");
-
-	return r ? r : buffer_append_text(body, closing);
 }
 
 /* @count times; in one go once there is some of it. */
@@ -142,7 +134,7 @@ static int add_member(enum content content, uint32_t size, struct buffer *body)
 	r = open_customer(body);
 	if (!r)
 		r = add_value(content, size, body);
-	return r ? r : close_customer(body);
+	return r ? r : buffer_append_text(body, closing);
 }
 
 /* Whatever stands under Customer Details becomes the only element of an array. */

@@ -26,6 +26,7 @@ enum {
 	HEAD_SIZE_MAX = 1 << 28,
 	PADDING_SIZE = 1000,
 	CHUNK_SIZE = 16384,
+	ENDLESS_SIZE = 1 << 16,
 	NS_A_MILLISECOND = 1000000,
 	UNSENT_WAIT_MS = 1000,
 };
@@ -233,6 +234,18 @@ static int write_chunks(const struct buffer *body, struct buffer *wire)
 	return r;
 }
 
+/* Many times, for fewer and larger pieces. Nothing, for ever, would be an end. */
+static int write_endless(const struct buffer *body, struct buffer *wire)
+{
+	size_t begin = wire->length;
+	int r = 0;
+
+	while (!r && wire->length - begin < ENDLESS_SIZE)
+		r = body->length ? write_chunks(body, wire)
+		                 : buffer_append_text(wire, "1\r\n \r\n");
+	return r;
+}
+
 static int write_body(const struct answer *answer, struct buffer *wire)
 {
 	int r;
@@ -245,14 +258,12 @@ static int write_body(const struct answer *answer, struct buffer *wire)
 		r = write_chunks(&answer->body, wire);
 		return r ? r : buffer_append_text(wire, "0\r\n\r\n");
 	case FRAMING_ENDLESS:
-		break;
+		return write_endless(&answer->body, wire);
 	case FRAMING_WRONG_CHUNK:
 		r = buffer_append_text(wire, "fffffffffffffffff\r\n");
 		return r ? r : buffer_append(wire, answer->body.data, answer->body.length);
 	}
-	/* Nothing, for ever, would be an end. */
-	return answer->body.length ? write_chunks(&answer->body, wire)
-	                           : buffer_append_text(wire, "1\r\n \r\n");
+	return 0;
 }
 
 /* How many of the @length bytes, @head of them the head's, still go out. */

@@ -169,11 +169,23 @@ static bool has_old_answer(struct catalog *catalog, const struct key *key)
 	                    catalog->settings.max_stale_ms) != FRESHNESS_DEAD;
 }
 
+/* Whether the fetch for @key, if there is one, has tried everybody's patience already. */
+static bool is_long_under_way(struct catalog *catalog, const struct key *key)
+{
+	const struct catalog_settings *settings = &catalog->settings;
+	const struct fetch *fetch = find_fetch(catalog, key);
+
+	return fetch && uv_now(catalog->loop) + settings->timeout_ms >=
+	                        fetch->deadline_ms + settings->patience_ms;
+}
+
 static struct deadlines *deadlines_for(struct catalog *catalog, const struct key *key)
 {
 	if (!has_old_answer(catalog, key))
 		return &catalog->timeout;
-	if (catalog->source->operations->state(catalog->source) == SOURCE_BUSY)
+	/* A path has many names, each of them looked up, and is one wait to its user. */
+	if (catalog->source->operations->state(catalog->source) == SOURCE_BUSY ||
+	    is_long_under_way(catalog, key))
 		return &catalog->none;
 	return &catalog->patience;
 }

@@ -18,14 +18,7 @@ WATCHDOG_SECONDS = 120
 
 
 def pytest_sessionstart(session):
-    try:
-        with open('/dev/fuse', 'rb'):
-            pass
-    except OSError as error:
-        text = f'/dev/fuse cannot be used ({error.strerror}); mend: modprobe fuse'
-        if os.environ.get('MOUNT_TESTS') == 'auto':
-            pytest.exit(text, returncode=77)
-        pytest.exit(text, returncode=1)
+    harness.require_fuse()
 
 
 class Mounts:

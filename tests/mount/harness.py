@@ -19,6 +19,8 @@ import threading
 import time
 import urllib.request
 
+import pytest
+
 BINARY = os.environ.get('KAPTUREFS', 'kapturefs')
 READY_SECONDS = 30
 END_SECONDS = 30
@@ -32,6 +34,16 @@ SUSPICIOUS = re.compile(
 
 # A test that is about trying again, or about taking turns, says so itself.
 OPTIONS = {'retries': '0', 'timeout': '20', 'rate': '10000/s', 'burst': '100000'}
+
+
+def require_fuse():
+    """End the test session where nothing can be mounted: skipped, unless it was asked for."""
+    try:
+        with open('/dev/fuse', 'rb'):
+            pass
+    except OSError as error:
+        pytest.exit(f'/dev/fuse cannot be used ({error.strerror}); mend: modprobe fuse',
+                    returncode=77 if os.environ.get('MOUNT_TESTS') == 'auto' else 1)
 
 
 def suspicious_lines(log, secrets=()):
@@ -129,10 +141,11 @@ class Lines(threading.Thread):
 class Sandbox:
     """`kapturefs sandbox` as a process, and its control endpoint."""
 
-    def __init__(self, customers=20, seed=1, token=TOKEN, arguments=()):
+    def __init__(self, customers=20, seed=1, token=TOKEN, arguments=(), port=0):
         self.token = token
         self.process = subprocess.Popen(
-            [BINARY, 'sandbox', '--port', '0', '--customers', str(customers), '--seed', str(seed),
+            [BINARY, 'sandbox', '--port', str(port), '--customers', str(customers),
+             '--seed', str(seed),
              '--token', token, *arguments],
             stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True,
             errors='backslashreplace')
