@@ -37,7 +37,8 @@ static const struct command commands[] = {
 	{ "mount", command_mount, "[-f] [-d] [-o OPTION[=VALUE][,...]] SOURCE MOUNTPOINT",
 	  "show the customers of a Kapture account as directories" },
 	{ "sandbox", command_sandbox,
-	  "[--port N] [--customers N] [--seed N] [--latency MS] [--token T]",
+	  "[--port N] [--customers N] [--seed N] [--latency MS] [--token T] [--tls] [--ca FILE] "
+	  "[--faults FILE]",
 	  "serve generated customers by the same API, for trying and testing" },
 	{ "demo", command_demo, "MOUNTPOINT", "sandbox and mount in one, nothing to configure" },
 };
