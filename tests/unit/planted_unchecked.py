@@ -9,8 +9,7 @@ def test_planted_unchecked_allocation_is_found():
     result = subprocess.run([os.environ['PLANTED_UNCHECKED']], capture_output=True, text=True,
                             timeout=100, check=False, env={**os.environ,
                                                            'CMOCKA_MESSAGE_OUTPUT': 'STDOUT'})
+    told = result.stdout + result.stderr
     assert result.returncode != 0
-    # It is the first allocation of a look-up.
-    assert 'test_every_allocation_of_a_lookup_fails_once' in result.stdout + result.stderr
-    assert 'test_every_allocation_of_a_change_fails_once' not in result.stdout + result.stderr
-    assert 'SEGV' in result.stderr or 'exception: Segmentation fault' in result.stdout + result.stderr
+    assert 'test_every_allocation_of_a_lookup_fails_once' in told
+    assert 'Segmentation fault' in told or 'null pointer' in told
