@@ -140,7 +140,7 @@ int serve_read(struct request *request)
 	size_t left;
 	int r;
 
-	r = tree_read(filesystem_of(request)->tree, &request->query, request->number, &bytes);
+	r = tree_read(filesystem_of(request)->tree, request->number, &bytes);
 	if (r)
 		return r;
 
@@ -157,7 +157,7 @@ int serve_readlink(struct request *request)
 	char target[PATH_MAX];
 	int r;
 
-	r = tree_readlink(filesystem_of(request)->tree, &request->query, request->number, &bytes);
+	r = tree_readlink(filesystem_of(request)->tree, request->number, &bytes);
 	if (r)
 		return r;
 	if (bytes.length >= sizeof(target))
@@ -231,8 +231,8 @@ int serve_list(struct request *request)
 	if (r)
 		return r;
 	listing.bytes = filesystem->listing;
-	r = tree_list(filesystem->tree, &request->query, request->number, (uint64_t)request->offset,
-	              add_entry, &listing);
+	r = tree_list(filesystem->tree, request->number, (uint64_t)request->offset, add_entry,
+	              &listing);
 	if (r)
 		return r;
 

@@ -397,15 +397,12 @@ int tree_stat(struct tree *tree, struct tree_query *query, uint64_t number,
 }
 
 /* The entry of a node of either slot, as known now, however old. */
-int tree_entry_now(struct tree *tree, const struct tree_query *query, struct node node,
-                   struct catalog_entry *ret)
+int tree_entry_now(struct tree *tree, struct node node, struct catalog_entry *ret)
 {
-	struct tree_query settled = *query;
+	int r;
 
-	/* Like somebody who has waited in vain: whatever there is will do. */
-	settled.question.waited = true;
-	settled.question.result = (struct catalog_result){ -ESTALE, true };
 	if (is_of_customer(node.kind))
 		return tree_customer_now(tree, node.slot, &ret->customer);
-	return find_by_key_slot(tree, &settled, node.slot, ret);
+	r = catalog_known(tree->catalog, node.slot, ret);
+	return r == CATALOG_ABSENT ? -ESTALE : r;
 }

@@ -115,14 +115,13 @@ static int list_members(const struct tree *tree, const struct catalog_entry *ent
 	return 0;
 }
 
-static int list_directory(struct tree *tree, const struct tree_query *query, struct node node,
-                          struct listing *listing)
+static int list_directory(struct tree *tree, struct node node, struct listing *listing)
 {
 	cleanup(catalog_entry_fini) struct catalog_entry entry = { 0 };
 	const struct member *directory;
 	int r;
 
-	r = tree_entry_now(tree, query, node, &entry);
+	r = tree_entry_now(tree, node, &entry);
 	if (r)
 		return r;
 	directory = record_by_ordinal(entry.customer.record, node.ordinal);
@@ -131,8 +130,8 @@ static int list_directory(struct tree *tree, const struct tree_query *query, str
 	return list_members(tree, &entry, directory, listing);
 }
 
-int tree_list(struct tree *tree, struct tree_query *query, uint64_t number, uint64_t cookie,
-              tree_emit_fn *emit_entry, void *userdata)
+int tree_list(struct tree *tree, uint64_t number, uint64_t cookie, tree_emit_fn *emit_entry,
+              void *userdata)
 {
 	struct listing listing = { emit_entry, userdata, cookie };
 	struct node node;
@@ -151,5 +150,5 @@ int tree_list(struct tree *tree, struct tree_query *query, uint64_t number, uint
 		return list_keys(tree, tree_keys_kind(node), &listing);
 	if (node.kind == NODE_CONTROL)
 		return list_control(tree, &listing);
-	return list_directory(tree, query, node, &listing);
+	return list_directory(tree, node, &listing);
 }

@@ -57,7 +57,7 @@ static int read_record(struct record *record, const struct node *node, struct tr
 	return 0;
 }
 
-int tree_read(struct tree *tree, struct tree_query *query, uint64_t number, struct tree_bytes *ret)
+int tree_read(struct tree *tree, uint64_t number, struct tree_bytes *ret)
 {
 	cleanup(catalog_entry_fini) struct catalog_entry entry = { 0 };
 	struct record *recent;
@@ -75,7 +75,7 @@ int tree_read(struct tree *tree, struct tree_query *query, uint64_t number, stru
 	recent = tree_has_versions(node.kind) ? tree_recent_record(tree, &node) : NULL;
 	if (recent)
 		return read_record(recent, &node, ret);
-	r = tree_entry_now(tree, query, node, &entry);
+	r = tree_entry_now(tree, node, &entry);
 	if (r)
 		return r;
 	return node.kind == NODE_META ? read_meta(&entry, ret)
@@ -105,8 +105,7 @@ static int read_spelling(struct tree *tree, struct node node, struct tree_bytes 
 	return 0;
 }
 
-int tree_readlink(struct tree *tree, struct tree_query *query, uint64_t number,
-                  struct tree_bytes *ret)
+int tree_readlink(struct tree *tree, uint64_t number, struct tree_bytes *ret)
 {
 	cleanup(catalog_entry_fini) struct catalog_entry entry = { 0 };
 	const struct member *primary;
@@ -119,7 +118,7 @@ int tree_readlink(struct tree *tree, struct tree_query *query, uint64_t number,
 	if (node.kind != NODE_PRIMARY)
 		return read_spelling(tree, node, ret);
 
-	r = tree_entry_now(tree, query, node, &entry);
+	r = tree_entry_now(tree, node, &entry);
 	if (r)
 		return r;
 	primary = record_primary_contact(entry.customer.record);

@@ -71,20 +71,20 @@ int tree_lookup(struct tree *tree, struct tree_query *query, uint64_t number, co
 int tree_stat(struct tree *tree, struct tree_query *query, uint64_t number,
               struct tree_attributes *ret) must_check;
 
+/* What follows tells what is known, however old, and is never TREE_MISSING. */
+
 /** What a file holds; *@ret to be ended by tree_bytes_fini(). */
-int tree_read(struct tree *tree, struct tree_query *query, uint64_t number,
-              struct tree_bytes *ret) must_check;
+int tree_read(struct tree *tree, uint64_t number, struct tree_bytes *ret) must_check;
 
 /** Where a link leads, as tree_read(). */
-int tree_readlink(struct tree *tree, struct tree_query *query, uint64_t number,
-                  struct tree_bytes *ret) must_check;
+int tree_readlink(struct tree *tree, uint64_t number, struct tree_bytes *ret) must_check;
 
 /**
  * Hand the entries of a directory after @cookie (0: from the start), `.` and `..` included, to
  * @emit until it has no room.
  */
-int tree_list(struct tree *tree, struct tree_query *query, uint64_t number, uint64_t cookie,
-              tree_emit_fn *emit, void *userdata) must_check;
+int tree_list(struct tree *tree, uint64_t number, uint64_t cookie, tree_emit_fn *emit,
+              void *userdata) must_check;
 
 /** The number of the directory that lists the keys of @kind. */
 uint64_t tree_keys_number(enum key_kind kind);

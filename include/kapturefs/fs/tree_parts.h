@@ -36,8 +36,7 @@ void tree_fill_top(const struct tree *tree, struct node node, struct tree_attrib
  * The entry of a node of a key's or a customer's slot, as known now, however old; of the latter
  * without its key. Returns 0, -ESTALE or another negative errno.
  */
-int tree_entry_now(struct tree *tree, const struct tree_query *query, struct node node,
-                   struct catalog_entry *ret) must_check;
+int tree_entry_now(struct tree *tree, struct node node, struct catalog_entry *ret) must_check;
 
 /** The key with @slot, or the customer, as tree_entry_now(). */
 int tree_key_now(struct tree *tree, uint32_t slot, struct cache_key *ret) must_check;

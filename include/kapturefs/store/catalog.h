@@ -121,6 +121,12 @@ int catalog_key(struct catalog *catalog, uint32_t slot, struct cache_key *ret) m
 int catalog_customer(struct catalog *catalog, uint32_t slot, struct cache_customer *ret) must_check;
 
 /**
+ * The same by a key's slot. Returns as catalog_find(), never asking: also -EACCES for what has
+ * expired when the token is refused.
+ */
+int catalog_known(struct catalog *catalog, uint32_t slot, struct catalog_entry *ret) must_check;
+
+/**
  * Hand the known keys of @kind with a slot above @slot to @take, as cache_list_keys(). Returns 0 or
  * a negative errno.
  */
