@@ -57,8 +57,19 @@ static uint64_t now_ms(void)
 
 void tree_answer_changed(struct tree *tree, const struct cache_change *change)
 {
-	if (change->previous)
+	if (change->at_once && !change->customer.record)
+		superseded_forget(tree->superseded, change->customer.slot);
+	else if (change->previous)
 		superseded_add(tree->superseded, change->customer.slot, change->previous, now_ms());
+}
+
+uint64_t tree_shown_ms(struct tree *tree, const struct key *key)
+{
+	struct cache_key known;
+
+	if (catalog_peek(tree->catalog, key, &known))
+		return 0;
+	return superseded_left_ms(tree->superseded, known.customer, now_ms());
 }
 
 void tree_bytes_fini(struct tree_bytes *bytes)
@@ -121,6 +132,13 @@ static int find_by_key_slot(struct tree *tree, struct tree_query *query, uint32_
 	return -ESTALE;
 }
 
+int tree_id_key(const struct record *record, struct key *ret)
+{
+	const char *id = record_id(record);
+
+	return key_parse(KEY_ID, id, strlen(id), ret) ? -EIO : 0;
+}
+
 /* The entry, by its id, of a node that is numbered by its customer's slot. */
 static int find_by_customer_slot(struct tree *tree, struct tree_query *query, uint32_t slot,
                                  struct catalog_entry *ret)
@@ -132,10 +150,10 @@ static int find_by_customer_slot(struct tree *tree, struct tree_query *query, ui
 	r = tree_customer_now(tree, slot, &customer);
 	if (r)
 		return r;
-	r = key_parse(KEY_ID, record_id(customer.record), strlen(record_id(customer.record)), &id);
+	r = tree_id_key(customer.record, &id);
 	record_unref(customer.record);
 	if (r)
-		return -EIO;
+		return r;
 
 	r = find(tree, query, &id, ret);
 	return r == -ENOENT ? -ESTALE : r;
@@ -293,7 +311,7 @@ int tree_lookup(struct tree *tree, struct tree_query *query, uint64_t number, co
 
 /* Attributes of a known node */
 
-static bool is_of_customer(enum node_kind kind)
+bool tree_is_of_customer(enum node_kind kind)
 {
 	return kind == NODE_FIELD || kind == NODE_PRIMARY || kind == NODE_JSON;
 }
@@ -389,23 +407,39 @@ int tree_stat(struct tree *tree, struct tree_query *query, uint64_t number,
 	if (tree_has_versions(node.kind) && stat_recent(tree, &node, ret))
 		return 0;
 
-	r = is_of_customer(node.kind) ? find_by_customer_slot(tree, query, node.slot, &entry)
+	r = tree_is_of_customer(node.kind) ? find_by_customer_slot(tree, query, node.slot, &entry)
 	                              : find_by_key_slot(tree, query, node.slot, &entry);
 	if (r)
 		return r;
 	return fill_known(tree, node, &entry, ret);
 }
 
+/* Like somebody who has waited in vain: whatever there is will do. */
+static struct tree_query as_if_waited(const struct tree_query *query)
+{
+	struct tree_query settled = *query;
+
+	settled.question.waited = true;
+	settled.question.result = (struct catalog_result){ -ESTALE, true };
+	return settled;
+}
+
 /* The entry of a node of either slot, as known now, however old. */
 int tree_entry_now(struct tree *tree, const struct tree_query *query, struct node node,
                    struct catalog_entry *ret)
 {
-	struct tree_query settled = *query;
+	struct tree_query now = as_if_waited(query);
 
-	/* Like somebody who has waited in vain: whatever there is will do. */
-	settled.question.waited = true;
-	settled.question.result = (struct catalog_result){ -ESTALE, true };
-	if (is_of_customer(node.kind))
+	if (tree_is_of_customer(node.kind))
 		return tree_customer_now(tree, node.slot, &ret->customer);
-	return find_by_key_slot(tree, &settled, node.slot, ret);
+	return find_by_key_slot(tree, &now, node.slot, ret);
+}
+
+int tree_whole_entry_now(struct tree *tree, const struct tree_query *query, struct node node,
+                         struct catalog_entry *ret)
+{
+	struct tree_query now = as_if_waited(query);
+
+	return tree_is_of_customer(node.kind) ? find_by_customer_slot(tree, &now, node.slot, ret)
+	                                      : find_by_key_slot(tree, &now, node.slot, ret);
 }
