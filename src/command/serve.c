@@ -20,14 +20,11 @@
 #include "kapturefs/command/daemon.h"
 #include "kapturefs/command/mountpoint.h"
 #include "kapturefs/command/serve.h"
-#include "kapturefs/command/token.h"
+#include "kapturefs/command/stack.h"
 #include "kapturefs/fs/control.h"
 #include "kapturefs/fs/filesystem.h"
 #include "kapturefs/fs/session.h"
 #include "kapturefs/fs/tree.h"
-#include "kapturefs/store/cache.h"
-#include "kapturefs/store/catalog.h"
-#include "kapturefs/store/kapture.h"
 
 void serve_harden(void)
 {
@@ -46,21 +43,12 @@ void serve_harden(void)
 	signal(SIGPIPE, SIG_IGN);
 }
 
-enum {
-	REPLY_SIZE_MAX = 8 << 20,
-	WAITING_MAX = 10000,
-};
-
 /* Everything that is built, from the bottom up. */
 struct mount {
 	const struct serve_settings *settings;
 	struct daemon daemon;
-	uv_loop_t loop;
+	struct stack stack;
 	uv_signal_t signals[3];
-	struct kapture *kapture;
-	struct token_watch token;
-	struct cache *cache;
-	struct catalog *catalog;
 	struct metrics metrics;
 	struct control *control;
 	struct notifier *notifier;
@@ -76,101 +64,23 @@ static bool is_below(const char *path, const char *directory)
 	return strncmp(path, directory, length) == 0 && path[length] == '/';
 }
 
-/* Make the directories that lead to @path. */
-static int make_parents(char *path)
-{
-	for (char *slash = strchr(path + 1, '/'); slash; slash = strchr(slash + 1, '/')) {
-		int r;
-
-		*slash = '\0';
-		r = mkdir(path, 0700);
-		*slash = '/';
-		if (r < 0 && errno != EEXIST)
-			return -errno;
-	}
-	return 0;
-}
-
-static const char *cache_complaint(int r)
-{
-	switch (r) {
-	case CACHE_BUSY:
-		return "in use by another kapturefs; unmount that, or give another cache=PATH";
-	case CACHE_FOREIGN:
-		return "no cache of kapturefs; move it away, or give another cache=PATH";
-	case CACHE_NEWER:
-		return "made by a later version of kapturefs; update, or give another cache=PATH";
-	case CACHE_OTHER_OWNER:
-		return "belongs to another source; give another cache=PATH";
-	default:
-		return strerror(-r);
-	}
-}
-
 static int open_cache(struct mount *mount)
 {
-	char *path = mount->settings->config->cache;
-	int r = 0;
-
-	if (is_below(path, mount->settings->mountpoint)) {
-		fprintf(stderr,
-		        "kapturefs: cache %s: below the mountpoint; give another cache=PATH\n",
-		        path);
-		return EXIT_USAGE;
-	}
-	if (strcmp(path, ":memory:") != 0)
-		r = make_parents(path);
-	if (!r)
-		r = cache_open(path, mount->settings->config->base_url, &mount->cache);
-	if (!r) {
-		const struct cache_limits limits = {
-			.size_max = mount->settings->config->cache_size,
-			.retain_ms = (int64_t)mount->settings->config->retain * 86400 * 1000,
-		};
-
-		cache_limit(mount->cache, &limits);
-		return EXIT_OK;
-	}
-
-	fprintf(stderr, "kapturefs: cache %s: %s\n", path, cache_complaint(r));
-	return EXIT_FAILED;
-}
-
-static void token_refused(void *userdata)
-{
-	token_watch_look(userdata);
-}
-
-static int open_source(struct mount *mount)
-{
 	const struct config *config = mount->settings->config;
-	const struct kapture_settings settings = {
-		.base_url = config->base_url,
-		.token = mount->settings->secrets->token,
-		.headers = (const char *const *)mount->settings->secrets->headers,
-		.request_members = mount->settings->secrets->request_members,
-		.timeout_ms = config->timeout * 1000,
-		.retries = (uint32_t)config->retries,
-		.rate = config->rate,
-		.burst = config->burst,
-		.http = {
-			.cafile = config->cafile,
-			.proxy = config->proxy,
-			.connect_timeout_ms = config->connect_timeout * 1000,
-			.concurrency_max = (uint32_t)config->max_connections,
-			.body_size_max = REPLY_SIZE_MAX,
-		},
-	};
-
 	int r;
 
-	r = kapture_new(&mount->loop, &settings, &mount->kapture);
+	if (is_below(config->cache, mount->settings->mountpoint)) {
+		fprintf(stderr,
+		        "kapturefs: cache %s: below the mountpoint; give another cache=PATH\n",
+		        config->cache);
+		return EXIT_USAGE;
+	}
+	r = stack_open_cache(&mount->stack, config);
 	if (!r)
-		r = token_watch_init(&mount->token, config, mount->kapture);
-	if (!r)
-		kapture_set_keeper(mount->kapture,
-		                   (struct kapture_keeper){ token_refused, &mount->token });
-	return r;
+		return EXIT_OK;
+
+	fprintf(stderr, "kapturefs: cache %s: %s\n", config->cache, stack_cache_complaint(r));
+	return EXIT_FAILED;
 }
 
 static void answer_changed(void *userdata, const struct cache_change *change)
@@ -183,25 +93,13 @@ static void answer_changed(void *userdata, const struct cache_change *change)
 		notifier_answer_changed(mount->notifier, change);
 }
 
-static int open_catalog(struct mount *mount)
+static int open_stack(struct mount *mount)
 {
-	const struct config *config = mount->settings->config;
-	const struct catalog_settings settings = {
-		.ttl_ms = config->ttl * 1000,
-		.negative_ttl_ms = config->negative_ttl * 1000,
-		.max_stale_ms = config->max_stale * 1000,
-		.timeout_ms = config->timeout * 1000,
-		.patience_ms = config->patience * 1000,
-		.memory_max = config->memory,
-		.waiting_max = WAITING_MAX,
-		.offline = config->offline,
-	};
-	int r;
+	int r = stack_open(&mount->stack, mount->settings->config, mount->settings->secrets);
 
-	r = catalog_new(&mount->loop, mount->cache, kapture_source(mount->kapture), &settings,
-	                &mount->catalog);
 	if (!r)
-		catalog_listen(mount->catalog, (struct catalog_listener){ answer_changed, mount });
+		catalog_listen(mount->stack.catalog,
+		               (struct catalog_listener){ answer_changed, mount });
 	return r;
 }
 
@@ -221,7 +119,7 @@ static void mount_ended(void *userdata)
 	struct mount *mount = userdata;
 
 	log_notice("session: unmounted");
-	uv_stop(&mount->loop);
+	uv_stop(&mount->stack.loop);
 }
 
 static int open_filesystem(struct mount *mount)
@@ -230,6 +128,7 @@ static int open_filesystem(struct mount *mount)
 	const struct filesystem_settings settings = {
 		.uid = (uid_t)config->uid,
 		.gid = (gid_t)config->gid,
+		.xattr = config->xattr,
 		.umask = (mode_t)config->umask,
 	};
 	const struct session_settings session = {
@@ -240,14 +139,15 @@ static int open_filesystem(struct mount *mount)
 	};
 	int r;
 
-	r = tree_new(mount->catalog, mount->control, &mount->tree);
+	r = tree_new(mount->stack.catalog, mount->control, &mount->tree);
 	if (!r)
 		r = notifier_new(&mount->notifier);
 	if (!r)
-		r = filesystem_new(&mount->loop, mount->tree, mount->catalog, mount->notifier,
-		                   &settings, mount_ready, mount, &mount->filesystem);
+		r = filesystem_new(&mount->stack.loop, mount->tree, mount->stack.catalog,
+		                   mount->notifier, &settings, mount_ready, mount,
+		                   &mount->filesystem);
 	if (!r)
-		r = session_open(&mount->loop, mount->filesystem, mount->notifier, &session,
+		r = session_open(&mount->stack.loop, mount->filesystem, mount->notifier, &session,
 		                 mount_ended, mount, &mount->session);
 	return r;
 }
@@ -256,7 +156,7 @@ static int print_metrics(void *userdata, struct buffer *text)
 {
 	struct mount *mount = userdata;
 
-	kapture_update_metrics(mount->kapture);
+	kapture_update_metrics(mount->stack.kapture);
 	return metrics_print(&mount->metrics, text);
 }
 
@@ -283,9 +183,9 @@ static void add_metrics(struct mount *mount)
 	session_add_metrics(mount->session, &mount->metrics);
 	filesystem_add_metrics(mount->filesystem, &mount->metrics);
 	notifier_add_metrics(mount->notifier, &mount->metrics);
-	catalog_add_metrics(mount->catalog, &mount->metrics);
-	cache_add_metrics(mount->cache, &mount->metrics);
-	kapture_add_metrics(mount->kapture, &mount->metrics);
+	catalog_add_metrics(mount->stack.catalog, &mount->metrics);
+	cache_add_metrics(mount->stack.cache, &mount->metrics);
+	kapture_add_metrics(mount->stack.kapture, &mount->metrics);
 }
 
 static void told_to_end(uv_signal_t *handle, int number)
@@ -300,10 +200,10 @@ static void told_to_reload(uv_signal_t *handle, int number)
 	struct mount *mount = handle->data;
 
 	(void)number;
-	if (!mount->kapture)
+	if (!mount->stack.kapture)
 		return;
-	token_watch_reload(&mount->token);
-	kapture_open_door(mount->kapture);
+	token_watch_reload(&mount->stack.token);
+	kapture_open_door(mount->stack.kapture);
 }
 
 static void catch_signals(struct mount *mount)
@@ -318,7 +218,7 @@ static void catch_signals(struct mount *mount)
 	};
 
 	for (size_t i = 0; i < array_length(table); i++) {
-		uv_signal_init(&mount->loop, &mount->signals[i]);
+		uv_signal_init(&mount->stack.loop, &mount->signals[i]);
 		mount->signals[i].data = mount;
 		uv_signal_start(&mount->signals[i], table[i].came, table[i].number);
 	}
@@ -337,9 +237,7 @@ static int build(struct mount *mount)
 	r = open_cache(mount);
 	if (r)
 		return r;
-	r = open_source(mount);
-	if (!r)
-		r = open_catalog(mount);
+	r = open_stack(mount);
 	if (!r)
 		r = open_control(mount);
 	if (!r)
@@ -362,16 +260,11 @@ static void tear_down(struct mount *mount)
 	filesystem_free(mount->filesystem);
 	tree_free(mount->tree);
 	control_free(mount->control);
-	catalog_free(mount->catalog);
-	token_watch_fini(&mount->token);
-	kapture_free(mount->kapture);
+	stack_close(&mount->stack);
 	for (size_t i = 0; i < array_length(mount->signals); i++)
 		uv_close((uv_handle_t *)&mount->signals[i], NULL);
-	/* A stop that nobody ran into yet would end the first round at once. */
-	while (uv_run(&mount->loop, UV_RUN_DEFAULT))
-		;
+	stack_fini(&mount->stack);
 	notifier_free(mount->notifier);
-	cache_close(mount->cache);
 }
 
 int serve(const struct serve_settings *settings)
@@ -388,7 +281,7 @@ int serve(const struct serve_settings *settings)
 			return EXIT_FAILED;
 		}
 	}
-	r = uv_loop_init(&mount.loop);
+	r = stack_init(&mount.stack);
 	if (r) {
 		fprintf(stderr, "kapturefs: cannot start: %s\n", uv_strerror(r));
 		return EXIT_FAILED;
@@ -397,9 +290,8 @@ int serve(const struct serve_settings *settings)
 	catch_signals(&mount);
 	status = build(&mount);
 	if (status == EXIT_OK)
-		uv_run(&mount.loop, UV_RUN_DEFAULT);
+		uv_run(&mount.stack.loop, UV_RUN_DEFAULT);
 	tear_down(&mount);
-	uv_loop_close(&mount.loop);
 	daemon_report(&mount.daemon, status);
 	return status;
 }

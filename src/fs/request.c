@@ -39,9 +39,9 @@ struct requests {
 	uv_loop_t *loop;
 	struct catalog *catalog;
 	uint64_t wait_max_ms;
-	struct list waiting;     /* in the order in which they began */
-	struct list settling;    /* those of the waiting that need no answer any more */
-	struct list interrupted; /* those of the waiting whose caller was interrupted */
+	struct list waiting;       /* in the order in which they began */
+	struct list settling;      /* those of the waiting that need no answer any more */
+	struct list interrupted;   /* those of the waiting whose caller was interrupted */
 	uv_timer_t settling_timer; /* runs while anybody settles */
 	uv_timer_t interrupt_timer;
 	uv_timer_t overdue_timer; /* runs while anybody waits */

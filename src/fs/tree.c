@@ -408,7 +408,7 @@ int tree_stat(struct tree *tree, struct tree_query *query, uint64_t number,
 		return 0;
 
 	r = tree_is_of_customer(node.kind) ? find_by_customer_slot(tree, query, node.slot, &entry)
-	                              : find_by_key_slot(tree, query, node.slot, &entry);
+	                                   : find_by_key_slot(tree, query, node.slot, &entry);
 	if (r)
 		return r;
 	return fill_known(tree, node, &entry, ret);

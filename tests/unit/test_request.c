@@ -29,6 +29,8 @@ struct catalog_ticket {
 static struct {
 	int want_result;
 	unsigned wanted;
+	unsigned renewed;
+	bool can_wait;
 	struct catalog_ticket tickets[WAITERS_MAX];
 	int replies[WAITERS_MAX]; /* by request: the error replied, 1 for none yet */
 } world;
@@ -52,6 +54,14 @@ int catalog_want(struct catalog *catalog, const struct key *key, catalog_ready_f
 	*ticket = (struct catalog_ticket){ .ready = ready, .userdata = userdata };
 	*ret = ticket;
 	return 0;
+}
+
+int catalog_renew(struct catalog *catalog, const struct key *key, bool can_wait,
+                  catalog_ready_fn *ready, void *userdata, struct catalog_ticket **ret)
+{
+	world.renewed++;
+	world.can_wait = can_wait;
+	return catalog_want(catalog, key, ready, userdata, ret);
 }
 
 void catalog_cancel(struct catalog_ticket *ticket)

@@ -55,6 +55,7 @@ struct request {
 	bool seeks_hole;     /* of lseek */
 	uint64_t started_ns; /* of uv_hrtime() */
 	struct tree_query query;
+	struct request_order order;
 };
 
 /**
