@@ -250,7 +250,6 @@ static void look_at_settling(uv_timer_t *timer)
 		r = waiting->request.serve(&waiting->request);
 		if (r == REQUEST_SETTLING)
 			continue;
-		fuse_req_interrupt_func(waiting->request.req, NULL, NULL);
 		request_end(&waiting->request, r);
 		waiting_free(waiting);
 	}

@@ -59,7 +59,7 @@ void tree_answer_changed(struct tree *tree, const struct cache_change *change)
 {
 	if (change->at_once && !change->customer.record)
 		superseded_forget(tree->superseded, change->customer.slot);
-	else if (change->previous)
+	else if (change->previous && (change->values || !change->customer.record))
 		superseded_add(tree->superseded, change->customer.slot, change->previous, now_ms());
 }
 

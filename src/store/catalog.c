@@ -154,6 +154,15 @@ static void move_latecomers(struct fetch *fetch)
 	}
 }
 
+/* Whoever wanted a new answer does not believe the old one, if he can help it. */
+static void doubt(struct catalog *catalog, const struct key *key)
+{
+	struct cache_key known;
+
+	if (cache_find_key(catalog->cache, key, &known) == 0)
+		(void)!cache_expire(catalog->cache, known.customer);
+}
+
 static void fetch_answered(void *userdata, const struct source_answer *answer)
 {
 	struct fetch *fetch = userdata;
@@ -163,6 +172,8 @@ static void fetch_answered(void *userdata, const struct source_answer *answer)
 		result.error = keep(fetch, answer->record);
 		outdate_earlier(fetch);
 	}
+	if (result.error && fetch->is_urgent)
+		doubt(fetch->catalog, &fetch->question.key);
 
 	/* Those who come back may want the key again: that is another fetch. */
 	fetch->is_answered = true;

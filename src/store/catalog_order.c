@@ -50,15 +50,6 @@ static int fetch_anew(struct catalog *catalog, const struct key *key, bool can_w
 	return 0;
 }
 
-/* Should asking fail, the old answer is not believed any longer than need be. */
-static void doubt(struct catalog *catalog, const struct key *key)
-{
-	struct cache_key known;
-
-	if (cache_find_key(catalog->cache, key, &known) == 0)
-		(void)!cache_expire(catalog->cache, known.customer);
-}
-
 int catalog_renew(struct catalog *catalog, const struct key *key, bool can_wait,
                   catalog_ready_fn *ready, void *userdata, struct catalog_ticket **ret)
 {
@@ -77,10 +68,7 @@ int catalog_renew(struct catalog *catalog, const struct key *key, bool can_wait,
 		return r;
 	}
 
-	if (!can_wait) {
-		fetch->is_urgent = true;
-		doubt(catalog, key);
-	}
+	fetch->is_urgent |= !can_wait;
 	ticket_link(ticket, fetch, &catalog->timeout);
 	*ret = ticket;
 	return 0;
