@@ -2,9 +2,9 @@
 /*
  * `warm`: have a mount ask for many customers.
  *
- * Nothing is remembered between two runs: what an earlier one has had asked for is in the cache, and
- * an answer that is young enough is not asked for again. So a run that was interrupted is resumed by
- * starting it again.
+ * Nothing is remembered between two runs: what an earlier one has had asked for is in the cache,
+ * and an answer that is young enough is not asked for again. So a run that was interrupted is
+ * resumed by starting it again.
  */
 
 #include <errno.h>

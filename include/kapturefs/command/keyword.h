@@ -1,6 +1,6 @@
 #pragma once
 /* SPDX-License-Identifier: MIT */
-/* Keys as a user writes them: `id:7`, `phone:+91 93804-91326`, `email:a@b.c`, or without the kind. */
+/* Keys as a user writes them: `id:7`, `phone:+91 93804-91326`, `email:a@b.c`, or with no kind. */
 
 #include "kapturefs/base/base.h"
 #include "kapturefs/model/key.h"
