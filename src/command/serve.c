@@ -64,17 +64,29 @@ static bool is_below(const char *path, const char *directory)
 	return strncmp(path, directory, length) == 0 && path[length] == '/';
 }
 
+/* What the mount hides would be asked of ourselves, and never be answered. */
+static bool is_hidden(const struct mount *mount, const char *option, const char *path)
+{
+	char *real = realpath(path, NULL);
+	bool is_hidden = is_below(real ? real : path, mount->settings->mountpoint);
+
+	free(real);
+	if (is_hidden)
+		fprintf(stderr,
+		        "kapturefs: %s=%s: below the mountpoint; give a path outside of it\n",
+		        option, path);
+	return is_hidden;
+}
+
 static int open_cache(struct mount *mount)
 {
 	const struct config *config = mount->settings->config;
 	int r;
 
-	if (is_below(config->cache, mount->settings->mountpoint)) {
-		fprintf(stderr,
-		        "kapturefs: cache %s: below the mountpoint; give another cache=PATH\n",
-		        config->cache);
+	/* The token file is looked at again when the token is refused. */
+	if (is_hidden(mount, "cache", config->cache) ||
+	    (config->token_file && is_hidden(mount, "token_file", config->token_file)))
 		return EXIT_USAGE;
-	}
 	r = stack_open_cache(&mount->stack, config);
 	if (!r)
 		return EXIT_OK;

@@ -3,9 +3,7 @@
  * The part of filesystem that does what it is told by ioctl, see control_ioctl.h.
  *
  * An order is done when everybody sees that it is, so its reply waits until the kernel has dropped
- * what it had of the customer. One thing it cannot be made to drop is the name of <key>.json, which
- * means the version that it meant: so if the kernel knew that, the reply also waits until what was
- * superseded is shown no longer.
+ * what it had of the customer.
  */
 
 #include <errno.h>
@@ -23,23 +21,22 @@ static uint64_t now_ms(void)
 	return uv_hrtime() / 1000000;
 }
 
+static int reply(struct request *request, int outcome)
+{
+	if (outcome < 0)
+		return outcome;
+	fuse_reply_ioctl(request->req, outcome, NULL, 0);
+	return 0;
+}
+
 static int settle(struct request *request)
 {
 	struct filesystem *filesystem = request->context;
-	struct request_order *order = &request->order;
-	enum notifier_progress progress = notifier_progress(filesystem->notifier, order->change);
-	uint64_t shown_ms = order->shown_ms;
+	const struct request_order *order = &request->order;
 
-	if (progress == NOTIFIER_TELLING)
-		return now_ms() - order->done_ms < TELLING_MS_MAX ? REQUEST_SETTLING : -ETIMEDOUT;
-	if (progress == NOTIFIER_TOLD_JSON)
-		shown_ms = now_ms() + tree_shown_ms(filesystem->tree, &request->query.wanted);
-	if (now_ms() < shown_ms)
-		return REQUEST_SETTLING;
-	if (order->outcome < 0)
-		return order->outcome;
-	fuse_reply_ioctl(request->req, order->outcome, NULL, 0);
-	return 0;
+	if (notifier_has_told(filesystem->notifier, order->change))
+		return reply(request, order->outcome);
+	return now_ms() - order->done_ms < TELLING_MS_MAX ? REQUEST_SETTLING : -ETIMEDOUT;
 }
 
 static int order_done(struct request *request, int outcome)
@@ -60,14 +57,6 @@ static bool will_do(struct filesystem *filesystem, const struct request_order *o
 	int64_t age_ms = catalog_now_ms(filesystem->catalog) - known->fetched_ms;
 
 	return !known->is_forced && age_ms >= 0 && (uint64_t)age_ms < order->max_age_ms;
-}
-
-static int reply(struct request *request, int outcome)
-{
-	if (outcome < 0)
-		return outcome;
-	fuse_reply_ioctl(request->req, outcome, NULL, 0);
-	return 0;
 }
 
 /* What the last answer for the wanted key was, as the outcome of an order. */
@@ -96,7 +85,6 @@ static int refresh_begin(struct request *request)
 		return reply(request, r);
 
 	order->insists = true;
-	order->shown_ms = now_ms() + tree_shown_ms(filesystem->tree, &request->query.wanted);
 	return TREE_MISSING;
 }
 

@@ -65,7 +65,7 @@ static struct fuse_entry_param to_entry(const struct filesystem *filesystem,
 		.ino = attributes->number,
 		.attr = to_stat(filesystem, attributes),
 		.attr_timeout = valid,
-		.entry_timeout = valid,
+		.entry_timeout = attributes->is_fleeting ? 0 : valid,
 	};
 }
 

@@ -74,16 +74,12 @@ static void urgent_free(struct urgent *urgent)
 static void tell_urgent(struct notifier *notifier)
 {
 	struct urgent *urgent = container_of(notifier->urgent.next, struct urgent, link);
-	bool knew_json;
 
 	list_remove(&urgent->link);
 	pthread_mutex_unlock(&notifier->lock);
-	knew_json = notifier_drop_urgent(notifier, urgent);
+	notifier_drop_urgent(notifier, urgent);
 	pthread_mutex_lock(&notifier->lock);
-
 	notifier->urgent_told = urgent->number;
-	if (knew_json)
-		notifier->json_dropped = urgent->number;
 	urgent_free(urgent);
 }
 
@@ -272,17 +268,14 @@ uint64_t notifier_last(const struct notifier *notifier)
 	return notifier->urgent_added;
 }
 
-enum notifier_progress notifier_progress(struct notifier *notifier, uint64_t number)
+bool notifier_has_told(struct notifier *notifier, uint64_t number)
 {
-	enum notifier_progress progress = NOTIFIER_TOLD;
+	bool has_told;
 
 	pthread_mutex_lock(&notifier->lock);
-	if (notifier->is_running && notifier->urgent_told < number)
-		progress = NOTIFIER_TELLING;
-	else if (notifier->json_dropped >= number)
-		progress = NOTIFIER_TOLD_JSON;
+	has_told = notifier->urgent_told >= number;
 	pthread_mutex_unlock(&notifier->lock);
-	return progress;
+	return has_told;
 }
 
 void notifier_stop(struct notifier *notifier)

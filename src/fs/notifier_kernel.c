@@ -5,10 +5,10 @@
  *
  * Names are dropped below customers only, and that waits for look-ups in the same directory, which
  * are of that customer. Below by-id and its like it would wait for everybody's look-ups, and have
- * everybody wait.
+ * everybody wait; so what is there either means the same whatever changes, or is looked up each
+ * time, like <key>.json.
  */
 
-#include <errno.h>
 #include <string.h>
 
 #include "kapturefs/base/base.h"
@@ -61,15 +61,15 @@ void notifier_push_values(struct notifier *notifier, const struct notice *notice
 
 /* Pages */
 
-static int drop_pages(struct notifier *notifier, struct node node)
+static void drop_pages(struct notifier *notifier, struct node node)
 {
-	return fuse_lowlevel_notify_inval_inode(notifier->session, node_pack(node), 0, 0);
+	(void)fuse_lowlevel_notify_inval_inode(notifier->session, node_pack(node), 0, 0);
 }
 
-static int drop_value(struct notifier *notifier, struct node node)
+static void drop_value(struct notifier *notifier, struct node node)
 {
 	counter_add(&notifier->changed_values, 1);
-	return drop_pages(notifier, node);
+	drop_pages(notifier, node);
 }
 
 /* What the member is in a later record, if there is one and it is still there. */
@@ -87,7 +87,7 @@ static void drop_changed_fields(struct notifier *notifier, uint32_t customer,
 	for (uint32_t i = 0; (before = record_member(previous, i)); i++) {
 		now = member_now(successor, before);
 		if (!member_is_directory(before) && (!now || now->changed_ms != before->changed_ms))
-			(void)drop_value(notifier, view_field_node(customer, before));
+			drop_value(notifier, view_field_node(customer, before));
 	}
 }
 
@@ -95,7 +95,7 @@ void notifier_drop_changed(struct notifier *notifier, uint32_t customer,
                            const struct record *previous, const struct record *successor)
 {
 	drop_changed_fields(notifier, customer, previous, successor);
-	(void)drop_value(notifier, view_json_node(customer, previous));
+	drop_value(notifier, view_json_node(customer, previous));
 }
 
 /* Listings, links and states have no versions, so their pages go whatever changed. */
@@ -104,22 +104,22 @@ static void drop_pages_of_key(struct notifier *notifier, const struct urgent *ur
 	const struct member *before;
 
 	for (size_t i = 0; i < array_length(kinds_of_key); i++)
-		(void)drop_pages(notifier, node_of(kinds_of_key[i], key, 0));
+		drop_pages(notifier, node_of(kinds_of_key[i], key, 0));
 	for (uint32_t i = 0; (before = record_member(urgent->previous, i)); i++) {
 		if (member_is_directory(before))
-			(void)drop_pages(notifier, node_of(NODE_DIRECTORY, key, before->ordinal));
+			drop_pages(notifier, node_of(NODE_DIRECTORY, key, before->ordinal));
 	}
 }
 
-static bool drop_all_pages(struct notifier *notifier, const struct urgent *urgent)
+static void drop_all_pages(struct notifier *notifier, const struct urgent *urgent)
 {
 	drop_changed_fields(notifier, urgent->customer, urgent->previous, urgent->successor);
-	(void)drop_pages(notifier, node_of(NODE_PRIMARY, urgent->customer, 0));
+	drop_pages(notifier, node_of(NODE_PRIMARY, urgent->customer, 0));
 	for (size_t i = 0; i < urgent->key_count; i++)
 		drop_pages_of_key(notifier, urgent, urgent->keys[i]);
 	for (uint32_t kind = 0; !urgent->successor && kind < KEY_KINDS; kind++)
-		(void)drop_pages(notifier, node_of(NODE_KEYS, kind + 1, 0));
-	return drop_value(notifier, view_json_node(urgent->customer, urgent->previous)) != -ENOENT;
+		drop_pages(notifier, node_of(NODE_KEYS, kind + 1, 0));
+	drop_value(notifier, view_json_node(urgent->customer, urgent->previous));
 }
 
 /* Names */
@@ -169,19 +169,16 @@ static void drop_present_names(struct notifier *notifier, const struct urgent *u
 		drop_name(notifier, key, contacts->ordinal, "primary", strlen("primary"));
 }
 
-bool notifier_drop_urgent(struct notifier *notifier, const struct urgent *urgent)
+void notifier_drop_urgent(struct notifier *notifier, const struct urgent *urgent)
 {
-	bool knew_json;
-
 	if (!urgent->previous)
-		return false;
-	knew_json = drop_all_pages(notifier, urgent);
+		return;
+	drop_all_pages(notifier, urgent);
 	for (size_t i = 0; i < urgent->key_count; i++) {
 		drop_old_names(notifier, urgent, urgent->keys[i]);
 		if (urgent->successor)
 			drop_present_names(notifier, urgent, urgent->keys[i]);
 	}
-	return knew_json;
 }
 
 /* Attributes; on the reactor */

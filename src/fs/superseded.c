@@ -93,20 +93,6 @@ void superseded_forget(struct superseded *superseded, uint32_t customer)
 	superseded->count = kept;
 }
 
-uint64_t superseded_left_ms(const struct superseded *superseded, uint32_t customer, uint64_t now_ms)
-{
-	for (unsigned i = superseded->count; i > 0; i--) {
-		const struct entry *entry =
-		        &superseded->entries[(superseded->first + i - 1) % ENTRIES_MAX];
-
-		if (is_over(entry, now_ms))
-			return 0;
-		if (entry->customer == customer)
-			return entry->added_ms + SUPERSEDED_LIFE_MS + 1 - now_ms;
-	}
-	return 0;
-}
-
 struct record *superseded_find(const struct superseded *superseded, const struct node *node,
                                uint64_t now_ms)
 {

@@ -63,15 +63,6 @@ void tree_answer_changed(struct tree *tree, const struct cache_change *change)
 		superseded_add(tree->superseded, change->customer.slot, change->previous, now_ms());
 }
 
-uint64_t tree_shown_ms(struct tree *tree, const struct key *key)
-{
-	struct cache_key known;
-
-	if (catalog_peek(tree->catalog, key, &known))
-		return 0;
-	return superseded_left_ms(tree->superseded, known.customer, now_ms());
-}
-
 void tree_bytes_fini(struct tree_bytes *bytes)
 {
 	record_unref(steal(&bytes->record));

@@ -125,7 +125,30 @@ static int write_used(struct cache *cache, uint32_t slot, int64_t now_ms)
 	return rows_execute(cache, statement);
 }
 
-/* The slot that the customer has or gets. */
+/*
+ * Give @record its identity. A customer whose ordinals run out begins anew, as another customer:
+ * a number that the kernel may know must not be used for anything else.
+ */
+static int settle(struct cache *cache, struct record *record, uint32_t *slot, int64_t now_ms,
+                  struct cache_change *change)
+{
+	int r = record_settle(record, change->previous, now_ms, &change->values);
+
+	if (r != -EFBIG || !change->previous)
+		return r;
+	r = cache_delete_customer(cache, *slot, change);
+	if (r)
+		return r;
+
+	*slot = 0;
+	record_unref(steal(&change->previous));
+	return record_settle(record, NULL, now_ms, &change->values);
+}
+
+/*
+ * Where no value changed the record stays what it was, down to the text that it came in: so what
+ * shows its JSON changes only when its time does.
+ */
 static int write_customer(struct cache *cache, const struct key *id, struct record *record,
                           int64_t now_ms, struct cache_change *change)
 {
@@ -134,12 +157,15 @@ static int write_customer(struct cache *cache, const struct key *id, struct reco
 	int r;
 
 	r = find_known(cache, id, &slot, change);
+	if (!r)
+		r = settle(cache, record, &slot, now_ms, change);
 	if (r)
 		return r;
-	is_new = slot == 0;
 
-	r = record_settle(record, change->previous, now_ms, &change->values);
-	if (!r && is_new)
+	is_new = slot == 0;
+	if (change->previous && !change->values)
+		record = change->previous;
+	if (is_new)
 		r = cache_new_slot(cache, &slot);
 	if (!r)
 		r = rows_write_customer(cache, slot, record, now_ms);
@@ -149,6 +175,7 @@ static int write_customer(struct cache *cache, const struct key *id, struct reco
 		return r;
 
 	change->customer.slot = slot;
+	change->customer.record = record_ref(record);
 	return 0;
 }
 
@@ -199,7 +226,6 @@ static int store_record(struct cache *cache, const void *arguments, int64_t now_
 	if (r)
 		return r;
 
-	change->customer.record = record_ref(answer->record);
 	change->customer.fetched_ms = now_ms;
 	return note_keys(cache, change);
 }

@@ -64,6 +64,29 @@ static void test_slots_ordinals_and_times_survive_reopening(void **state)
 	record_unref(after.record);
 }
 
+static void test_a_text_that_says_the_same_in_other_words_changes_nothing(void **state)
+{
+	static const char *const texts[] = { "{\"id\":42,\"name\":\"Ash\\u0061\"}",
+		                             "{\"name\":\"Asha\", \"id\":42}" };
+	struct fixture *fixture = *state;
+	struct key id = make_key(KEY_ID, "42");
+	struct cache_change change;
+	struct record *record;
+	size_t length;
+
+	for (size_t i = 0; i < array_length(texts); i++) {
+		assert_int_equal(payload_read_customer(texts[i], strlen(texts[i]), &record), 0);
+		assert_int_equal(cache_store(fixture->cache, &id, record, 1000 + (int64_t)i,
+		                             &change),
+		                 0);
+		assert_int_equal(change.values, i == 0);
+		assert_memory_equal(record_json(change.customer.record, &length), texts[0],
+		                    strlen(texts[0]));
+		cache_change_fini(&change);
+		record_unref(record);
+	}
+}
+
 static void test_only_a_changed_value_changes_its_time(void **state)
 {
 	struct fixture *fixture = *state;
@@ -223,6 +246,7 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		in_a_cache(test_a_customer_found_by_phone_is_known_by_id),
 		in_a_cache(test_slots_ordinals_and_times_survive_reopening),
+		in_a_cache(test_a_text_that_says_the_same_in_other_words_changes_nothing),
 		in_a_cache(test_only_a_changed_value_changes_its_time),
 		in_a_cache(test_a_key_that_moves_becomes_another_key),
 		in_a_cache(test_an_absence_is_kept_until_the_key_leads_somewhere),

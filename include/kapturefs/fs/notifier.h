@@ -52,14 +52,8 @@ void notifier_answer_changed(struct notifier *notifier, const struct cache_chang
 /** The number of the last change that was to be seen at once. */
 uint64_t notifier_last(const struct notifier *notifier);
 
-enum notifier_progress {
-	NOTIFIER_TELLING,
-	NOTIFIER_TOLD,
-	NOTIFIER_TOLD_JSON, /* and the kernel knew the JSON, of which the name stays */
-};
-
-/** How far the kernel has been told of the change @number and those before it. */
-enum notifier_progress notifier_progress(struct notifier *notifier, uint64_t number);
+/** Whether the kernel has been told all of the change @number and of those before it. */
+bool notifier_has_told(struct notifier *notifier, uint64_t number);
 
 /**
  * Push the values in the directory at @directory, an index of @record, of the customer with the

@@ -45,7 +45,6 @@ struct notifier {
 	struct list urgent;
 	uint64_t urgent_added; /* numbers of the last that was queued, and worked off */
 	uint64_t urgent_told;
-	uint64_t json_dropped; /* ... and of which the kernel knew the JSON */
 	struct counter pushed_pages;
 	struct counter dropped_pushes;
 	struct counter dropped_changes;
@@ -62,8 +61,8 @@ void notifier_push_values(struct notifier *notifier, const struct notice *notice
 void notifier_drop_changed(struct notifier *notifier, uint32_t customer,
                            const struct record *previous, const struct record *successor);
 
-/** Drop all that would show the customer as it was; tells whether the kernel knew the JSON. */
-bool notifier_drop_urgent(struct notifier *notifier, const struct urgent *urgent);
+/** Drop all that would show the customer as it was. */
+void notifier_drop_urgent(struct notifier *notifier, const struct urgent *urgent);
 
 /** Have the kernel ask for the attributes of what @change changed. Takes no lock that a pending
  * request can hold. */

@@ -36,8 +36,7 @@ struct request_order {
 	bool is_done;        /* what follows is known */
 	int outcome;         /* to be replied, a negative errno or what the ioctl returns */
 	uint64_t change;     /* the notifier's number of what was changed */
-	uint64_t done_ms;    /* of uv_hrtime(), like the next */
-	uint64_t shown_ms;   /* until when something older is shown in any case */
+	uint64_t done_ms;    /* of uv_hrtime() */
 };
 
 /** One request as a value; on the stack until it has to wait. */

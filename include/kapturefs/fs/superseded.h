@@ -17,8 +17,8 @@
 struct superseded;
 
 enum {
-	SUPERSEDED_LIFE_MS = 1000,
-	SUPERSEDED_SIZE_MAX = 16 << 20, /* bytes of records; the oldest make room */
+	SUPERSEDED_LIFE_MS = 4000,      /* no longer than it takes versions to come round again */
+	SUPERSEDED_SIZE_MAX = 64 << 20, /* bytes of records; the oldest make room */
 };
 
 /** Begin empty. Returns 0 or -ENOMEM. */
@@ -39,7 +39,3 @@ struct record *superseded_find(const struct superseded *superseded, const struct
 
 /** Drop what is kept of @customer. */
 void superseded_forget(struct superseded *superseded, uint32_t customer);
-
-/** For how many ms from @now_ms something of @customer is still shown. */
-uint64_t superseded_left_ms(const struct superseded *superseded, uint32_t customer,
-                            uint64_t now_ms);

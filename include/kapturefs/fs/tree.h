@@ -93,9 +93,6 @@ int tree_list(struct tree *tree, struct tree_query *query, uint64_t number, uint
  */
 int tree_key(struct tree *tree, uint64_t number, const char *path, struct key *ret) must_check;
 
-/** For how many ms what the customer behind @key was before may still be shown. */
-uint64_t tree_shown_ms(struct tree *tree, const struct key *key);
-
 /**
  * The value of the extended attribute @name of a node, as tree_read(); -ENODATA if it has none of
  * that name.
