@@ -15,6 +15,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "kapturefs/base/log.h"
 #include "kapturefs/command/command.h"
 #include "kapturefs/command/get_parts.h"
 #include "kapturefs/command/serve.h"
@@ -263,6 +264,8 @@ int command_get(int argc, char **argv)
 	int status;
 
 	serve_harden();
+	/* Each failure is told once, with its key. */
+	log_set_level(LOG_LEVEL_ERROR);
 	if (config_request_init(&request))
 		return refuse(strerror(errno));
 	status = parse_options(&get, &request, argc, argv);

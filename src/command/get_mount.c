@@ -46,11 +46,11 @@ static int read_one(const struct key *key, int directory, struct record **ret)
 	cleanup(buffer_fini) struct buffer json;
 	int r;
 
+	buffer_init(&path, PATH_MAX);
+	buffer_init(&json, FILE_SIZE_MAX);
 	/* No path leads to such an address. */
 	if (strchr(key->text, '/'))
 		return -EINVAL;
-	buffer_init(&path, PATH_MAX);
-	buffer_init(&json, FILE_SIZE_MAX);
 	r = buffer_print(&path, "%s/%s.json", key_kind_facts(key->kind)->directory, key->text);
 	if (!r)
 		r = read_all(directory, path.data, &json);

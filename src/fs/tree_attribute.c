@@ -72,15 +72,14 @@ int tree_attribute(struct tree *tree, struct tree_query *query, uint64_t number,
 	size_t length;
 	int r;
 
+	buffer_init(&text, TEXT_SIZE_MAX);
+	buffer_init(&value, TEXT_SIZE_MAX);
 	if (!node_unpack(number, &node))
 		return -ESTALE;
 	if (!has_attributes(node.kind) || strncmp(name, PREFIX, strlen(PREFIX)) != 0)
 		return -ENODATA;
 	name += strlen(PREFIX);
 	length = strlen(name);
-
-	buffer_init(&text, TEXT_SIZE_MAX);
-	buffer_init(&value, TEXT_SIZE_MAX);
 	r = print(tree, query, &node, &text);
 	if (r)
 		return r;
@@ -101,14 +100,14 @@ int tree_attribute_names(struct tree *tree, struct tree_query *query, uint64_t n
 	struct node node;
 	int r;
 
+	buffer_init(&text, TEXT_SIZE_MAX);
+	buffer_init(&names, TEXT_SIZE_MAX);
 	if (!node_unpack(number, &node))
 		return -ESTALE;
 	*ret = (struct tree_bytes){ 0 };
 	if (!has_attributes(node.kind))
 		return 0;
 
-	buffer_init(&text, TEXT_SIZE_MAX);
-	buffer_init(&names, TEXT_SIZE_MAX);
 	r = print(tree, query, &node, &text);
 	for (char *line = text.data, *end; !r && (end = strchr(line, '\n')); line = end + 1) {
 		r = buffer_append_text(&names, PREFIX);
