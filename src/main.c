@@ -64,7 +64,8 @@ static const struct command commands[] = {
 	  "  --jobs N                 so many at a time (default: max_connections of the mount)\n"
 	  "  --max-age SECONDS        answers as young as that will do (default: 43200)\n" },
 	{ "sandbox", command_sandbox,
-	  "[--port N] [--customers N] [--seed N] [--latency MS] [--token T]",
+	  "[--port N] [--customers N] [--seed N] [--latency MS] [--token T] [--tls] [--ca FILE] "
+	  "[--faults FILE]",
 	  "serve generated customers by the same API, for trying and testing", NULL },
 	{ "demo", command_demo, "MOUNTPOINT", "sandbox and mount in one, nothing to configure",
 	  NULL },

@@ -114,7 +114,7 @@ static void drop_pages_of_key(struct notifier *notifier, const struct urgent *ur
 static void drop_all_pages(struct notifier *notifier, const struct urgent *urgent)
 {
 	drop_changed_fields(notifier, urgent->customer, urgent->previous, urgent->successor);
-	drop_pages(notifier, node_of(NODE_PRIMARY, urgent->customer, 0));
+	drop_pages(notifier, view_primary_node(urgent->customer, urgent->previous));
 	for (size_t i = 0; i < urgent->key_count; i++)
 		drop_pages_of_key(notifier, urgent, urgent->keys[i]);
 	for (uint32_t kind = 0; !urgent->successor && kind < KEY_KINDS; kind++)
@@ -212,7 +212,7 @@ static void expire_previous(struct notifier *notifier, const struct cache_change
 			expire(notifier, view_field_node(change->customer.slot, before));
 	}
 	expire(notifier, view_json_node(change->customer.slot, change->previous));
-	expire(notifier, node_of(NODE_PRIMARY, change->customer.slot, 0));
+	expire(notifier, view_primary_node(change->customer.slot, change->previous));
 }
 
 static void expire_keys(struct notifier *notifier, const struct cache_change *change)
