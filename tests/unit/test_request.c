@@ -117,15 +117,20 @@ struct fixture {
 	struct metrics metrics;
 };
 
-static void begin(struct fixture *fixture)
+static void begin_waiting(struct fixture *fixture, uint64_t wait_max_ms)
 {
 	memset(&world, 0, sizeof(world));
 	for (size_t i = 0; i < WAITERS_MAX; i++)
 		world.replies[i] = 1;
 	metrics_init(&fixture->metrics);
 	assert_int_equal(uv_loop_init(&fixture->loop), 0);
-	assert_int_equal(requests_new(&fixture->loop, NULL, WAIT_MAX_MS, &fixture->requests), 0);
+	assert_int_equal(requests_new(&fixture->loop, NULL, wait_max_ms, &fixture->requests), 0);
 	requests_add_metrics(fixture->requests, &fixture->metrics);
+}
+
+static void begin(struct fixture *fixture)
+{
+	begin_waiting(fixture, WAIT_MAX_MS);
 }
 
 static void end(struct fixture *fixture)
@@ -202,7 +207,7 @@ static void test_what_settles_is_looked_at_until_it_has(void **state)
 	struct fixture fixture;
 
 	(void)state;
-	begin(&fixture);
+	begin_waiting(&fixture, 60000);
 	looks_needed = 4;
 	run_settling(&fixture, 0);
 	assert_int_equal(world.replies[0], 1);
@@ -232,7 +237,7 @@ static void test_what_settles_can_be_failed(void **state)
 	struct fixture fixture;
 
 	(void)state;
-	begin(&fixture);
+	begin_waiting(&fixture, 60000);
 	looks_needed = 1000000;
 	run_settling(&fixture, 0);
 	requests_fail_waiting(fixture.requests, -ENOTCONN);
