@@ -217,6 +217,10 @@ void kapture_add_metrics(struct kapture *kapture, struct metrics *metrics)
 		  "Questions not asked because the API fails or refuses the token." },
 		{ &kapture->budget, METRIC_GAUGE, "kapturefs_api_budget",
 		  "Requests that may go out now." },
+		{ &kapture->rate, METRIC_GAUGE, "kapturefs_api_rate_thousandths",
+		  "Thousandths of a request a second that may go out in the long run." },
+		{ &kapture->connections, METRIC_GAUGE, "kapturefs_api_connections_max",
+		  "Requests that may be under way." },
 		{ &kapture->queued, METRIC_GAUGE, "kapturefs_api_queued",
 		  "Questions that wait for their turn." },
 		{ &kapture->breaker_state, METRIC_GAUGE, "kapturefs_api_breaker_state",
@@ -241,6 +245,8 @@ void kapture_update_metrics(struct kapture *kapture)
 	uint64_t now_ms = uv_now(kapture->loop);
 
 	counter_set(&kapture->budget, limiter_budget(&kapture->gate.limiter, now_ms));
+	counter_set(&kapture->rate, kapture->gate.limiter.rate);
+	counter_set(&kapture->connections, kapture->asking_max);
 	counter_set(&kapture->queued, kapture->waiting_count + kapture->renewal_count);
 	counter_set(&kapture->breaker_state, breaker_state(&kapture->gate.breaker));
 	counter_set(&kapture->door_state, breaker_state(&kapture->gate.door));

@@ -18,6 +18,7 @@ struct filesystem;
 struct filesystem_settings {
 	uid_t uid; /* shown as the owner of everything */
 	gid_t gid;
+	bool xattr;   /* show extended attributes */
 	mode_t umask; /* taken from 0444 for files and 0555 for directories */
 };
 

@@ -20,11 +20,24 @@
 struct requests; /* all that are waiting */
 struct request;
 
+/** The outcome of serving what has been done, but cannot be seen by everybody yet. */
+enum { REQUEST_SETTLING = 2 };
+
 /**
- * Reply and return 0; or return TREE_MISSING with request->query naming the key, or a negative
- * errno to be replied.
+ * Reply and return 0; or return TREE_MISSING with request->query naming the key,
+ * REQUEST_SETTLING to be asked again in a moment, or a negative errno to be replied.
  */
 typedef int request_serve_fn(struct request *request);
+
+/** What a request wants beyond an answer: that something be done. */
+struct request_order {
+	uint64_t max_age_ms; /* of an answer that will do, 0 for none */
+	bool insists;        /* on a new answer */
+	bool is_done;        /* what follows is known */
+	int outcome;         /* to be replied, a negative errno or what the ioctl returns */
+	uint64_t change;     /* the notifier's number of what was changed */
+	uint64_t done_ms;    /* of uv_hrtime() */
+};
 
 /** One request as a value; on the stack until it has to wait. */
 struct request {
@@ -41,6 +54,7 @@ struct request {
 	bool seeks_hole;     /* of lseek */
 	uint64_t started_ns; /* of uv_hrtime() */
 	struct tree_query query;
+	struct request_order order;
 };
 
 /**

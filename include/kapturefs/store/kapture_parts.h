@@ -50,6 +50,8 @@ struct kapture {
 	struct counter throttled;
 	struct counter held_back;
 	struct counter budget;
+	struct counter rate;
+	struct counter connections;
 	struct counter queued;
 	struct counter breaker_state;
 	struct counter door_state;
