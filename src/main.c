@@ -19,10 +19,14 @@
  * the kernel, which may have to wait for a page, have a thread of their own.
  */
 
+#include <fcntl.h>
+#include <stdbool.h>
 #include <stdio.h>
 #include <string.h>
+#include <unistd.h>
 
 #include "kapturefs/base/base.h"
+#include "kapturefs/base/log.h"
 #include "kapturefs/command/command.h"
 #include "kapturefs/config/options.h"
 
@@ -61,8 +65,22 @@ static int print_help(void)
 	return fflush(stdout) ? EXIT_FAILED : EXIT_OK;
 }
 
+/* A standard descriptor that is closed would be the next file to be opened, the cache say. */
+static bool keep_standard_descriptors(void)
+{
+	int descriptor;
+
+	do
+		descriptor = open("/dev/null", O_RDWR);
+	while (descriptor >= 0 && descriptor <= STDERR_FILENO);
+	return descriptor >= 0 && close(descriptor) == 0;
+}
+
 int main(int argc, char **argv)
 {
+	if (!keep_standard_descriptors())
+		return EXIT_FAILED;
+	log_open();
 	if (argc < 2) {
 		fprintf(stderr, "kapturefs: give SOURCE and MOUNTPOINT; see kapturefs --help\n");
 		return EXIT_USAGE;
