@@ -17,7 +17,9 @@
 
 #include "kapturefs/base/log.h"
 #include "kapturefs/command/command.h"
+#include "kapturefs/command/control_files.h"
 #include "kapturefs/command/daemon.h"
+#include "kapturefs/command/facts.h"
 #include "kapturefs/command/mountpoint.h"
 #include "kapturefs/command/serve.h"
 #include "kapturefs/command/token.h"
@@ -63,6 +65,7 @@ struct mount {
 	struct catalog *catalog;
 	struct metrics metrics;
 	struct control *control;
+	struct facts_sources facts;
 	struct notifier *notifier;
 	struct tree *tree;
 	struct filesystem *filesystem;
@@ -205,6 +208,7 @@ static void mount_ready(void *userdata)
 
 	/* From the report on, the log of a daemon goes to syslog. */
 	daemon_report(&mount->daemon, EXIT_OK);
+	mount->facts.mounted_ms = catalog_now_ms(mount->catalog);
 	log_notice("session: mounted");
 	if (mount->settings->ready)
 		mount->settings->ready(mount->settings->userdata);
@@ -246,20 +250,6 @@ static int open_filesystem(struct mount *mount)
 	return r;
 }
 
-static int print_metrics(void *userdata, struct buffer *text)
-{
-	struct mount *mount = userdata;
-
-	kapture_update_metrics(mount->kapture);
-	return metrics_print(&mount->metrics, text);
-}
-
-static int print_version(void *userdata, struct buffer *text)
-{
-	(void)userdata;
-	return buffer_append_text(text, "kapturefs " KAPTUREFS_VERSION "\n");
-}
-
 static int open_control(struct mount *mount)
 {
 	int r = control_new(&mount->control);
@@ -267,8 +257,13 @@ static int open_control(struct mount *mount)
 	if (r)
 		return r;
 	metrics_init(&mount->metrics);
-	control_add(mount->control, "metrics", print_metrics, mount);
-	control_add(mount->control, "version", print_version, NULL);
+	mount->facts = (struct facts_sources){
+		.config = mount->settings->config,
+		.mountpoint = mount->settings->mountpoint,
+		.kapture = mount->kapture,
+		.metrics = &mount->metrics,
+	};
+	control_files_add(mount->control, &mount->facts);
 	return 0;
 }
 
@@ -339,6 +334,8 @@ static int build(struct mount *mount)
 		r = open_filesystem(mount);
 	if (!r) {
 		add_metrics(mount);
+		mount->facts.filesystem = mount->filesystem;
+		mount->facts.session = mount->session;
 		return EXIT_OK;
 	}
 
@@ -393,6 +390,7 @@ int serve(const struct serve_settings *settings)
 		uv_run(&mount.loop, UV_RUN_DEFAULT);
 	tear_down(&mount);
 	uv_loop_close(&mount.loop);
+	log_settle();
 	daemon_report(&mount.daemon, status);
 	return status;
 }

@@ -238,6 +238,26 @@ struct request request_new(struct requests *requests, fuse_req_t req, uint64_t n
 	};
 }
 
+size_t requests_list_waiting(const struct requests *requests, struct request_waiting *ret,
+                             size_t max)
+{
+	size_t count = 0;
+
+	for (struct list *link = requests->waiting.next; link != &requests->waiting && count < max;
+	     link = link->next) {
+		const struct waiting *waiting = container_of(link, struct waiting, link);
+		const struct key *wanted = &waiting->request.query.wanted;
+
+		ret[count++] = (struct request_waiting){
+			.operation = waiting->request.operation,
+			.kind = wanted->kind,
+			.customer = log_hash(wanted->text),
+			.waited_ms = uv_now(requests->loop) - waiting->began_ms,
+		};
+	}
+	return count;
+}
+
 void requests_fail_waiting(struct requests *requests, int error)
 {
 	while (!list_is_empty(&requests->waiting))

@@ -236,3 +236,21 @@ void kapture_update_metrics(struct kapture *kapture)
 	counter_set(&kapture->breaker_state, breaker_state(&kapture->gate.breaker));
 	counter_set(&kapture->door_state, breaker_state(&kapture->gate.door));
 }
+
+struct kapture_standing kapture_stand(struct kapture *kapture)
+{
+	uint64_t now_ms = uv_now(kapture->loop);
+	struct limiter *limiter = &kapture->gate.limiter;
+
+	return (struct kapture_standing){
+		.breaker = breaker_state(&kapture->gate.breaker),
+		.error = kapture->gate.breaker.error,
+		.door = breaker_state(&kapture->gate.door),
+		.budget = limiter_budget(limiter, now_ms),
+		.burst = limiter_burst(limiter),
+		.rate = limiter_rate(limiter, now_ms),
+		.rate_configured = limiter->rate,
+		.queued = kapture->waiting_count + kapture->renewal_count,
+		.held_ms = limiter->held_until_ms > now_ms ? limiter->held_until_ms - now_ms : 0,
+	};
+}

@@ -58,6 +58,17 @@ uint64_t limiter_budget(struct limiter *limiter, uint64_t now_ms)
 	return now_ms < limiter->held_until_ms ? 0 : limiter->level / REQUEST;
 }
 
+uint64_t limiter_rate(struct limiter *limiter, uint64_t now_ms)
+{
+	settle(limiter, now_ms);
+	return rate_now(limiter);
+}
+
+uint64_t limiter_burst(const struct limiter *limiter)
+{
+	return limiter->size / REQUEST;
+}
+
 uint64_t limiter_wait_ms(struct limiter *limiter, uint64_t now_ms)
 {
 	uint64_t wait_ms;

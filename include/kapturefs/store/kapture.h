@@ -14,6 +14,7 @@
 #include "kapturefs/base/base.h"
 #include "kapturefs/base/metrics.h"
 #include "kapturefs/io/http.h"
+#include "kapturefs/store/breaker.h"
 #include "kapturefs/store/source.h"
 
 struct kapture;
@@ -62,6 +63,20 @@ int kapture_set_token(struct kapture *kapture, const char *token) must_check;
 
 /** Ask again although the token has been refused. */
 void kapture_open_door(struct kapture *kapture);
+
+/** How the API is held back from now. */
+struct kapture_standing {
+	enum breaker_state breaker; /* open: left alone because it fails */
+	int error;                  /* of its last failure, negative errno, unless closed */
+	enum breaker_state door;    /* open: the token was refused */
+	uint64_t budget;            /* requests that may go out at once */
+	uint64_t burst;             /* ... when nothing has gone out for a while */
+	uint64_t rate;              /* thousandths of a request a second, as the API lets us */
+	uint64_t rate_configured;
+	uint64_t queued;
+	uint64_t held_ms; /* how long the API wants to be left alone */
+};
+struct kapture_standing kapture_stand(struct kapture *kapture);
 
 /** Register requests by outcome and their durations, and how the API is held back from. */
 void kapture_add_metrics(struct kapture *kapture, struct metrics *metrics);

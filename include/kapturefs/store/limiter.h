@@ -37,6 +37,12 @@ void limiter_init(struct limiter *limiter, uint64_t rate, uint64_t burst, uint64
 /** How many requests may go out now. */
 uint64_t limiter_budget(struct limiter *limiter, uint64_t now_ms) must_check;
 
+/** Requests a second, in thousandths, that it gives at present. */
+uint64_t limiter_rate(struct limiter *limiter, uint64_t now_ms) must_check;
+
+/** How many requests may go out at once when nothing has for a while. */
+uint64_t limiter_burst(const struct limiter *limiter);
+
 /** In how many ms the next request may go out; 0 for now. */
 uint64_t limiter_wait_ms(struct limiter *limiter, uint64_t now_ms) must_check;
 
