@@ -40,6 +40,11 @@ struct command {
 static const struct command commands[] = {
 	{ "mount", command_mount, "[-f] [-d] [-o OPTION[=VALUE][,...]] SOURCE MOUNTPOINT",
 	  "show the customers of a Kapture account as directories" },
+	{ "status", command_status, "[--json] MOUNTPOINT", "tell how a mount is doing" },
+	{ "top", command_top, "MOUNTPOINT",
+	  "watch a mount: requests, latencies, waiting look-ups" },
+	{ "doctor", command_doctor, "[--json] [-o OPTION[=VALUE][,...]] [SOURCE]",
+	  "check what a mount needs, and say how to mend what is missing" },
 	{ "sandbox", command_sandbox,
 	  "[--port N] [--customers N] [--seed N] [--latency MS] [--token T]",
 	  "serve generated customers by the same API, for trying and testing" },

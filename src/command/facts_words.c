@@ -103,10 +103,14 @@ static void print_cache(struct page *page, const struct facts *facts)
 	char limit[WORDS_SIZE];
 	char memory[WORDS_SIZE];
 
-	line(page, "look-ups",
-	     "%" PRIu64 ": %.1f %% answered from the cache; %" PRIu64 " old answer%s served", all,
-	     all ? 100.0 * (double)facts->hits / (double)all : 0.0, facts->stale,
-	     plural(facts->stale));
+	if (all)
+		line(page, "look-ups",
+		     "%" PRIu64 ": %.1f %% answered from the cache; %" PRIu64
+		     " old answer%s served",
+		     all, 100.0 * (double)facts->hits / (double)all, facts->stale,
+		     plural(facts->stale));
+	else
+		line(page, "look-ups", "none yet");
 	words_bytes(facts->memory_bytes, memory);
 	if (facts->is_cache_on_disk)
 		line(page, "cache", "%s of %s in %s; %s in memory",
@@ -168,8 +172,8 @@ static void print_errors(struct page *page, const struct facts *facts)
 	for (size_t i = 0; i < facts->error_count; i++)
 		print_error(page, i ? "" : "errors", &facts->errors[i]);
 	if (facts->log.lost || facts->log.suppressed)
-		line(page, "log", "%" PRIu64 " lines lost, %" PRIu64 " summed up", facts->log.lost,
-		     facts->log.suppressed);
+		line(page, "log", "%" PRIu64 " line%s lost, %" PRIu64 " summed up", facts->log.lost,
+		     plural(facts->log.lost), facts->log.suppressed);
 }
 
 int facts_print_words(const struct facts *facts, struct buffer *text)

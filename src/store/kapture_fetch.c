@@ -47,9 +47,13 @@ static void log_failure(const struct source_fetch *fetch, const struct kapture_v
 
 void fetch_conclude(struct source_fetch *fetch, const struct kapture_verdict *verdict)
 {
-	if (verdict->answer.error)
+	struct source_answer answer = verdict->answer;
+
+	answer.cause = verdict->cause;
+	answer.status = fetch->status;
+	if (answer.error)
 		log_failure(fetch, verdict);
-	fetch->done(fetch->userdata, &verdict->answer);
+	fetch->done(fetch->userdata, &answer);
 }
 
 /* Pausing */

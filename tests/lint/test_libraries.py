@@ -21,6 +21,7 @@ LIBRARIES = {
                            'src/fs/*.[ch]', 'include/kapturefs/fs/*.h',
                            'src/command/*.[ch]', 'include/kapturefs/command/*.h']),
     'inih': (r'ini\.h', ['src/config/parse.c']),
+    'ncurses': (r'(n?curses|term|panel|form|menu)\.h', ['src/command/top.c']),
 }
 
 
@@ -42,7 +43,7 @@ def test_each_library_is_seen_only_where_the_table_says():
 
 def test_every_library_of_the_table_is_found_when_planted_in_the_wrong_file(tmp_path):
     headers = ['cjson/cJSON.h', 'curl/curl.h', 'sqlite3.h', 'fuse_lowlevel.h', 'microhttpd.h',
-               'uv.h', 'ini.h']
+               'uv.h', 'ini.h', 'curses.h']
     assert len(headers) == len(LIBRARIES)
     sources.plant(tmp_path, 'src/base/log.c', ''.join(f'#include <{h}>\n' for h in headers))
     assert len(violations(tmp_path)) == len(headers)

@@ -11,4 +11,7 @@ enum {
 int command_mount(int argc, char **argv);
 int command_sandbox(int argc, char **argv);
 int command_demo(int argc, char **argv);
+int command_status(int argc, char **argv);
+int command_top(int argc, char **argv);
+int command_doctor(int argc, char **argv);
 int command_check_config(int argc, char **argv); /* `--check-config` */

@@ -17,8 +17,10 @@ struct source_question {
 };
 
 struct source_answer {
-	int error;     /* 0, or a negative errno of the contract's table */
-	bool may_pass; /* of an error: asking again later may well succeed */
+	int error;         /* 0, or a negative errno of the contract's table */
+	bool may_pass;     /* of an error: asking again later may well succeed */
+	const char *cause; /* of an error, in words; borrowed, may be NULL */
+	long status;       /* of HTTP, 0 without a reply */
 	struct record
 	        *record; /* borrowed, fresh from payload; NULL without error: no such customer */
 };
