@@ -100,8 +100,7 @@ static const char *cache_complaint(int r)
 	case CACHE_BUSY:
 		return "in use by another kapturefs; unmount that, or give another cache=PATH";
 	case CACHE_FOREIGN:
-		return "no cache of kapturefs, or damaged; move it away, or give another "
-		       "cache=PATH";
+		return "no cache of kapturefs; move it away, or give another cache=PATH";
 	case CACHE_NEWER:
 		return "made by a later version of kapturefs; update, or give another cache=PATH";
 	case CACHE_OTHER_OWNER:
@@ -126,8 +125,15 @@ static int open_cache(struct mount *mount)
 		r = make_parents(path);
 	if (!r)
 		r = cache_open(path, mount->settings->config->base_url, &mount->cache);
-	if (!r)
+	if (!r) {
+		const struct cache_limits limits = {
+			.size_max = mount->settings->config->cache_size,
+			.retain_ms = (int64_t)mount->settings->config->retain * 86400 * 1000,
+		};
+
+		cache_limit(mount->cache, &limits);
 		return EXIT_OK;
+	}
 
 	fprintf(stderr, "kapturefs: cache %s: %s\n", path, cache_complaint(r));
 	return EXIT_FAILED;
@@ -273,6 +279,7 @@ static void add_metrics(struct mount *mount)
 	filesystem_add_metrics(mount->filesystem, &mount->metrics);
 	notifier_add_metrics(mount->notifier, &mount->metrics);
 	catalog_add_metrics(mount->catalog, &mount->metrics);
+	cache_add_metrics(mount->cache, &mount->metrics);
 	kapture_add_metrics(mount->kapture, &mount->metrics);
 }
 

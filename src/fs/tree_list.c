@@ -80,25 +80,22 @@ static int list_control(const struct tree *tree, struct listing *listing)
 }
 
 /* Only names and numbers: whoever lists a million keys does not want a million nodes. */
+static bool emit_key(void *userdata, const struct cache_key *key)
+{
+	const struct tree_attributes attributes = {
+		.number = node_pack(node_of(NODE_DIRECTORY, key->slot, 0)),
+		.type = S_IFDIR,
+	};
+
+	return emit(userdata, key->key.text, &attributes, false, COOKIE_FIRST + key->slot);
+}
+
 static int list_keys(struct tree *tree, enum key_kind kind, struct listing *listing)
 {
 	uint32_t slot =
 	        listing->cookie >= COOKIE_FIRST ? (uint32_t)(listing->cookie - COOKIE_FIRST) : 0;
-	struct cache_key key;
-	int r;
 
-	for (;;) {
-		struct tree_attributes attributes = { .type = S_IFDIR };
-
-		r = catalog_next_key(tree->catalog, kind, slot, &key);
-		if (r)
-			return r == CATALOG_ABSENT ? 0 : r;
-
-		slot = key.slot;
-		attributes.number = node_pack(node_of(NODE_DIRECTORY, slot, 0));
-		if (!emit(listing, key.key.text, &attributes, false, COOKIE_FIRST + slot))
-			return 0;
-	}
+	return catalog_list_keys(tree->catalog, kind, slot, emit_key, listing);
 }
 
 static int list_members(const struct tree *tree, const struct catalog_entry *entry,

@@ -25,12 +25,10 @@
 
 #include "kapturefs/base/log.h"
 #include "kapturefs/io/database.h"
+#include "kapturefs/io/database_header.h"
 
 enum {
 	BUSY_TIMEOUT_MS = 200,
-	/* https://www.sqlite.org/fileformat2.html, "The Database Header" */
-	HEADER_APPLICATION = 68,
-	HEADER_SIZE = 100,
 };
 
 define_cleanup(sqlite3_stmt *, sqlite3_finalize);
@@ -43,7 +41,7 @@ static void free_text(char **text)
 /* What is left after a failure is left alone: no checkpoint, see connect_file(). */
 static void abandon(sqlite3 **database)
 {
-	sqlite3_close(*database);
+	database_abandon(*database);
 }
 
 static const char *code_name(int code)
@@ -108,7 +106,7 @@ static int refusal(sqlite3 *database, int code, const char *operation)
 		return DATABASE_BUSY;
 	case SQLITE_CORRUPT:
 	case SQLITE_NOTADB:
-		return DATABASE_FOREIGN;
+		return DATABASE_DAMAGED;
 	default:
 		return database_errno(database, code, operation);
 	}
@@ -226,21 +224,13 @@ static int connect_file(const char *path, sqlite3 **ret)
 	return 0;
 }
 
-static int32_t application_of(const unsigned char *header)
-{
-	const unsigned char *bytes = header + HEADER_APPLICATION;
-
-	return (int32_t)((uint32_t)bytes[0] << 24 | (uint32_t)bytes[1] << 16 |
-	                 (uint32_t)bytes[2] << 8 | bytes[3]);
-}
-
 /*
  * Whether the file may become ours, by its first bytes alone, read through the descriptor that
  * SQLite has open.
  */
 static int inspect(sqlite3 *database, const struct database_schema *schema, bool *ret_new)
 {
-	unsigned char header[HEADER_SIZE] = { 0 };
+	unsigned char header[DATABASE_HEADER_SIZE] = { 0 };
 	sqlite3_file *file = NULL;
 	sqlite3_int64 size = 0;
 	int code;
@@ -260,7 +250,7 @@ static int inspect(sqlite3 *database, const struct database_schema *schema, bool
 	*ret_new = size == 0;
 	if (size == 0)
 		return 0;
-	return application_of(header) == schema->application_id ? 0 : DATABASE_FOREIGN;
+	return database_judge(header, size, schema->application_id);
 }
 
 /*
@@ -296,7 +286,7 @@ static int read_version(sqlite3 *database, int32_t version_max, int32_t *ret)
 
 	version = sqlite3_column_int(statement, 0);
 	if (version < 0)
-		return DATABASE_FOREIGN;
+		return DATABASE_DAMAGED;
 	if (version > version_max)
 		return DATABASE_NEWER;
 	*ret = version;
@@ -348,6 +338,12 @@ static int migrate(sqlite3 *database, const struct database_schema *schema, int3
 	char sql[64];
 	int r = 0;
 
+	/*
+	 * By this a file can give pages back step by step. To change it takes a VACUUM, which is
+	 * nothing as long as there are no tables.
+	 */
+	if (version == 0)
+		r = execute(database, "PRAGMA auto_vacuum = INCREMENTAL; VACUUM", "configure");
 	for (; !r && schema->migrations[version]; version++) {
 		snprintf(sql, sizeof(sql), "PRAGMA user_version = %d", version + 1);
 		r = execute(database, "BEGIN IMMEDIATE", "migrate");
@@ -380,6 +376,16 @@ static int enter_wal(sqlite3 *database)
 	return -EIO;
 }
 
+/* Whoever owns a damaged file all the same holds a lock that keeps us from reading. */
+static int check_unowned(sqlite3 *database)
+{
+	int r = execute(database, settings, "configure");
+
+	if (!r || r == DATABASE_DAMAGED)
+		r = execute(database, "BEGIN EXCLUSIVE", "lock");
+	return r == DATABASE_BUSY ? r : DATABASE_DAMAGED;
+}
+
 static int adopt(sqlite3 *database, const char *path, const struct database_schema *schema)
 {
 	int32_t version = 0;
@@ -387,6 +393,8 @@ static int adopt(sqlite3 *database, const char *path, const struct database_sche
 	int r;
 
 	r = inspect(database, schema, &new);
+	if (r == DATABASE_DAMAGED)
+		return check_unowned(database);
 	if (!r && is_file(path))
 		r = make_private(path);
 	if (!r)
@@ -432,6 +440,19 @@ void database_close(sqlite3 *database)
 	code = sqlite3_wal_checkpoint_v2(database, NULL, SQLITE_CHECKPOINT_TRUNCATE, NULL, NULL);
 	if (code)
 		(void)!database_errno(database, code, "checkpoint");
+	code = sqlite3_close(database);
+	assert(code == SQLITE_OK);
+	(void)code;
+}
+
+void database_abandon(sqlite3 *database)
+{
+	int code;
+
+	if (!database)
+		return;
+
+	(void)checkpoint_on_close(database, false);
 	code = sqlite3_close(database);
 	assert(code == SQLITE_OK);
 	(void)code;

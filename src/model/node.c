@@ -5,16 +5,17 @@
 #include "kapturefs/model/node.h"
 
 enum {
-	ORDINAL_SHIFT = 32,
-	VERSION_SHIFT = 52,
+	ORDINAL_SHIFT = 30,
+	VERSION_SHIFT = 50,
 	KIND_SHIFT = 60,
 };
 
 uint64_t node_pack(struct node node)
 {
 	assert(node.kind < NODE_KINDS);
-	assert(node.slot > 0);
+	assert(node.slot > 0 && node.slot <= NODE_SLOT_MAX);
 	assert(node.ordinal <= NODE_ORDINAL_MAX);
+	assert(node.version <= NODE_VERSION_MAX);
 
 	return (uint64_t)node.kind << KIND_SHIFT | (uint64_t)node.version << VERSION_SHIFT |
 	       (uint64_t)node.ordinal << ORDINAL_SHIFT | node.slot;
@@ -22,15 +23,15 @@ uint64_t node_pack(struct node node)
 
 uint64_t node_inode(uint64_t number)
 {
-	return number & ~((uint64_t)UINT8_MAX << VERSION_SHIFT);
+	return number & ~((uint64_t)NODE_VERSION_MAX << VERSION_SHIFT);
 }
 
 bool node_unpack(uint64_t number, struct node *ret)
 {
 	struct node node = {
-		.slot = (uint32_t)number,
+		.slot = (uint32_t)number & NODE_SLOT_MAX,
 		.ordinal = (uint32_t)(number >> ORDINAL_SHIFT) & NODE_ORDINAL_MAX,
-		.version = (uint8_t)(number >> VERSION_SHIFT),
+		.version = (uint16_t)(number >> VERSION_SHIFT) & NODE_VERSION_MAX,
 	};
 
 	if (node.slot == 0 || number >> KIND_SHIFT >= NODE_KINDS)

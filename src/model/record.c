@@ -6,6 +6,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "kapturefs/model/node.h"
 #include "kapturefs/model/record_parts.h"
 
 /* Life */
@@ -349,9 +350,9 @@ const struct member *record_sibling(const struct record *record, const struct me
 	return child + 1;
 }
 
-uint8_t member_version(const struct member *member)
+uint16_t member_version(const struct member *member)
 {
-	return (uint8_t)(member->changed_ms / RECORD_VERSION_MS);
+	return (uint16_t)(member->changed_ms / RECORD_VERSION_MS) & NODE_VERSION_MAX;
 }
 
 bool member_is_directory(const struct member *member)

@@ -1,70 +1,158 @@
 /* SPDX-License-Identifier: MIT */
+/*
+ * The part of cache that opens and closes. Of the others,
+ *
+ *   cache_find    looks up
+ *   cache_write   runs a change as a transaction
+ *   cache_store   keeps answers
+ *   cache_forget  removes, without a trace, and expires
+ *   cache_use     knows what was used when
+ *   cache_sweep   evicts what was not
+ *   cache_rescue  is there for when the file fails, with cache_overlay
+ *   cache_values  turns rows into values and back, with cache_codec and cache_seal
+ *   cache_rows    has the schema and every statement
+ */
 
 #include <errno.h>
+#include <fcntl.h>
+#include <inttypes.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/stat.h>
 
 #include "kapturefs/base/log.h"
-#include "kapturefs/model/payload.h"
-#include "kapturefs/store/cache.h"
-#include "kapturefs/store/cache_rows.h"
+#include "kapturefs/store/cache_parts.h"
 
-static int read_property(struct cache *cache, const char *name, char ret[PROPERTY_SIZE])
+/* A file that has just been made: it is ours from its first transaction on. */
+static int found(struct cache *cache)
 {
-	cleanup(rows_reset) sqlite3_stmt *statement = cache->statements[READ_PROPERTY];
-	const char *value;
+	char secret[SEAL_SECRET_SIZE];
 	int r;
 
-	rows_bind_text(statement, 1, name);
-	r = rows_step(cache, statement);
-	if (r)
-		return r;
-
-	value = (const char *)sqlite3_column_text(statement, 0);
-	if (!value || strlen(value) >= PROPERTY_SIZE)
-		return CACHE_NONE;
-	strcpy(ret, value);
-	return 0;
+	r = seal_make_secret(cache->seal, secret);
+	if (!r)
+		r = rows_write_property(cache, "secret", secret);
+	if (!r)
+		r = rows_write_property(cache, "source", cache->source);
+	if (!r && *cache->account)
+		r = rows_write_property(cache, "account", cache->account);
+	for (enum key_kind kind = 0; !r && kind < KEY_KINDS; kind++)
+		r = cache_write_listing(cache, kind, cache->listing_changed_ms[kind]);
+	if (!r)
+		r = cache_write_slots(cache, cache->slot_next);
+	return r;
 }
 
-/* A cache belongs to the source that made it. */
-static int claim_for_source(struct cache *cache, const char *source)
+/* A property that must be there, or *@r says why it is not. */
+static const char *required(struct cache *cache, const char *name, char text[PROPERTY_SIZE], int *r)
 {
-	cleanup(rows_reset) sqlite3_stmt *statement = cache->statements[READ_PROPERTY];
-	const char *owner;
+	if (!*r)
+		*r = rows_read_property(cache, name, text);
+	if (*r > 0)
+		*r = CACHE_DAMAGED;
+	return *r ? "" : text;
+}
+
+static int take_account(struct cache *cache)
+{
+	char text[PROPERTY_SIZE];
 	int r;
 
-	rows_bind_text(statement, 1, "source");
-	r = rows_step(cache, statement);
+	r = rows_read_property(cache, "account", text);
 	if (r == CACHE_NONE)
-		return rows_write_property(cache, "source", source);
-	if (r)
-		return r;
-
-	owner = (const char *)sqlite3_column_text(statement, 0);
-	return owner && strcmp(owner, source) == 0 ? 0 : CACHE_OTHER_OWNER;
-}
-
-static int load_listings(struct cache *cache)
-{
-	int r;
-
-	for (int kind = 0; kind < KEY_KINDS; kind++) {
-		cleanup(rows_reset) sqlite3_stmt *statement = cache->statements[READ_LISTING];
-
-		rows_bind_integer(statement, 1, kind);
-		r = rows_step(cache, statement);
-		if (r < 0)
-			return r;
-		if (r == 0)
-			cache->listing_changed_ms[kind] = sqlite3_column_int64(statement, 0);
-	}
+		return 0;
+	if (r || strlen(text) >= ACCOUNT_SIZE)
+		return r < 0 ? r : CACHE_DAMAGED;
+	strcpy(cache->account, text);
 	return 0;
 }
 
-static int open_database(struct cache *cache, const char *path)
+static int take_numbers(struct cache *cache)
 {
-	int r = database_open(path, rows_schema(), &cache->database);
+	char text[PROPERTY_SIZE];
+	int r = 0;
+
+	cache->slot_next = strtoull(required(cache, "slots", text, &r), NULL, 10);
+	for (enum key_kind kind = 0; kind < KEY_KINDS; kind++) {
+		char name[24];
+
+		snprintf(name, sizeof(name), "listing-%s", key_kind_facts(kind)->word);
+		cache->listing_changed_ms[kind] =
+		        strtoll(required(cache, name, text, &r), NULL, 10);
+	}
+	return r;
+}
+
+/* The file has been used before: it must be whole, and of the same source. */
+static int take_over(struct cache *cache, const char *secret)
+{
+	char text[PROPERTY_SIZE];
+	int r = 0;
+
+	if (seal_take_secret(cache->seal, secret))
+		return CACHE_DAMAGED;
+	if (strcmp(required(cache, "source", text, &r), cache->source) != 0)
+		return r ? r : CACHE_OTHER_OWNER;
+	if (!r)
+		r = take_account(cache);
+	if (!r)
+		r = take_numbers(cache);
+	return r;
+}
+
+static int found_or_take_over(struct cache *cache)
+{
+	char secret[PROPERTY_SIZE];
+	int r;
+
+	r = rows_read_property(cache, "secret", secret);
+	if (r == 0)
+		return take_over(cache, secret);
+	if (r == ROWS_DAMAGED)
+		return CACHE_DAMAGED;
+	if (r < 0)
+		return r;
+
+	r = rows_run(cache, BEGIN);
+	if (!r)
+		r = found(cache);
+	return r ? r : rows_run(cache, COMMIT);
+}
+
+/* An open database becomes the cache's. */
+static int furnish(struct cache *cache)
+{
+	int r;
+
+	r = rows_prepare(cache, false);
+	if (!r)
+		r = found_or_take_over(cache);
+	if (!r)
+		r = database_run(cache->database, "PRAGMA main.synchronous = NORMAL");
+	if (!r)
+		r = cache_apply_limits(cache);
+	cache->slots_reserved = cache->slot_next;
+	return r;
+}
+
+static int note_identity(struct cache *cache)
+{
+	struct stat status;
+
+	if (stat(cache->path, &status))
+		return -errno;
+	cache->device = status.st_dev;
+	cache->inode = status.st_ino;
+	if (stat(cache->log_path, &status))
+		return -errno;
+	cache->log_inode = status.st_ino;
+	return 0;
+}
+
+static int attach_file(struct cache *cache)
+{
+	int r = database_open(cache->path, rows_schema(), &cache->database);
 
 	switch (r) {
 	case DATABASE_BUSY:
@@ -73,9 +161,116 @@ static int open_database(struct cache *cache, const char *path)
 		return CACHE_FOREIGN;
 	case DATABASE_NEWER:
 		return CACHE_NEWER;
+	case DATABASE_DAMAGED:
+		return CACHE_DAMAGED;
 	default:
-		return r;
+		break;
 	}
+	if (!r)
+		r = furnish(cache);
+	if (!r)
+		r = note_identity(cache);
+	return r;
+}
+
+int cache_attach(struct cache *cache)
+{
+	int r;
+
+	cache->mode = CACHE_ON_FILE;
+	cache->trouble = TROUBLE_NONE;
+	r = attach_file(cache);
+	if (r < 0 && cache->trouble == TROUBLE_DAMAGE)
+		r = CACHE_DAMAGED;
+	cache->trouble = TROUBLE_NONE;
+	if (r)
+		cache_detach(cache);
+	counter_set(&cache->metrics.on_disk, r == 0);
+	return r;
+}
+
+int cache_attach_memory(struct cache *cache)
+{
+	int r;
+
+	cache->mode = CACHE_IN_MEMORY;
+	counter_set(&cache->metrics.on_disk, 0);
+	r = database_open(":memory:", rows_schema(), &cache->database);
+	if (!r)
+		r = furnish(cache);
+	if (r)
+		cache_detach(cache);
+	return r > 0 ? -EIO : r;
+}
+
+void cache_detach(struct cache *cache)
+{
+	rows_finalize(cache);
+	database_abandon(steal(&cache->database));
+	cache->has_unsynced = false;
+	cache->has_remains = false;
+}
+
+/* What the disk cannot do; a mistake in the path is told to whoever made it. */
+static bool is_of_the_disk(int r)
+{
+	return r == -EROFS || r == -ENOSPC || r == -EDQUOT || r == -EIO;
+}
+
+static int open_file(struct cache *cache)
+{
+	int r;
+
+	r = cache_attach(cache);
+	if (r == CACHE_DAMAGED) {
+		r = cache_set_aside(cache);
+		if (!r)
+			r = cache_attach(cache);
+		if (r == CACHE_DAMAGED)
+			r = -EIO;
+	}
+	if (!is_of_the_disk(r))
+		return r;
+
+	log_error("cache: the file cannot be used errno=%s; answers are kept in memory only",
+	          strerrorname_np(-r));
+	return cache_attach_memory(cache);
+}
+
+static int keep_path(struct cache *cache, const char *path)
+{
+	cache->path = strdup(path);
+	if (!cache->path || asprintf(&cache->log_path, "%s-wal", path) < 0)
+		return -ENOMEM;
+	return 0;
+}
+
+static int cache_new(const char *path, const char *source, struct cache **ret)
+{
+	cleanup(cache_closep) struct cache *cache = NULL;
+	int r;
+
+	if (strlen(source) >= PROPERTY_SIZE)
+		return -ENAMETOOLONG;
+	cache = calloc(1, sizeof(*cache));
+	if (!cache)
+		return -ENOMEM;
+
+	cache->mode = CACHE_IN_MEMORY;
+	cache->slot_next = 1;
+	cache->limits = (struct cache_limits){ UINT64_MAX, INT64_MAX };
+	cache->source = strdup(source);
+	if (!cache->source)
+		return -ENOMEM;
+	r = strcmp(path, ":memory:") == 0 ? 0 : keep_path(cache, path);
+	if (!r)
+		r = codec_new(&cache->codec);
+	if (!r)
+		r = seal_new(&cache->seal);
+	if (r)
+		return r;
+	*ret = steal(&cache);
+	return 0;
 }
 
 int cache_open(const char *path, const char *source, struct cache **ret)
@@ -83,24 +278,9 @@ int cache_open(const char *path, const char *source, struct cache **ret)
 	cleanup(cache_closep) struct cache *cache = NULL;
 	int r;
 
-	cache = calloc(1, sizeof(*cache));
-	if (!cache)
-		return -ENOMEM;
-
-	r = open_database(cache, path);
-	if (r)
-		return r;
-
-	r = rows_prepare(cache);
-	if (r)
-		return r;
-	r = claim_for_source(cache, source);
-	if (r)
-		return r;
-	r = read_property(cache, "account", cache->account);
-	if (r < 0)
-		return r;
-	r = load_listings(cache);
+	r = cache_new(path, source, &cache);
+	if (!r)
+		r = cache->path ? open_file(cache) : cache_attach_memory(cache);
 	if (r)
 		return r;
 
@@ -108,15 +288,53 @@ int cache_open(const char *path, const char *source, struct cache **ret)
 	return 0;
 }
 
+static int write_last(struct cache *cache, const void *arguments, int64_t now_ms,
+                      struct cache_change *change)
+{
+	(void)arguments;
+	(void)now_ms;
+	(void)change;
+	return cache_write_slots(cache, cache->slot_next);
+}
+
+/* Leave no gap in the numbers, and nothing in the log. */
+static void close_file(struct cache *cache)
+{
+	struct cache_change change;
+
+	if (cache->mode == CACHE_OVER_FILE)
+		(void)!cache_write_down(cache);
+	cache_flush_touched(cache);
+	if (cache->mode == CACHE_ON_FILE && !cache_has_vanished(cache) &&
+	    cache_write(cache, write_last, NULL, 0, &change) == 0)
+		cache_change_fini(&change);
+	if (cache->mode == CACHE_ON_FILE) {
+		rows_finalize(cache);
+		database_close(steal(&cache->database));
+	}
+}
+
 void cache_close(struct cache *cache)
 {
 	if (!cache)
 		return;
 
-	for (int i = 0; i < STATEMENTS; i++)
-		sqlite3_finalize(cache->statements[i]);
-	database_close(cache->database);
+	cache->lost = NULL;
+	if (cache->database)
+		close_file(cache);
+	cache_detach(cache);
+	codec_free(cache->codec);
+	seal_free(cache->seal);
+	free(cache->path);
+	free(cache->log_path);
+	free(cache->source);
 	free(cache);
+}
+
+void cache_on_lost(struct cache *cache, cache_lost_fn *lost, void *userdata)
+{
+	cache->lost = lost;
+	cache->lost_userdata = userdata;
 }
 
 const char *cache_account(const struct cache *cache)
@@ -129,69 +347,43 @@ int64_t cache_listing_changed_ms(const struct cache *cache, enum key_kind kind)
 	return cache->listing_changed_ms[kind];
 }
 
-int cache_find_key(struct cache *cache, const struct key *key, struct cache_key *ret)
+int cache_take_unsynced(struct cache *cache)
 {
-	cleanup(rows_reset) sqlite3_stmt *statement = cache->statements[FIND_KEY];
-
-	rows_bind_key(statement, key);
-	return rows_take_key(cache, statement, ret);
+	if (!cache->has_unsynced)
+		return -1;
+	cache->has_unsynced = false;
+	/* SQLite holds no locks on this file that closing it would drop. */
+	return open(cache->log_path, O_RDWR | O_CLOEXEC | O_NOFOLLOW);
 }
 
-int cache_read_key(struct cache *cache, uint32_t slot, struct cache_key *ret)
+void cache_add_metrics(struct cache *cache, struct metrics *metrics)
 {
-	cleanup(rows_reset) sqlite3_stmt *statement = cache->statements[READ_KEY];
+	struct cache_metrics *own = &cache->metrics;
+	const struct {
+		struct counter *counter;
+		enum metric_type type;
+		const char *name;
+		const char *help;
+	} table[] = {
+		{ &own->bytes, METRIC_GAUGE, "kapturefs_cache_bytes",
+		  "What the cache takes on disk, its log included." },
+		{ &own->on_disk, METRIC_GAUGE, "kapturefs_cache_on_disk",
+		  "Whether new answers are kept on disk (1) or in memory only (0)." },
+		{ &own->evictions, METRIC_COUNTER, "kapturefs_cache_evictions_total",
+		  "Customers removed to make room, or because nobody asked for them." },
+		{ &own->damaged_rows, METRIC_COUNTER, "kapturefs_cache_damaged_rows_total",
+		  "Rows that were not as they had been written, and counted as missing." },
+		{ &own->damaged_files, METRIC_COUNTER, "kapturefs_cache_damaged_files_total",
+		  "Cache files set aside because they were damaged." },
+		{ &own->failures, METRIC_COUNTER, "kapturefs_cache_failures_total",
+		  "Operations on the cache file that failed." },
+	};
 
-	rows_bind_integer(statement, 1, slot);
-	return rows_take_key(cache, statement, ret);
-}
+	for (size_t i = 0; i < array_length(table); i++) {
+		uint64_t value = counter_value(table[i].counter);
 
-int cache_next_key(struct cache *cache, enum key_kind kind, uint32_t slot, struct cache_key *ret)
-{
-	cleanup(rows_reset) sqlite3_stmt *statement = cache->statements[NEXT_KEY];
-
-	rows_bind_integer(statement, 1, kind);
-	rows_bind_integer(statement, 2, slot);
-	return rows_take_key(cache, statement, ret);
-}
-
-int cache_find_absent(struct cache *cache, const struct key *key, int64_t *ret_fetched_ms)
-{
-	cleanup(rows_reset) sqlite3_stmt *statement = cache->statements[FIND_ABSENT];
-	int r;
-
-	rows_bind_key(statement, key);
-	r = rows_step(cache, statement);
-	if (r)
-		return r;
-
-	*ret_fetched_ms = sqlite3_column_int64(statement, 0);
-	return 0;
-}
-
-int cache_read_customer(struct cache *cache, uint32_t slot, struct cache_customer *ret)
-{
-	cleanup(rows_reset) sqlite3_stmt *statement = cache->statements[READ_CUSTOMER];
-	cleanup(record_unrefp) struct record *record = NULL;
-	int r;
-
-	rows_bind_integer(statement, 1, slot);
-	r = rows_step(cache, statement);
-	if (r)
-		return r;
-
-	r = payload_read_customer(sqlite3_column_blob(statement, 2),
-	                          (size_t)sqlite3_column_bytes(statement, 2), &record);
-	if (!r)
-		r = record_load_identity(record, sqlite3_column_blob(statement, 1),
-		                         (size_t)sqlite3_column_bytes(statement, 1));
-	if (r) {
-		log_error("cache: unreadable customer error=%s", strerrorname_np(-r));
-		return r == -ENOMEM ? r : -EIO;
+		metrics_add_counter(metrics, table[i].counter, table[i].type, table[i].name, "",
+		                    table[i].help);
+		counter_set(table[i].counter, value);
 	}
-
-	ret->record = steal(&record);
-	ret->slot = slot;
-	ret->fetched_ms = sqlite3_column_int64(statement, 0);
-	ret->keys = (uint32_t)sqlite3_column_int64(statement, 3);
-	return 0;
 }

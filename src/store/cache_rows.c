@@ -2,80 +2,122 @@
 /*
  * The schema, and what holds in it between two transactions:
  *
- *   customer  one row a customer: the object as sent, and the identity
+ *   customer  one row a customer: the object as sent, packed, and the identity
  *             (ordinals and times) of its members beside it
  *   key       one row a key that leads to a customer; every customer has at least
  *             its id's. A row's text and customer never change
  *   absent    one row a key of which the API said that nobody has it; such a
- *             key has no row in key
- *   listing   one row a kind: when a key of the kind last came or went
- *   property  the source and the account the answers belong to
+ *             key has no row in key, and its text is not kept
+ *   use       one row a customer: when somebody last asked for it
+ *   property  the source and the account the answers belong to, the secret of the
+ *             checksums, the slots that may have been given, the times of the listings
+ *
+ * Every row but those of use, of which nothing depends but what is evicted first, ends in a
+ * checksum of the rest. A key is found by a hash and listed by its slot, so that its text is kept
+ * once.
  */
 
 #include <errno.h>
 #include <string.h>
 
-#include "kapturefs/store/cache_rows.h"
+#include "kapturefs/base/log.h"
+#include "kapturefs/store/cache_parts.h"
 
 /* "KAPF", so that file(1) and we can tell. */
 enum { APPLICATION_ID = 0x4b415046 };
 
 static const char *const migrations[] = {
-	"CREATE TABLE property (name TEXT PRIMARY KEY, value TEXT NOT NULL) WITHOUT ROWID;"
+	"CREATE TABLE property ("
+	"  name TEXT PRIMARY KEY,"
+	"  value TEXT NOT NULL,"
+	"  sum INTEGER NOT NULL) WITHOUT ROWID;"
 	"CREATE TABLE customer ("
-	"  slot INTEGER PRIMARY KEY AUTOINCREMENT,"
+	"  slot INTEGER PRIMARY KEY,"
 	"  fetched_ms INTEGER NOT NULL,"
 	"  identity BLOB NOT NULL,"
-	"  json BLOB NOT NULL);"
+	"  json BLOB NOT NULL,"
+	"  sum INTEGER NOT NULL);"
 	"CREATE TABLE key ("
-	"  slot INTEGER PRIMARY KEY AUTOINCREMENT,"
 	"  kind INTEGER NOT NULL,"
-	"  text TEXT NOT NULL,"
-	"  customer INTEGER NOT NULL REFERENCES customer (slot),"
+	"  slot INTEGER NOT NULL,"
+	"  customer INTEGER NOT NULL,"
 	"  fetched_ms INTEGER NOT NULL,"
-	"  UNIQUE (kind, text));"
-	"CREATE INDEX key_listing ON key (kind, slot);"
+	"  is_forced INTEGER NOT NULL,"
+	"  hash INTEGER NOT NULL,"
+	"  text TEXT NOT NULL,"
+	"  sum INTEGER NOT NULL,"
+	"  PRIMARY KEY (kind, slot)) WITHOUT ROWID;"
+	"CREATE INDEX key_hash ON key (hash);"
 	"CREATE INDEX key_customer ON key (customer);"
 	"CREATE TABLE absent ("
-	"  kind INTEGER NOT NULL,"
-	"  text TEXT NOT NULL,"
+	"  hash BLOB PRIMARY KEY,"
 	"  fetched_ms INTEGER NOT NULL,"
-	"  PRIMARY KEY (kind, text)) WITHOUT ROWID;"
-	"CREATE TABLE listing (kind INTEGER PRIMARY KEY, changed_ms INTEGER NOT NULL);",
+	"  sum INTEGER NOT NULL) WITHOUT ROWID;"
+	"CREATE INDEX absent_age ON absent (fetched_ms);"
+	"CREATE TABLE use (customer INTEGER PRIMARY KEY, used_ms INTEGER NOT NULL);"
+	"CREATE INDEX use_age ON use (used_ms);",
 	NULL,
 };
 
 static const struct database_schema schema = { APPLICATION_ID, migrations };
 
-#define KEY_COLUMNS "SELECT slot, customer, fetched_ms, kind, text FROM key "
+#define KEY_COLUMNS "SELECT kind, slot, customer, fetched_ms, is_forced, text, sum FROM key "
 
 static const char *const statement_texts[STATEMENTS] = {
-	[BEGIN] = "BEGIN IMMEDIATE",
+	[BEGIN] = "BEGIN",
 	[COMMIT] = "COMMIT",
 	[ROLLBACK] = "ROLLBACK",
-	[FIND_KEY] = KEY_COLUMNS "WHERE kind = ?1 AND text = ?2",
-	[READ_KEY] = KEY_COLUMNS "WHERE slot = ?1",
-	[NEXT_KEY] = KEY_COLUMNS "WHERE kind = ?1 AND slot > ?2 ORDER BY slot LIMIT 1",
-	[FIND_ABSENT] = "SELECT fetched_ms FROM absent WHERE kind = ?1 AND text = ?2",
-	[READ_CUSTOMER] = "SELECT fetched_ms, identity, json,"
+	[FIND_KEY] = KEY_COLUMNS "WHERE hash = ?1 AND kind = ?2",
+	[READ_KEY] = KEY_COLUMNS "WHERE kind IN (0, 1, 2) AND slot = ?1",
+	[LIST_KEYS] = KEY_COLUMNS "WHERE kind = ?1 AND slot > ?2 ORDER BY slot",
+	[KEYS_OF_CUSTOMER] = KEY_COLUMNS "WHERE customer = ?1",
+	[WRITE_KEY] = "INSERT INTO key"
+	              " (kind, slot, customer, fetched_ms, is_forced, text, sum, hash)"
+	              " VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8)",
+	[REFRESH_KEY] = "UPDATE key SET fetched_ms = ?4, is_forced = ?5, sum = ?7"
+	                " WHERE kind = ?1 AND slot = ?2",
+	[DELETE_KEY] = "DELETE FROM key WHERE kind = ?1 AND slot = ?2",
+	[DELETE_KEYS_BY_HASH] = "DELETE FROM key WHERE hash = ?1",
+	[DELETE_KEYS_OF_CUSTOMER] = "DELETE FROM key WHERE customer = ?1",
+	[READ_CUSTOMER] = "SELECT fetched_ms, identity, json, sum,"
 	                  "  (SELECT count(*) FROM key WHERE customer = ?1)"
 	                  " FROM customer WHERE slot = ?1",
-	[INSERT_CUSTOMER] = "INSERT INTO customer (fetched_ms, identity, json) VALUES (?1, ?2, ?3)",
-	[UPDATE_CUSTOMER] = "UPDATE customer SET fetched_ms = ?1, identity = ?2, json = ?3"
-	                    " WHERE slot = ?4",
+	[WRITE_CUSTOMER] = "INSERT OR REPLACE INTO customer (slot, fetched_ms, identity, json, sum)"
+	                   " VALUES (?1, ?2, ?3, ?4, ?5)",
 	[DELETE_CUSTOMER] = "DELETE FROM customer WHERE slot = ?1",
-	[INSERT_KEY] = "INSERT INTO key (kind, text, customer, fetched_ms) VALUES (?1, ?2, ?3, ?4)",
-	[REFRESH_KEY] = "UPDATE key SET fetched_ms = ?1 WHERE slot = ?2",
-	[DELETE_KEY] = "DELETE FROM key WHERE slot = ?1",
-	[KEYS_OF_CUSTOMER] = KEY_COLUMNS "WHERE customer = ?1 ORDER BY slot",
-	[COUNT_KEYS] = "SELECT count(*) FROM key WHERE customer = ?1",
-	[INSERT_ABSENT] =
-	        "INSERT OR REPLACE INTO absent (kind, text, fetched_ms) VALUES (?1, ?2, ?3)",
-	[DELETE_ABSENT] = "DELETE FROM absent WHERE kind = ?1 AND text = ?2",
-	[READ_LISTING] = "SELECT changed_ms FROM listing WHERE kind = ?1",
-	[WRITE_LISTING] = "INSERT OR REPLACE INTO listing (kind, changed_ms) VALUES (?1, ?2)",
-	[READ_PROPERTY] = "SELECT value FROM property WHERE name = ?1",
-	[WRITE_PROPERTY] = "INSERT OR REPLACE INTO property (name, value) VALUES (?1, ?2)",
+	[FIRST_CUSTOMER] = "SELECT slot FROM customer ORDER BY slot LIMIT 1",
+	[FIND_ABSENT] = "SELECT fetched_ms, sum FROM absent WHERE hash = ?1",
+	[WRITE_ABSENT] =
+	        "INSERT OR REPLACE INTO absent (hash, fetched_ms, sum) VALUES (?1, ?2, ?3)",
+	[DELETE_ABSENT] = "DELETE FROM absent WHERE hash = ?1",
+	[OLDEST_ABSENT] = "SELECT fetched_ms FROM absent ORDER BY fetched_ms LIMIT 1",
+	[DELETE_OLD_ABSENT] = "DELETE FROM absent WHERE hash IN"
+	                      " (SELECT hash FROM absent WHERE fetched_ms <= ?1"
+	                      "  ORDER BY fetched_ms LIMIT ?2)",
+	[WRITE_USE] = "INSERT OR REPLACE INTO use (customer, used_ms) VALUES (?1, ?2)",
+	[UPDATE_USE] = "UPDATE use SET used_ms = ?2 WHERE customer = ?1",
+	[DELETE_USE] = "DELETE FROM use WHERE customer = ?1",
+	[LEAST_USED] = "SELECT customer, used_ms FROM use ORDER BY used_ms LIMIT 1",
+	[AGREE_ON_NOW] = "UPDATE use SET used_ms = ?1 WHERE customer IN"
+	                 " (SELECT customer FROM use WHERE used_ms > ?2"
+	                 "  ORDER BY used_ms DESC LIMIT ?3)",
+	[READ_PROPERTY] = "SELECT value, sum FROM property WHERE name = ?1",
+	[WRITE_PROPERTY] = "INSERT OR REPLACE INTO property (name, value, sum) VALUES (?1, ?2, ?3)",
+	[PAGE_BYTES] = "PRAGMA main.page_size",
+	[PAGE_COUNT] = "PRAGMA main.page_count",
+	[FREE_COUNT] = "PRAGMA main.freelist_count",
+};
+
+/* Over a file, room can only be made in memory, and is not spent on uses of what is in the file. */
+static const char *const over_file_texts[STATEMENTS] = {
+	[UPDATE_USE] = "UPDATE use_new SET used_ms = ?2 WHERE customer = ?1",
+	[LEAST_USED] = "SELECT customer, used_ms FROM use_new JOIN customer_new ON slot = customer"
+	               " ORDER BY used_ms LIMIT 1",
+	[FIRST_CUSTOMER] = "SELECT slot FROM customer_new ORDER BY slot LIMIT 1",
+	[OLDEST_ABSENT] = "SELECT fetched_ms FROM absent_new ORDER BY fetched_ms LIMIT 1",
+	[PAGE_BYTES] = "PRAGMA temp.page_size",
+	[PAGE_COUNT] = "PRAGMA temp.page_count",
+	[FREE_COUNT] = "PRAGMA temp.freelist_count",
 };
 
 const struct database_schema *rows_schema(void)
@@ -83,16 +125,24 @@ const struct database_schema *rows_schema(void)
 	return &schema;
 }
 
-int rows_prepare(struct cache *cache)
+int rows_prepare(struct cache *cache, bool over_file)
 {
-	int r;
-
 	for (int i = 0; i < STATEMENTS; i++) {
-		r = database_prepare(cache->database, statement_texts[i], &cache->statements[i]);
-		if (r)
-			return r;
+		const char *text =
+		        over_file && over_file_texts[i] ? over_file_texts[i] : statement_texts[i];
+		int code = sqlite3_prepare_v3(cache->database, text, -1, SQLITE_PREPARE_PERSISTENT,
+		                              &cache->statements[i], NULL);
+
+		if (code)
+			return rows_failed(cache, code, "prepare");
 	}
 	return 0;
+}
+
+void rows_finalize(struct cache *cache)
+{
+	for (int i = 0; i < STATEMENTS; i++)
+		sqlite3_finalize(steal(&cache->statements[i]));
 }
 
 void rows_reset(sqlite3_stmt **statement)
@@ -116,10 +166,47 @@ void rows_bind_blob(sqlite3_stmt *statement, int place, const char *bytes, size_
 	(void)sqlite3_bind_blob64(statement, place, bytes, length, SQLITE_STATIC);
 }
 
-void rows_bind_key(sqlite3_stmt *statement, const struct key *key)
+/* The primary code of a failure to read or write stands for many things. */
+static enum cache_trouble trouble_of(int code)
 {
-	rows_bind_integer(statement, 1, key->kind);
-	rows_bind_text(statement, 2, key->text);
+	switch (code) {
+	case SQLITE_IOERR_NOMEM:
+		return TROUBLE_NONE;
+	case SQLITE_IOERR_WRITE:
+	case SQLITE_IOERR_FSYNC:
+	case SQLITE_IOERR_DIR_FSYNC:
+	case SQLITE_IOERR_TRUNCATE:
+		return TROUBLE_WRITING;
+	default:
+		break;
+	}
+	switch (code & 0xff) {
+	case SQLITE_NOMEM:
+	case SQLITE_MISUSE: /* there is no database, for want of memory */
+		return TROUBLE_NONE;
+	case SQLITE_FULL:
+	case SQLITE_READONLY:
+	case SQLITE_CANTOPEN:
+		return TROUBLE_WRITING;
+	default:
+		/*
+		 * Corrupt, no database, cannot be read; or rows and a schema that are not what they
+		 * were.
+		 */
+		return TROUBLE_DAMAGE;
+	}
+}
+
+int rows_failed(struct cache *cache, int code, const char *operation)
+{
+	enum cache_trouble trouble = trouble_of(code);
+
+	/* What comes after the first failure is mostly its consequence, unless it is worse. */
+	if (trouble > cache->trouble)
+		cache->trouble = trouble;
+	if (code == SQLITE_IOERR_NOMEM)
+		code = SQLITE_NOMEM;
+	return database_errno(cache->database, code, operation);
 }
 
 int rows_step(struct cache *cache, sqlite3_stmt *statement)
@@ -130,7 +217,7 @@ int rows_step(struct cache *cache, sqlite3_stmt *statement)
 		return 0;
 	if (code == SQLITE_DONE)
 		return CACHE_NONE;
-	return database_errno(cache->database, code, "query");
+	return rows_failed(cache, code, "query");
 }
 
 int rows_execute(struct cache *cache, sqlite3_stmt *statement)
@@ -147,34 +234,38 @@ int rows_run(struct cache *cache, enum statement which)
 	return rows_execute(cache, statement);
 }
 
-int rows_take_key(struct cache *cache, sqlite3_stmt *statement, struct cache_key *ret)
+int rows_run_on(struct cache *cache, enum statement which, int64_t first, int64_t second)
 {
-	const char *text;
-	int64_t kind;
+	cleanup(rows_reset) sqlite3_stmt *statement = cache->statements[which];
+
+	rows_bind_integer(statement, 1, first);
+	rows_bind_integer(statement, 2, second);
+	return rows_execute(cache, statement);
+}
+
+int rows_number(struct cache *cache, enum statement which, int64_t *ret)
+{
+	cleanup(rows_reset) sqlite3_stmt *statement = cache->statements[which];
 	int r;
 
 	r = rows_step(cache, statement);
 	if (r)
 		return r;
-
-	kind = sqlite3_column_int64(statement, 3);
-	text = (const char *)sqlite3_column_text(statement, 4);
-	if (kind < 0 || kind >= KEY_KINDS || !text || strlen(text) > KEY_TEXT_MAX)
-		return -EIO;
-
-	ret->slot = (uint32_t)sqlite3_column_int64(statement, 0);
-	ret->customer = (uint32_t)sqlite3_column_int64(statement, 1);
-	ret->fetched_ms = sqlite3_column_int64(statement, 2);
-	ret->key.kind = (enum key_kind)kind;
-	strcpy(ret->key.text, text);
+	*ret = sqlite3_column_int64(statement, 0);
 	return 0;
 }
 
-int rows_write_property(struct cache *cache, const char *name, const char *value)
+int rows_disordered(struct cache *cache)
 {
-	cleanup(rows_reset) sqlite3_stmt *statement = cache->statements[WRITE_PROPERTY];
+	cache->trouble = TROUBLE_DAMAGE;
+	log_error("cache: rows are not in their order");
+	return -EIO;
+}
 
-	rows_bind_text(statement, 1, name);
-	rows_bind_text(statement, 2, value);
-	return rows_execute(cache, statement);
+int rows_damaged(struct cache *cache)
+{
+	if (counter_value(&cache->metrics.damaged_rows) == 0)
+		log_warning("cache: a damaged row counts as missing; more are only counted");
+	counter_add(&cache->metrics.damaged_rows, 1);
+	return ROWS_DAMAGED;
 }

@@ -51,11 +51,9 @@ static int keep(struct catalog *catalog, const struct key *key, struct record *r
 
 	if (change.customer.record)
 		catalog_keep_hot(catalog, &change.customer);
-	else if (change.customer.slot)
-		hotset_remove(catalog->hotset, change.customer.slot);
-	if (catalog->listener.changed)
-		catalog->listener.changed(catalog->listener.userdata, &change);
+	catalog_tell(catalog, &change);
 	cache_change_fini(&change);
+	house_answer_kept(catalog);
 	return 0;
 }
 
@@ -262,6 +260,10 @@ void catalog_add_metrics(struct catalog *catalog, struct metrics *metrics)
 		  "reason=\"cold\"", "Look-ups that had to ask the API." },
 		{ &own->misses_expired, METRIC_COUNTER, "kapturefs_cache_misses_total",
 		  "reason=\"expired\"", "" },
+		{ &own->misses_forced, METRIC_COUNTER, "kapturefs_cache_misses_total",
+		  "reason=\"forced\"", "" },
+		{ &own->misses_evicted, METRIC_COUNTER, "kapturefs_cache_misses_total",
+		  "reason=\"evicted\"", "" },
 		{ &own->stale, METRIC_COUNTER, "kapturefs_stale_answers_total", "",
 		  "Old answers served because there was no new one." },
 		{ &own->fetches, METRIC_COUNTER, "kapturefs_fetches_total", "",
@@ -309,6 +311,7 @@ int catalog_new(uv_loop_t *loop, struct cache *cache, struct source *source,
 	deadlines_init(catalog, &catalog->timeout, settings->timeout_ms, -ETIMEDOUT);
 	deadlines_init(catalog, &catalog->patience, settings->patience_ms, -ETIMEDOUT);
 	deadlines_init(catalog, &catalog->none, 0, -EBUSY);
+	house_open(catalog);
 	*ret = catalog;
 	return 0;
 }
@@ -318,12 +321,15 @@ uint64_t catalog_timeout_ms(const struct catalog *catalog)
 	return catalog->settings.timeout_ms;
 }
 
-static void timer_closed(uv_handle_t *handle)
+void catalog_let_go(struct catalog *catalog)
 {
-	struct catalog *catalog = handle->data;
-
 	if (--catalog->handles_open == 0)
 		free(catalog);
+}
+
+static void timer_closed(uv_handle_t *handle)
+{
+	catalog_let_go(handle->data);
 }
 
 static void deadlines_close(struct deadlines *deadlines)
@@ -349,4 +355,5 @@ void catalog_free(struct catalog *catalog)
 	deadlines_close(&catalog->timeout);
 	deadlines_close(&catalog->patience);
 	deadlines_close(&catalog->none);
+	house_close(catalog, timer_closed);
 }

@@ -28,6 +28,7 @@ int catalog_customer(struct catalog *catalog, uint32_t slot, struct cache_custom
 {
 	int r;
 
+	cache_touch(catalog->cache, slot, catalog_now_ms(catalog));
 	if (hotset_find(catalog->hotset, slot, ret)) {
 		counter_add(&catalog->metrics.hotset_hits, 1);
 		return 0;
@@ -51,12 +52,10 @@ int catalog_key(struct catalog *catalog, uint32_t slot, struct cache_key *ret)
 	return r == CACHE_NONE ? CATALOG_ABSENT : r;
 }
 
-int catalog_next_key(struct catalog *catalog, enum key_kind kind, uint32_t slot,
-                     struct cache_key *ret)
+int catalog_list_keys(struct catalog *catalog, enum key_kind kind, uint32_t slot,
+                      cache_key_fn *take, void *userdata)
 {
-	int r = cache_next_key(catalog->cache, kind, slot, ret);
-
-	return r == CACHE_NONE ? CATALOG_ABSENT : r;
+	return cache_list_keys(catalog->cache, kind, slot, take, userdata);
 }
 
 int64_t catalog_listing_changed_ms(const struct catalog *catalog, enum key_kind kind)
@@ -74,6 +73,7 @@ static int look(struct catalog *catalog, const struct key *key, struct freshness
 	if (r == 0) {
 		known->known = FRESHNESS_OF_CUSTOMER;
 		known->fetched_ms = ret->fetched_ms;
+		known->is_forced = ret->is_forced;
 		return 0;
 	}
 	if (r == CACHE_NONE)
@@ -104,6 +104,17 @@ static int decide(struct catalog *catalog, const struct catalog_question *questi
 	return freshness_decide(&rules, known);
 }
 
+/* Damage has taken the customer and left the key: as if nothing were known. */
+static int decide_for_lost(struct catalog *catalog, const struct catalog_question *question,
+                           struct freshness_case *known)
+{
+	int decision;
+
+	known->known = FRESHNESS_OF_NOTHING;
+	decision = decide(catalog, question, known);
+	return decision == FRESHNESS_ASK ? CATALOG_MISSING : decision;
+}
+
 static int find_entry(struct catalog *catalog, const struct key *key,
                       const struct catalog_question *question, struct catalog_entry *ret)
 {
@@ -124,8 +135,11 @@ static int find_entry(struct catalog *catalog, const struct key *key,
 		return CATALOG_ABSENT;
 
 	r = catalog_customer(catalog, entry.key.customer, &entry.customer);
+	if (r == CATALOG_ABSENT)
+		return decide_for_lost(catalog, question, &known);
 	if (r)
-		return r < 0 ? r : -EIO;
+		return r;
+
 	entry.is_stale = decision == FRESHNESS_SERVE_STALE;
 	entry.is_from_api = entry.key.fetched_ms >= catalog->started_ms;
 	entry.expires_ms = entry.key.fetched_ms + (int64_t)catalog->settings.ttl_ms;
@@ -137,17 +151,17 @@ static int find_entry(struct catalog *catalog, const struct key *key,
 static void count_answer(struct catalog *catalog, const struct key *key, int r)
 {
 	struct catalog_metrics *metrics = &catalog->metrics;
-	struct cache_key known;
-	int64_t fetched_ms;
+	struct counter *const misses[] = {
+		[CACHE_MISS_COLD] = &metrics->misses_cold,
+		[CACHE_MISS_EXPIRED] = &metrics->misses_expired,
+		[CACHE_MISS_FORCED] = &metrics->misses_forced,
+		[CACHE_MISS_EVICTED] = &metrics->misses_evicted,
+	};
 
 	if (r == 0 || r == CATALOG_ABSENT)
 		counter_add(&metrics->hits, 1);
-	else if (r == CATALOG_MISSING &&
-	         cache_find_key(catalog->cache, key, &known) == CACHE_NONE &&
-	         cache_find_absent(catalog->cache, key, &fetched_ms) == CACHE_NONE)
-		counter_add(&metrics->misses_cold, 1);
 	else if (r == CATALOG_MISSING)
-		counter_add(&metrics->misses_expired, 1);
+		counter_add(misses[cache_miss(catalog->cache, key)], 1);
 }
 
 int catalog_find(struct catalog *catalog, const struct key *key,

@@ -27,8 +27,8 @@ static enum freshness freshness_of(const struct freshness_rules *rules,
 	    known->fetched_ms <= known->now_ms)
 		return FRESHNESS_FRESH;
 	if (known->known == FRESHNESS_OF_CUSTOMER)
-		return freshness_at(known->now_ms, known->fetched_ms, rules->ttl_ms,
-		                    rules->max_stale_ms);
+		return freshness_at(known->now_ms, known->fetched_ms,
+		                    known->is_forced ? 0 : rules->ttl_ms, rules->max_stale_ms);
 	return freshness_at(known->now_ms, known->fetched_ms, rules->negative_ttl_ms, 0);
 }
 

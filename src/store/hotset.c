@@ -65,14 +65,19 @@ void hotset_remove(struct hotset *hotset, uint32_t slot)
 		remove_at(hotset, place);
 }
 
+void hotset_clear(struct hotset *hotset)
+{
+	while (!list_is_empty(&hotset->order))
+		hotset_remove(hotset,
+		              container_of(hotset->order.next, struct entry, order)->customer.slot);
+}
+
 void hotset_free(struct hotset *hotset)
 {
 	if (!hotset)
 		return;
 
-	while (!list_is_empty(&hotset->order))
-		hotset_remove(hotset,
-		              container_of(hotset->order.next, struct entry, order)->customer.slot);
+	hotset_clear(hotset);
 	free(hotset);
 }
 

@@ -9,65 +9,7 @@
 #include <unistd.h>
 #include <cmocka.h>
 
-#include "customers.h"
-#include "kapturefs/store/cache.h"
-
-#define SOURCE "https://acme.kapturecrm.com"
-
-struct fixture {
-	char directory[32];
-	char path[48];
-	struct cache *cache;
-};
-
-static void reopen(struct fixture *fixture)
-{
-	cache_close(steal(&fixture->cache));
-	assert_int_equal(cache_open(fixture->path, SOURCE, &fixture->cache), 0);
-}
-
-static int set_up(void **state)
-{
-	struct fixture *fixture = calloc(1, sizeof(*fixture));
-
-	strcpy(fixture->directory, "/tmp/test_cache.XXXXXX");
-	assert_non_null(mkdtemp(fixture->directory));
-	snprintf(fixture->path, sizeof(fixture->path), "%s/cache.db", fixture->directory);
-	reopen(fixture);
-	*state = fixture;
-	return 0;
-}
-
-static int tear_down(void **state)
-{
-	struct fixture *fixture = *state;
-
-	cache_close(fixture->cache);
-	unlink(fixture->path);
-	rmdir(fixture->directory);
-	free(fixture);
-	return 0;
-}
-
-static struct cache_change store(struct fixture *fixture, const struct key *key, const char *id,
-                                 const char *name, int64_t now_ms)
-{
-	struct record *record = make_customer(id, "1000298", name);
-	struct cache_change change;
-
-	assert_int_equal(cache_store(fixture->cache, key, record, now_ms, &change), 0);
-	record_unref(record);
-	return change;
-}
-
-static struct cache_change store_and_drop(struct fixture *fixture, const struct key *key,
-                                          const char *id, const char *name, int64_t now_ms)
-{
-	struct cache_change change = store(fixture, key, id, name, now_ms);
-
-	cache_change_fini(&change);
-	return change;
-}
+#include "caches.h"
 
 static void test_a_customer_found_by_phone_is_known_by_id(void **state)
 {
@@ -120,6 +62,29 @@ static void test_slots_ordinals_and_times_survive_reopening(void **state)
 	}
 	record_unref(before.record);
 	record_unref(after.record);
+}
+
+static void test_a_text_that_says_the_same_in_other_words_changes_nothing(void **state)
+{
+	static const char *const texts[] = { "{\"id\":42,\"name\":\"Ash\\u0061\"}",
+		                             "{\"name\":\"Asha\", \"id\":42}" };
+	struct fixture *fixture = *state;
+	struct key id = make_key(KEY_ID, "42");
+	struct cache_change change;
+	struct record *record;
+	size_t length;
+
+	for (size_t i = 0; i < array_length(texts); i++) {
+		assert_int_equal(payload_read_customer(texts[i], strlen(texts[i]), &record), 0);
+		assert_int_equal(cache_store(fixture->cache, &id, record, 1000 + (int64_t)i,
+		                             &change),
+		                 0);
+		assert_int_equal(change.values, i == 0);
+		assert_memory_equal(record_json(change.customer.record, &length), texts[0],
+		                    strlen(texts[0]));
+		cache_change_fini(&change);
+		record_unref(record);
+	}
 }
 
 static void test_only_a_changed_value_changes_its_time(void **state)
@@ -225,19 +190,25 @@ static void test_keys_are_listed_by_slot(void **state)
 {
 	struct fixture *fixture = *state;
 	static const char *const ids[] = { "30", "10", "20" };
-	struct cache_key found = { .slot = 0 };
+	struct listed all;
+	struct listed rest;
 
 	for (size_t i = 0; i < array_length(ids); i++) {
 		struct key id = make_key(KEY_ID, ids[i]);
 
 		store_and_drop(fixture, &id, ids[i], "x", 1000);
 	}
-	for (size_t i = 0; i < array_length(ids); i++) {
-		assert_int_equal(cache_next_key(fixture->cache, KEY_ID, found.slot, &found), 0);
-		assert_string_equal(found.key.text, ids[i]);
-	}
-	assert_int_equal(cache_next_key(fixture->cache, KEY_ID, found.slot, &found), CACHE_NONE);
-	assert_int_equal(cache_next_key(fixture->cache, KEY_EMAIL, 0, &found), CACHE_NONE);
+	all = list(fixture, KEY_ID, 0, 8);
+	assert_int_equal(all.count, 3);
+	for (size_t i = 0; i < array_length(ids); i++)
+		assert_string_equal(all.keys[i].key.text, ids[i]);
+	assert_int_equal(list(fixture, KEY_EMAIL, 0, 8).count, 0);
+
+	/* In pieces, as a directory is read. */
+	assert_int_equal(list(fixture, KEY_ID, 0, 2).count, 2);
+	rest = list(fixture, KEY_ID, all.keys[1].slot, 8);
+	assert_int_equal(rest.count, 1);
+	assert_int_equal(rest.keys[0].slot, all.keys[2].slot);
 }
 
 static void test_an_answer_of_another_account_changes_nothing(void **state)
@@ -250,11 +221,11 @@ static void test_an_answer_of_another_account_changes_nothing(void **state)
 	struct cache_key found;
 
 	store_and_drop(fixture, &id, "42", "Asha", 1000);
-	assert_string_equal(cache_account(fixture->cache), "1000298");
+	assert_string_equal(cache_account(fixture->cache), ACCOUNT);
 	assert_int_equal(cache_store(fixture->cache, &other, record, 2000, &change), -EPROTO);
 	assert_int_equal(cache_find_key(fixture->cache, &other, &found), CACHE_NONE);
 	reopen(fixture);
-	assert_string_equal(cache_account(fixture->cache), "1000298");
+	assert_string_equal(cache_account(fixture->cache), ACCOUNT);
 	assert_int_equal(cache_store(fixture->cache, &other, record, 2000, &change), -EPROTO);
 	record_unref(record);
 }
@@ -270,13 +241,12 @@ static void test_a_cache_of_another_source_is_refused(void **state)
 	reopen(fixture);
 }
 
-#define in_a_cache(test) cmocka_unit_test_setup_teardown(test, set_up, tear_down)
-
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		in_a_cache(test_a_customer_found_by_phone_is_known_by_id),
 		in_a_cache(test_slots_ordinals_and_times_survive_reopening),
+		in_a_cache(test_a_text_that_says_the_same_in_other_words_changes_nothing),
 		in_a_cache(test_only_a_changed_value_changes_its_time),
 		in_a_cache(test_a_key_that_moves_becomes_another_key),
 		in_a_cache(test_an_absence_is_kept_until_the_key_leads_somewhere),

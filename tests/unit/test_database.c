@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 
 #include <errno.h>
+#include <fcntl.h>
 #include <stdarg.h>
 #include <stddef.h>
 #include <setjmp.h>
@@ -176,32 +177,52 @@ static void test_a_second_opening_in_one_process_is_refused_and_drops_no_lock(vo
 	assert_int_equal(open_elsewhere(fixture->path, &first), 0);
 }
 
-static void assert_foreign_and_untouched(const char *path)
+static void assert_refused_and_untouched(const char *path, int expected)
 {
 	struct content before = read_content(path);
 
-	assert_refused(path, &first, DATABASE_FOREIGN);
+	assert_refused(path, &first, expected);
 	assert_content(path, &before);
 	free(before.bytes);
 }
 
+static void assert_foreign_and_untouched(const char *path)
+{
+	assert_refused_and_untouched(path, DATABASE_FOREIGN);
+}
+
+static void assert_damaged_and_untouched(const char *path)
+{
+	assert_refused_and_untouched(path, DATABASE_DAMAGED);
+}
+
 static void test_a_file_that_is_no_database_is_foreign_and_untouched(void **state)
 {
-	static const char zeros[8192];
-	char lookalike[8192] = "anything";
+	char prose[8192] = "anything";
 	struct fixture *fixture = *state;
 
 	write_content(fixture->path, "x", 1);
 	assert_foreign_and_untouched(fixture->path);
-	write_content(fixture->path, zeros, sizeof(zeros));
-	assert_foreign_and_untouched(fixture->path);
-	write_content(fixture->path, "SQLite format 3", 16);
-	assert_foreign_and_untouched(fixture->path);
-	memcpy(lookalike + 68, "TEST", 4);
-	write_content(fixture->path, lookalike, sizeof(lookalike));
+	write_content(fixture->path, "SQL", 3);
+	assert_damaged_and_untouched(fixture->path);
+	write_content(fixture->path, prose, sizeof(prose));
 	assert_foreign_and_untouched(fixture->path);
 	assert_false(has_file(fixture, "-wal"));
 	assert_false(has_file(fixture, "-journal"));
+}
+
+/* Whoever has it open would lose it otherwise. */
+static void test_a_damaged_file_in_use_is_busy(void **state)
+{
+	struct fixture *fixture = *state;
+	pid_t owner = start_owner(fixture->path, &first, "INSERT INTO thing (text) VALUES ('a')");
+	int fd = open(fixture->path, O_WRONLY);
+
+	assert_int_equal(pwrite(fd, "damaged", 7, 0), 7);
+	close(fd);
+	assert_refused(fixture->path, &first, DATABASE_BUSY);
+	kill_owner(owner);
+	assert_refused(fixture->path, &first, DATABASE_DAMAGED);
 }
 
 static void test_a_database_of_another_program_is_foreign_and_untouched(void **state)
@@ -252,7 +273,7 @@ static void test_the_journal_of_another_program_is_untouched(void **state)
 	free(journal.bytes);
 }
 
-static void test_a_damaged_file_is_foreign_and_untouched(void **state)
+static void test_a_damaged_file_is_untouched(void **state)
 {
 	struct fixture *fixture = *state;
 	struct content whole;
@@ -260,10 +281,10 @@ static void test_a_damaged_file_is_foreign_and_untouched(void **state)
 	database_close(open_database(fixture->path, &first));
 	whole = read_content(fixture->path);
 	write_content(fixture->path, whole.bytes, whole.length / 2);
-	assert_foreign_and_untouched(fixture->path);
+	assert_damaged_and_untouched(fixture->path);
 	memset(whole.bytes + 100, 0xff, 300);
 	write_content(fixture->path, whole.bytes, whole.length);
-	assert_foreign_and_untouched(fixture->path);
+	assert_damaged_and_untouched(fixture->path);
 	free(whole.bytes);
 }
 
@@ -451,7 +472,8 @@ int main(void)
 		in_a_directory(test_a_database_of_another_program_is_foreign_and_untouched),
 		in_a_directory(test_the_log_of_another_program_is_untouched),
 		in_a_directory(test_the_journal_of_another_program_is_untouched),
-		in_a_directory(test_a_damaged_file_is_foreign_and_untouched),
+		in_a_directory(test_a_damaged_file_is_untouched),
+		in_a_directory(test_a_damaged_file_in_use_is_busy),
 		in_a_directory(test_what_is_no_file_is_foreign),
 		in_a_directory(test_a_linked_directory_may_lead_to_the_file),
 		in_a_directory(test_a_name_is_a_name),

@@ -41,7 +41,8 @@ static void test_retry_after_is_handed_over_bare(void **state)
 		{ "Retry-After: Sun, 06 Nov 1994\r\n", "Sun, 06 Nov 1994" },
 		{ "Retry-After:\r\n", "none" },
 		{ "Retry-Afterwards: 7\r\nX-Retry-After: 7\r\n", "none" },
-		{ "Retry-After: a value that is longer than any date, or anything sensible\r\n",
+		{ "Retry-After: a value that is longer than any date in any of the forms that make "
+		  "sense\r\n",
 		  "none" },
 	};
 	struct fixture *fixture = *state;

@@ -108,6 +108,7 @@ static void test_retry_after_beyond_the_deadline_fails_at_once(void **state)
 	asking = ask(fixture);
 	wait_for_requests(fixture, 1);
 	reply_with_status(429, "3600");
+	assert_true(asking->is_answered);
 	assert_answered(fixture, asking, -EBUSY);
 	assert_held_back(fixture, -EBUSY);
 	assert_int_equal(state_of(fixture), SOURCE_BUSY);

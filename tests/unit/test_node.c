@@ -41,9 +41,9 @@ static void test_packing_loses_nothing(void **state)
 
 		assert_round_trip((struct node){
 		        .kind = (enum node_kind)(rand_r(&seed) % NODE_KINDS),
-		        .slot = (high ^ (uint32_t)rand_r(&seed)) | 1,
+		        .slot = ((high ^ (uint32_t)rand_r(&seed)) & NODE_SLOT_MAX) | 1,
 		        .ordinal = (uint32_t)rand_r(&seed) & NODE_ORDINAL_MAX,
-		        .version = (uint8_t)rand_r(&seed),
+		        .version = (uint16_t)rand_r(&seed) & NODE_VERSION_MAX,
 		});
 	}
 }
@@ -62,7 +62,7 @@ static void test_versions_are_other_nodes_and_the_same_inode(void **state)
 
 static void test_the_extremes_fit(void **state)
 {
-	static const uint32_t slots[] = { 1, 2, UINT32_C(1) << 31, NODE_SLOT_MAX };
+	static const uint32_t slots[] = { 1, 2, UINT32_C(1) << 29, NODE_SLOT_MAX };
 	static const uint32_t ordinals[] = { 0, 1, NODE_ORDINAL_MAX };
 
 	(void)state;
@@ -81,7 +81,7 @@ static void test_numbers_of_no_node_are_refused(void **state)
 
 	(void)state;
 	assert_false(node_unpack(0, &node));
-	assert_false(node_unpack(UINT64_C(1) << 32, &node));
+	assert_false(node_unpack(UINT64_C(1) << 30, &node));
 	assert_false(node_unpack((uint64_t)NODE_KINDS << 60 | 1, &node));
 	assert_false(node_unpack(UINT64_MAX, &node));
 	assert_int_equal(node.kind, NODE_META);

@@ -27,6 +27,7 @@ struct catalog_ticket {
 
 /* The catalog's and the kernel's side. */
 static struct {
+	uv_loop_t *loop; /* stopped by each reply, if there is one here */
 	int want_result;
 	unsigned wanted;
 	struct catalog_ticket tickets[WAITERS_MAX];
@@ -67,6 +68,8 @@ int fuse_reply_err(fuse_req_t req, int error)
 
 	assert_int_equal(*reply, 1);
 	*reply = -error;
+	if (world.loop)
+		uv_stop(world.loop);
 	return 0;
 }
 
@@ -118,7 +121,8 @@ static void begin(struct fixture *fixture)
 static void end(struct fixture *fixture)
 {
 	requests_free(fixture->requests);
-	uv_run(&fixture->loop, UV_RUN_DEFAULT);
+	while (uv_run(&fixture->loop, UV_RUN_DEFAULT))
+		continue;
 	assert_int_equal(uv_loop_close(&fixture->loop), 0);
 }
 
@@ -221,6 +225,27 @@ static void test_no_request_is_overdue_before_its_time(void **state)
 	end(&fixture);
 }
 
+static void test_one_that_is_overdue_says_nothing_about_those_who_came_later(void **state)
+{
+	struct fixture fixture;
+	uint64_t start_ms;
+
+	(void)state;
+	begin(&fixture);
+	world.loop = &fixture.loop;
+	start_ms = uv_now(&fixture.loop);
+	run_request(&fixture, 0);
+	while (uv_now(&fixture.loop) - start_ms < WAIT_MAX_MS - 5)
+		uv_update_time(&fixture.loop);
+	run_request(&fixture, 1);
+	uv_run(&fixture.loop, UV_RUN_DEFAULT);
+	assert_int_equal(world.replies[0], -EIO);
+	assert_int_equal(world.replies[1], 1);
+	uv_run(&fixture.loop, UV_RUN_DEFAULT);
+	assert_int_equal(world.replies[1], -EIO);
+	end(&fixture);
+}
+
 static void test_who_is_answered_in_time_is_not_looked_for(void **state)
 {
 	struct fixture fixture;
@@ -270,6 +295,7 @@ int main(void)
 		cmocka_unit_test(test_a_request_that_waited_is_served_again_and_replied_to_once),
 		cmocka_unit_test(test_a_lost_completion_is_answered_and_reported_as_a_bug),
 		cmocka_unit_test(test_no_request_is_overdue_before_its_time),
+		cmocka_unit_test(test_one_that_is_overdue_says_nothing_about_those_who_came_later),
 		cmocka_unit_test(test_who_is_answered_in_time_is_not_looked_for),
 		cmocka_unit_test(test_a_request_that_may_not_wait_is_served_with_what_there_is),
 		cmocka_unit_test(test_all_who_wait_can_be_failed_at_once),

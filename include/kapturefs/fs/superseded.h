@@ -17,8 +17,8 @@
 struct superseded;
 
 enum {
-	SUPERSEDED_LIFE_MS = 1000,
-	SUPERSEDED_SIZE_MAX = 16 << 20, /* bytes of records; the oldest make room */
+	SUPERSEDED_LIFE_MS = 4000,      /* no longer than it takes versions to come round again */
+	SUPERSEDED_SIZE_MAX = 64 << 20, /* bytes of records; the oldest make room */
 };
 
 /** Begin empty. Returns 0 or -ENOMEM. */

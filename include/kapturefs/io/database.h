@@ -16,8 +16,9 @@ struct database_schema {
 /** The positive outcomes of database_open(). */
 enum {
 	DATABASE_BUSY = 1, /* another process has it open */
-	DATABASE_FOREIGN,  /* not an SQLite file, damaged, or another program's */
+	DATABASE_FOREIGN,  /* not an SQLite file, or another program's */
 	DATABASE_NEWER,    /* made by a later version of this program */
+	DATABASE_DAMAGED,  /* ours, or it was; nobody has it open */
 };
 
 /**
@@ -35,6 +36,12 @@ int database_open(const char *path, const struct database_schema *schema, sqlite
  */
 void database_close(sqlite3 *database);
 define_cleanup(sqlite3 *, database_close);
+
+/**
+ * Close and leave file and log as they are. Every statement must have been finalized. NULL is
+ * ignored.
+ */
+void database_abandon(sqlite3 *database);
 
 /** Prepare a statement that is kept for long. Returns 0 or a negative errno, logged. */
 int database_prepare(sqlite3 *database, const char *sql, sqlite3_stmt **ret) must_check;

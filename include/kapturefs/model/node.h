@@ -3,7 +3,7 @@
 /*
  * Nodes as arithmetic: kind, version, ordinal and slot packed in 64 bits.
  *
- *   63    60 59       52 51           32 31              0
+ *   63    60 59       50 49           30 29              0
  *   +-------+-----------+---------------+----------------+
  *   | kind  |  version  |    ordinal    |      slot      |
  *   +-------+-----------+---------------+----------------+
@@ -35,14 +35,15 @@ enum node_kind {
 	NODE_KINDS,
 };
 
-#define NODE_SLOT_MAX    UINT32_MAX
+#define NODE_SLOT_MAX    ((UINT32_C(1) << 30) - 1)
 #define NODE_ORDINAL_MAX ((UINT32_C(1) << 20) - 1)
+#define NODE_VERSION_MAX ((UINT16_C(1) << 10) - 1)
 
 struct node {
 	enum node_kind kind;
 	uint32_t slot;
 	uint32_t ordinal;
-	uint8_t version;
+	uint16_t version;
 };
 
 /** A node that has only one version. */

@@ -83,8 +83,9 @@ const struct member *record_sibling(const struct record *record, const struct me
 /**
  * A number that tells a value from those that stood in its place shortly before and after: it
  * follows from the time of the change, and record_settle() sees to it that two neighbours differ.
+ * At most NODE_VERSION_MAX.
  */
-uint8_t member_version(const struct member *member);
+uint16_t member_version(const struct member *member);
 
 /** Whether the member is shown as a directory. */
 bool member_is_directory(const struct member *member);

@@ -9,7 +9,7 @@
 #include "kapturefs/base/base.h"
 #include "kapturefs/model/record.h"
 
-/* A version lasts so long, at least; 256 of them until they come round again. */
+/* A version lasts so long, at least; they come round again after 4 s. */
 enum { RECORD_VERSION_MS = 4 };
 
 /* In one allocation with its arrays and all the text that they point to. */

@@ -6,12 +6,16 @@
  * Keys and customers are numbered by slots, which are given once and never
  * again. A key leads to one customer for as long as it exists; when it comes
  * to lead to another, it becomes another key with a new slot.
+ *
+ * The cache outlives its file: what is damaged counts as missing, and where the disk fails the
+ * cache goes on in memory. See cache_rescue.c.
  */
 
 #include <stdbool.h>
 #include <stdint.h>
 
 #include "kapturefs/base/base.h"
+#include "kapturefs/base/metrics.h"
 #include "kapturefs/model/key.h"
 #include "kapturefs/model/record.h"
 
@@ -20,7 +24,7 @@ struct cache;
 /** The positive outcomes of cache_open(). */
 enum {
 	CACHE_BUSY = 1,    /* another process has it open */
-	CACHE_FOREIGN,     /* not a cache, or damaged */
+	CACHE_FOREIGN,     /* another program's file */
 	CACHE_NEWER,       /* made by a later version */
 	CACHE_OTHER_OWNER, /* of another source */
 };
@@ -33,6 +37,7 @@ struct cache_key {
 	uint32_t slot;
 	uint32_t customer;  /* the customer's slot */
 	int64_t fetched_ms; /* when the API last led from this key to that customer; Unix time */
+	bool is_forced;     /* expired by cache_expire(), whatever its age */
 };
 
 struct cache_customer {
@@ -42,20 +47,23 @@ struct cache_customer {
 	int64_t fetched_ms;
 };
 
-/** What storing an answer did. */
+/** What a change of the cache did. */
 struct cache_change {
 	bool listing[KEY_KINDS]; /* a key of that kind came or went */
 	bool values;             /* a value of a customer known before changed, came or went */
-	struct cache_customer customer; /* as stored; without record if none is */
+	struct cache_customer customer; /* as stored; without record if none is (any more) */
 	struct record *previous;        /* as it was, or NULL */
 	/* Slots of keys: all that lead to the customer if values changed, and any that went. */
 	uint32_t *keys;
 	size_t key_count;
 };
 
+/* Life cycle */
+
 /**
  * Open or create the cache at @path (":memory:" keeps nothing) for answers of @source, a base URL.
- * Returns 0 with *@ret to be closed by cache_close(), an outcome, or a negative errno.
+ * A damaged file is set aside and a new one begun; where none can be written, the cache is in
+ * memory. Returns 0 with *@ret to be closed by cache_close(), an outcome, or a negative errno.
  */
 int cache_open(const char *path, const char *source, struct cache **ret) must_check;
 
@@ -63,11 +71,31 @@ int cache_open(const char *path, const char *source, struct cache **ret) must_ch
 void cache_close(struct cache *cache);
 define_cleanup(struct cache *, cache_close);
 
+/** How much is kept, and how long. */
+struct cache_limits {
+	uint64_t size_max; /* bytes on disk, or in memory where there is no disk */
+	int64_t retain_ms; /* what nobody has asked for in this time goes */
+};
+
+/** Set the limits, for cache_sweep() to enforce; without, there are none. */
+void cache_limit(struct cache *cache, const struct cache_limits *limits);
+
+/** The file is lost, and all answers in it. */
+typedef void cache_lost_fn(void *userdata);
+
+/** Have @lost called whenever that happens, from inside whatever noticed it. */
+void cache_on_lost(struct cache *cache, cache_lost_fn *lost, void *userdata);
+
+/** Register what went wrong, what was evicted and how large the cache is. */
+void cache_add_metrics(struct cache *cache, struct metrics *metrics);
+
 /**
- * The account (`cmId`) whose answers the cache holds, "" while it is not known; borrowed until
- * the next store.
+ * The account (`cmId`) whose answers the cache holds, "" while it is not known; borrowed until the
+ * next store.
  */
 const char *cache_account(const struct cache *cache);
+
+/* Looking up */
 
 /** Look a key up. Returns 0, CACHE_NONE or a negative errno. */
 int cache_find_key(struct cache *cache, const struct key *key, struct cache_key *ret) must_check;
@@ -75,9 +103,18 @@ int cache_find_key(struct cache *cache, const struct key *key, struct cache_key 
 /** Look a key up by its slot. Returns as cache_find_key(). */
 int cache_read_key(struct cache *cache, uint32_t slot, struct cache_key *ret) must_check;
 
-/** The next key of @kind with a slot above @slot. Returns as cache_find_key(). */
-int cache_next_key(struct cache *cache, enum key_kind kind, uint32_t slot,
-                   struct cache_key *ret) must_check;
+/**
+ * Takes one key of a list, for the duration of the call; false: no more. It must leave the cache
+ * alone.
+ */
+typedef bool cache_key_fn(void *userdata, const struct cache_key *key);
+
+/**
+ * Hand the keys of @kind with a slot above @slot to @take, by slot, until it has enough. Returns 0
+ * or a negative errno.
+ */
+int cache_list_keys(struct cache *cache, enum key_kind kind, uint32_t slot, cache_key_fn *take,
+                    void *userdata) must_check;
 
 /**
  * When the API last said that no customer has @key; Unix time in ms. Returns as cache_find_key().
@@ -91,11 +128,26 @@ int cache_read_customer(struct cache *cache, uint32_t slot, struct cache_custome
 /** When a key of @kind last came or went; Unix time in ms; strictly growing. */
 int64_t cache_listing_changed_ms(const struct cache *cache, enum key_kind kind);
 
+/** Why there is nothing fresh for a key. */
+enum cache_miss {
+	CACHE_MISS_COLD,
+	CACHE_MISS_EXPIRED,
+	CACHE_MISS_FORCED,  /* by cache_expire() */
+	CACHE_MISS_EVICTED, /* not long ago */
+};
+enum cache_miss cache_miss(struct cache *cache, const struct key *key);
+
+/** Somebody uses the customer with @slot at @now_ms; cheap, and written down later. */
+void cache_touch(struct cache *cache, uint32_t slot, int64_t now_ms);
+
+/* Keeping answers */
+
 /**
- * Keep the answer @record, fresh from payload, given at @now_ms to the question @key. It is
- * settled against what was known of the customer, becomes known and fresh by @key and by its id,
- * and is on disk before this returns. Returns 0 with *@ret to be ended by cache_change_fini(), or
- * a negative errno and nothing changed; -EPROTO when the record belongs to another account.
+ * Keep the answer @record, fresh from payload, given at @now_ms to the question @key. It is settled
+ * against what was known of the customer, becomes known and fresh by @key and by its id, and
+ * outlives this process when this returns; see cache_take_unsynced(). Returns 0 with *@ret to be
+ * ended by cache_change_fini(), or a negative errno and nothing changed; -EPROTO when the record
+ * belongs to another account.
  */
 int cache_store(struct cache *cache, const struct key *key, struct record *record, int64_t now_ms,
                 struct cache_change *ret) must_check;
@@ -108,3 +160,50 @@ int cache_store_absent(struct cache *cache, const struct key *key, int64_t now_m
                        struct cache_change *ret) must_check;
 
 void cache_change_fini(struct cache_change *change);
+
+/**
+ * A descriptor, for the caller to close: once it has been synced, what was stored until now
+ * outlives a power failure. -1 if it does already.
+ */
+int cache_take_unsynced(struct cache *cache);
+
+/* Letting go */
+
+/**
+ * Have the next look-up of the customer with @slot ask the API; the old answer stays. Returns as
+ * cache_find_key().
+ */
+int cache_expire(struct cache *cache, uint32_t slot) must_check;
+
+/**
+ * The outcome of forgetting when bytes are still to be found in the files; cache_tidy() will try
+ * again.
+ */
+enum { CACHE_REMAINS = 2 };
+
+/**
+ * Remove the customer with @slot and every key that leads there, so that none of their bytes is
+ * left in the cache's files. Returns 0 or CACHE_REMAINS with *@ret to be ended by
+ * cache_change_fini(), CACHE_NONE, or a negative errno and nothing changed.
+ */
+int cache_forget(struct cache *cache, uint32_t slot, int64_t now_ms,
+                 struct cache_change *ret) must_check;
+
+/** Forget whatever is known of @key: the customer, as cache_forget(), or that there is none. */
+int cache_forget_key(struct cache *cache, const struct key *key, int64_t now_ms,
+                     struct cache_change *ret) must_check;
+
+/** The outcomes of cache_sweep() while there is something left to do. */
+enum {
+	CACHE_MORE = 1, /* now */
+	CACHE_LATER,    /* in a second: the rest is in use */
+};
+
+/**
+ * Take one small step towards the limits at @now_ms: the least recently used go first. Returns 0 or
+ * an outcome with *@ret to be ended by cache_change_fini(), or a negative errno.
+ */
+int cache_sweep(struct cache *cache, int64_t now_ms, struct cache_change *ret) must_check;
+
+/** What need not be done at once, and takes some milliseconds; to be called every minute. */
+void cache_tidy(struct cache *cache, int64_t now_ms);

@@ -1,12 +1,14 @@
 #pragma once
 /* SPDX-License-Identifier: MIT */
-/* The rows of the cache's database: what cache and cache_store share, and nobody else uses. */
+/* The rows of the cache's database: what the files cache*.c share, and nobody else uses. */
 
 #include <sqlite3.h>
+#include <stdbool.h>
 
 #include "kapturefs/base/base.h"
 #include "kapturefs/io/database.h"
 #include "kapturefs/store/cache.h"
+#include "kapturefs/store/cache_seal.h"
 
 enum statement {
 	BEGIN,
@@ -14,40 +16,62 @@ enum statement {
 	ROLLBACK,
 	FIND_KEY,
 	READ_KEY,
-	NEXT_KEY,
+	LIST_KEYS,
 	FIND_ABSENT,
 	READ_CUSTOMER,
-	INSERT_CUSTOMER,
-	UPDATE_CUSTOMER,
+	WRITE_CUSTOMER,
 	DELETE_CUSTOMER,
-	INSERT_KEY,
+	WRITE_KEY,
 	REFRESH_KEY,
 	DELETE_KEY,
+	DELETE_KEYS_BY_HASH,
+	DELETE_KEYS_OF_CUSTOMER,
 	KEYS_OF_CUSTOMER,
-	COUNT_KEYS,
-	INSERT_ABSENT,
+	WRITE_ABSENT,
 	DELETE_ABSENT,
-	READ_LISTING,
-	WRITE_LISTING,
+	OLDEST_ABSENT,
+	DELETE_OLD_ABSENT,
+	WRITE_USE,
+	UPDATE_USE,
+	DELETE_USE,
+	LEAST_USED,
+	FIRST_CUSTOMER,
+	AGREE_ON_NOW,
 	READ_PROPERTY,
 	WRITE_PROPERTY,
+	PAGE_BYTES,
+	PAGE_COUNT,
+	FREE_COUNT,
 	STATEMENTS,
 };
 
-enum { PROPERTY_SIZE = 64 };
-
-struct cache {
-	sqlite3 *database;
-	sqlite3_stmt *statements[STATEMENTS];
-	char account[PROPERTY_SIZE];
-	int64_t listing_changed_ms[KEY_KINDS];
+enum {
+	PROPERTY_SIZE = 1024,
+	ACCOUNT_SIZE = 64,
 };
+
+/* What the functions below return for a row that is not as it was written, besides CACHE_NONE. */
+enum { ROWS_DAMAGED = 2 };
 
 /** What makes a database file a cache. */
 const struct database_schema *rows_schema(void);
 
-/** Prepare every statement. Returns 0 or a negative errno. */
-int rows_prepare(struct cache *cache) must_check;
+/**
+ * Prepare every statement, on the tables that the names mean now; @over_file if those are the views
+ * of overlay_begin(). Returns 0 or a negative errno.
+ */
+int rows_prepare(struct cache *cache, bool over_file) must_check;
+
+/** Finalize every statement. */
+void rows_finalize(struct cache *cache);
+
+/**
+ * Put views over the file's tables under the same names, which are written in memory; and write
+ * down what was, and take the views away. No statement may be prepared. Both return 0, or a
+ * negative errno and nothing changed.
+ */
+int overlay_begin(sqlite3 *database) must_check;
+int overlay_write_down(sqlite3 *database) must_check;
 
 /** The cleanup of a statement in use: ready for the next. */
 void rows_reset(sqlite3_stmt **statement);
@@ -61,9 +85,6 @@ void rows_bind_integer(sqlite3_stmt *statement, int place, int64_t value);
 void rows_bind_text(sqlite3_stmt *statement, int place, const char *text);
 void rows_bind_blob(sqlite3_stmt *statement, int place, const char *bytes, size_t length);
 
-/** Bind kind and text at places 1 and 2. */
-void rows_bind_key(sqlite3_stmt *statement, const struct key *key);
-
 /** Returns 0 with a row, CACHE_NONE without, or a negative errno. */
 int rows_step(struct cache *cache, sqlite3_stmt *statement) must_check;
 
@@ -73,8 +94,42 @@ int rows_execute(struct cache *cache, sqlite3_stmt *statement) must_check;
 /** The same for a statement without parameters. */
 int rows_run(struct cache *cache, enum statement which) must_check;
 
-/** Read the key that @statement finds. Returns as rows_step(). */
-int rows_take_key(struct cache *cache, sqlite3_stmt *statement, struct cache_key *ret) must_check;
+/** The same for one with the parameters @first and, if there is a second, @second. */
+int rows_run_on(struct cache *cache, enum statement which, int64_t first,
+                int64_t second) must_check;
 
-/** Returns 0 or a negative errno. */
+/** The number that a statement without parameters returns. Returns as rows_step(). */
+int rows_number(struct cache *cache, enum statement which, int64_t *ret) must_check;
+
+/** The negative errno for SQLite's @code, logged; notes the trouble. */
+int rows_failed(struct cache *cache, int code, const char *operation) must_check;
+
+/** Rows that are whole, but not where they belong: the file is damaged. Returns -EIO. */
+int rows_disordered(struct cache *cache);
+
+/** Count a damaged row, and say so the first time. Returns ROWS_DAMAGED. */
+int rows_damaged(struct cache *cache);
+
+/*
+ * Rows as values. All return 0, CACHE_NONE, ROWS_DAMAGED or a negative errno; writing, 0 or a
+ * negative errno.
+ */
+
+/** The key that @statement finds next. */
+int rows_take_key(struct cache *cache, sqlite3_stmt *statement, struct cache_key *ret) must_check;
+int rows_take_key_of(struct cache *cache, sqlite3_stmt *statement, uint32_t customer,
+                     struct cache_key *ret) must_check;
+int rows_find_key(struct cache *cache, const struct key *key, struct cache_key *ret) must_check;
+int rows_read_key(struct cache *cache, uint32_t slot, struct cache_key *ret) must_check;
+int rows_read_customer(struct cache *cache, uint32_t slot, struct cache_customer *ret) must_check;
+int rows_write_key(struct cache *cache, const struct cache_key *key) must_check;
+/** The key's times, that is; the rest never changes. */
+int rows_refresh_key(struct cache *cache, const struct cache_key *key) must_check;
+int rows_write_customer(struct cache *cache, uint32_t slot, const struct record *record,
+                        int64_t fetched_ms) must_check;
+int rows_find_absent(struct cache *cache, const struct key *key,
+                     int64_t *ret_fetched_ms) must_check;
+int rows_write_absent(struct cache *cache, const struct key *key, int64_t fetched_ms) must_check;
+int rows_delete_absent(struct cache *cache, const struct key *key) must_check;
+int rows_read_property(struct cache *cache, const char *name, char ret[PROPERTY_SIZE]) must_check;
 int rows_write_property(struct cache *cache, const char *name, const char *value) must_check;

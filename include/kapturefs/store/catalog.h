@@ -114,9 +114,12 @@ int catalog_key(struct catalog *catalog, uint32_t slot, struct cache_key *ret) m
  */
 int catalog_customer(struct catalog *catalog, uint32_t slot, struct cache_customer *ret) must_check;
 
-/** The next known key of @kind with a slot above @slot. Returns as catalog_key(). */
-int catalog_next_key(struct catalog *catalog, enum key_kind kind, uint32_t slot,
-                     struct cache_key *ret) must_check;
+/**
+ * Hand the known keys of @kind with a slot above @slot to @take, as cache_list_keys(). Returns 0 or
+ * a negative errno.
+ */
+int catalog_list_keys(struct catalog *catalog, enum key_kind kind, uint32_t slot,
+                      cache_key_fn *take, void *userdata) must_check;
 
 /** When a key of @kind last came or went; Unix time in ms. */
 int64_t catalog_listing_changed_ms(const struct catalog *catalog, enum key_kind kind);

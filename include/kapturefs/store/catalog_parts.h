@@ -43,6 +43,15 @@ struct catalog_ticket {
 	void *userdata;
 };
 
+struct house {
+	uv_timer_t sweep;
+	uv_timer_t minute;
+	uv_fs_t sync;
+	int sync_descriptor;
+	bool is_syncing;
+	bool is_ending;
+};
+
 struct catalog {
 	uv_loop_t *loop;
 	struct cache *cache;
@@ -57,13 +66,16 @@ struct catalog {
 	struct deadlines timeout;
 	struct deadlines patience; /* of those for whom there is an old answer */
 	struct deadlines none;     /* ... while the source has no budget to ask for a new one */
+	struct house house;
 	int64_t started_ms;
 	bool was_full;
-	unsigned handles_open; /* the timers, closing or not */
+	unsigned handles_open; /* the timers, closing or not, and the sync under way */
 	struct catalog_metrics {
 		struct counter hits;
 		struct counter misses_cold;
 		struct counter misses_expired;
+		struct counter misses_forced;
+		struct counter misses_evicted;
 		struct counter joined;
 		struct counter stale;
 		struct counter fetches;
@@ -95,3 +107,19 @@ void ticket_move(struct catalog_ticket *ticket, struct fetch *to);
 
 /** Free @fetch, for which nobody must wait. */
 void fetch_free(struct fetch *fetch);
+
+/** Drop what @change removed from what is kept parsed, and tell the listener. */
+void catalog_tell(struct catalog *catalog, const struct cache_change *change);
+
+/** One of @handles_open is closed: the last frees the catalog. */
+void catalog_let_go(struct catalog *catalog);
+
+/* catalog_house.c */
+void house_open(struct catalog *catalog);
+void house_close(struct catalog *catalog, uv_close_cb closed);
+
+/** Sync what has been stored, unless that is under way. */
+void house_sync(struct catalog *catalog);
+
+/** Something has been stored. */
+void house_answer_kept(struct catalog *catalog);

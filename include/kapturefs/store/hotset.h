@@ -32,5 +32,8 @@ void hotset_put(struct hotset *hotset, const struct cache_customer *customer);
 /** Forget the customer with @slot, if kept. */
 void hotset_remove(struct hotset *hotset, uint32_t slot);
 
+/** Forget all customers. */
+void hotset_clear(struct hotset *hotset);
+
 /** Bytes that the kept records take. */
 size_t hotset_size(const struct hotset *hotset);

@@ -1,0 +1,30 @@
+#pragma once
+/* SPDX-License-Identifier: MIT */
+/*
+ * How a customer's JSON is kept small: Zstandard with the documented shape of a customer as its
+ * dictionary.
+ */
+
+#include <stddef.h>
+
+#include "kapturefs/base/base.h"
+
+struct codec;
+
+/** Begin. Returns 0 or -ENOMEM. */
+int codec_new(struct codec **ret) must_check;
+
+/** NULL is ignored. */
+void codec_free(struct codec *codec);
+define_cleanup(struct codec *, codec_free);
+
+/** Pack @length bytes of @text. Returns 0 with *@ret borrowed until the next call, or -ENOMEM. */
+int codec_pack(struct codec *codec, const char *text, size_t length, const char **ret,
+               size_t *ret_length) must_check;
+
+/**
+ * The inverse. Returns 0 with *@ret borrowed until the next call, -EILSEQ for bytes that were not
+ * packed here, -ENOMEM.
+ */
+int codec_unpack(struct codec *codec, const char *bytes, size_t length, const char **ret,
+                 size_t *ret_length) must_check;

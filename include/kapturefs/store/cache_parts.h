@@ -1,0 +1,191 @@
+#pragma once
+/* SPDX-License-Identifier: MIT */
+/* The inside of a cache: what the files cache*.c share, and nobody else uses. */
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <sys/types.h>
+
+#include "kapturefs/base/base.h"
+#include "kapturefs/store/cache.h"
+#include "kapturefs/store/cache_codec.h"
+#include "kapturefs/store/cache_rows.h"
+
+/* Where rows are read from and written to; see cache_rescue.c. */
+enum cache_mode {
+	CACHE_ON_FILE,   /* read and written in the file */
+	CACHE_OVER_FILE, /* read in the file, written beside it in memory */
+	CACHE_IN_MEMORY, /* there is no file */
+};
+
+/* What the last statement that failed says about the place that it worked on. */
+enum cache_trouble {
+	TROUBLE_NONE,
+	TROUBLE_WRITING, /* full, read-only, or writing fails: what is there can be read */
+	TROUBLE_DAMAGE,  /* cannot be read, or is not what was written */
+};
+
+enum {
+	TOUCHED_SLOTS = 512, /* powers of two */
+	EVICTED_SLOTS = 8192,
+};
+
+/* When customers were last used, until that is written in one go. */
+struct cache_touched {
+	struct {
+		uint32_t customer; /* 0: free */
+		int64_t used_ms;
+	} slots[TOUCHED_SLOTS];
+	size_t count;
+};
+
+struct cache {
+	char *path;     /* NULL: none was wanted */
+	char *log_path; /* of its write-ahead log */
+	char *source;
+	enum cache_mode mode;
+	enum cache_trouble trouble;
+	unsigned files_lost;
+
+	sqlite3 *database;
+	sqlite3_stmt *statements[STATEMENTS];
+	struct codec *codec;
+	struct seal *seal; /* keyed for this very file */
+
+	/* The file as it was opened. */
+	dev_t device;
+	ino_t inode;
+	ino_t log_inode;
+	bool has_unsynced; /* commits since cache_take_unsynced() */
+
+	char account[ACCOUNT_SIZE];
+	int64_t listing_changed_ms[KEY_KINDS];
+	uint64_t slot_next;
+	uint64_t slots_reserved; /* the first that the file does not know to be taken */
+
+	struct cache_limits limits;
+	struct cache_touched touched;
+	uint64_t evicted[EVICTED_SLOTS]; /* hashes of keys */
+	bool has_remains;                /* of what was deleted, in the write-ahead log */
+
+	cache_lost_fn *lost;
+	void *lost_userdata;
+	struct cache_metrics {
+		struct counter damaged_rows;
+		struct counter damaged_files;
+		struct counter failures;
+		struct counter evictions;
+		struct counter bytes;
+		struct counter on_disk;
+	} metrics;
+};
+
+/* The outcome of attaching besides those of cache_open(). */
+enum { CACHE_DAMAGED = 5 };
+
+/* cache.c */
+
+/**
+ * Open the file at @cache->path; what is in it must be of this cache's source. Returns as
+ * cache_open(), or CACHE_DAMAGED; the cache is without a database then.
+ */
+int cache_attach(struct cache *cache) must_check;
+
+/** Begin in memory. Returns 0 or a negative errno; the cache is without a database then. */
+int cache_attach_memory(struct cache *cache) must_check;
+
+/** Let go of the database without touching its file. */
+void cache_detach(struct cache *cache);
+
+/* cache_rescue.c */
+
+/**
+ * After an operation that ended with @r: whether it is worth trying again, because what it failed
+ * for has been mended or given up. No statement and no transaction may be under way.
+ */
+bool cache_rescue(struct cache *cache, int r);
+
+/** Begin a new file if ours is not at its path any more. */
+void cache_check_file(struct cache *cache);
+bool cache_has_vanished(const struct cache *cache);
+
+/** Give the damaged file another name. Returns 0 or a negative errno. */
+int cache_set_aside(struct cache *cache) must_check;
+
+/** Remove what was set aside. Returns 0 or a negative errno. */
+int cache_remove_aside(const struct cache *cache) must_check;
+
+/**
+ * From CACHE_OVER_FILE back to CACHE_ON_FILE: write down what is in memory. Returns 0 or a negative
+ * errno.
+ */
+int cache_write_down(struct cache *cache) must_check;
+
+/* cache_write.c */
+
+/**
+ * What is done inside a transaction, more than once if need be. Returns 0, or anything else to have
+ * it undone.
+ */
+typedef int cache_work_fn(struct cache *cache, const void *arguments, int64_t now_ms,
+                          struct cache_change *change);
+
+/**
+ * Run @work in a transaction that also keeps the times of the listings. Returns what @work does, 0
+ * with *@ret.
+ */
+int cache_write(struct cache *cache, cache_work_fn *work, const void *arguments, int64_t now_ms,
+                struct cache_change *ret) must_check;
+
+/** A slot that was never given. Inside a transaction. Returns 0 or -ENOSPC. */
+int cache_new_slot(struct cache *cache, uint32_t *ret) must_check;
+
+/**
+ * Write down that slots below @reserved may have been given. Inside a transaction. Returns 0 or a
+ * negative errno.
+ */
+int cache_write_slots(struct cache *cache, uint64_t reserved) must_check;
+
+/** The time of a listing that changes at @now_ms; and writing it down, inside a transaction. */
+int64_t cache_next_change_ms(const struct cache *cache, enum key_kind kind, int64_t now_ms);
+int cache_write_listing(struct cache *cache, enum key_kind kind, int64_t changed_ms) must_check;
+
+/* cache_forget.c; inside a transaction, but for the last */
+
+/** Add the key's slot to those that @change names. Returns 0 or -ENOMEM. */
+int cache_note_key(struct cache_change *change, uint32_t slot) must_check;
+
+/** Delete the key, and note that in @change. Returns 0 or a negative errno. */
+int cache_delete_key(struct cache *cache, const struct cache_key *found,
+                     struct cache_change *change) must_check;
+
+/** Delete the customer with @slot and all keys that lead there. Errors as cache_delete_key(). */
+int cache_delete_customer(struct cache *cache, uint32_t slot,
+                          struct cache_change *change) must_check;
+
+/** Delete what is damaged and has the hash of @key. Errors as cache_delete_key(). */
+int cache_delete_damaged_key(struct cache *cache, const struct key *key,
+                             struct cache_change *change) must_check;
+
+/**
+ * Have @change say what the customer was. Returns 0, CACHE_NONE, ROWS_DAMAGED or a negative errno.
+ */
+int cache_note_previous(struct cache *cache, uint32_t slot, struct cache_change *change) must_check;
+
+/** Move the write-ahead log into the file and cut it to nothing. Returns 0 or a negative errno. */
+int cache_truncate_log(struct cache *cache) must_check;
+
+/* cache_use.c */
+
+/** Write down when customers were used. */
+void cache_flush_touched(struct cache *cache);
+
+/** Remember that @key was evicted, or is not any more. */
+void cache_note_eviction(struct cache *cache, const struct key *key);
+void cache_note_return(struct cache *cache, const struct key *key);
+
+/* cache_sweep.c */
+
+/** Tell SQLite what the limits mean for its log. Returns 0 or a negative errno. */
+int cache_apply_limits(struct cache *cache) must_check;

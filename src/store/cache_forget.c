@@ -1,0 +1,244 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * The part of cache that removes.
+ *
+ * SQLite is told to overwrite what is deleted (secure_delete), but that is on the pages of the
+ * file; the write-ahead log still has the pages as they were. So forgetting ends in a checkpoint
+ * that cuts the log to nothing. What was set aside is not read any more, so it goes as a whole.
+ */
+
+#include <errno.h>
+#include <stdlib.h>
+
+#include "kapturefs/base/log.h"
+#include "kapturefs/store/cache_parts.h"
+
+/* Inside a transaction */
+
+int cache_note_key(struct cache_change *change, uint32_t slot)
+{
+	uint32_t *grown = reallocarray(change->keys, change->key_count + 1, sizeof(*change->keys));
+
+	if (!grown)
+		return -ENOMEM;
+	change->keys = grown;
+	change->keys[change->key_count++] = slot;
+	return 0;
+}
+
+int cache_delete_key(struct cache *cache, const struct cache_key *found,
+                     struct cache_change *change)
+{
+	cleanup(rows_reset) sqlite3_stmt *statement = cache->statements[DELETE_KEY];
+	int r;
+
+	r = cache_note_key(change, found->slot);
+	if (r)
+		return r;
+	change->listing[found->key.kind] = true;
+	rows_bind_integer(statement, 1, found->key.kind);
+	rows_bind_integer(statement, 2, found->slot);
+	return rows_execute(cache, statement);
+}
+
+int cache_delete_damaged_key(struct cache *cache, const struct key *key,
+                             struct cache_change *change)
+{
+	change->listing[key->kind] = true;
+	return rows_run_on(cache, DELETE_KEYS_BY_HASH, seal_key_hash(cache->seal, key), 0);
+}
+
+static int note_keys_of(struct cache *cache, uint32_t customer, struct cache_change *change)
+{
+	cleanup(rows_reset) sqlite3_stmt *keys = cache->statements[KEYS_OF_CUSTOMER];
+	struct cache_key found;
+	int r;
+
+	rows_bind_integer(keys, 1, customer);
+	for (;;) {
+		r = rows_take_key_of(cache, keys, customer, &found);
+		if (r == ROWS_DAMAGED)
+			continue;
+		if (r)
+			return r < 0 ? r : 0;
+
+		change->listing[found.key.kind] = true;
+		r = cache_note_key(change, found.slot);
+		if (r)
+			return r;
+	}
+}
+
+int cache_delete_customer(struct cache *cache, uint32_t slot, struct cache_change *change)
+{
+	int r;
+
+	r = note_keys_of(cache, slot, change);
+	if (!r)
+		r = rows_run_on(cache, DELETE_KEYS_OF_CUSTOMER, slot, 0);
+	if (!r)
+		r = rows_run_on(cache, DELETE_CUSTOMER, slot, 0);
+	if (!r)
+		r = rows_run_on(cache, DELETE_USE, slot, 0);
+	return r;
+}
+
+/* What the customer was, for those who have its values in other places. */
+int cache_note_previous(struct cache *cache, uint32_t slot, struct cache_change *change)
+{
+	struct cache_customer known;
+	int r;
+
+	r = rows_read_customer(cache, slot, &known);
+	if (r == 0)
+		change->previous = known.record;
+	return r;
+}
+
+static int forget_customer(struct cache *cache, const void *arguments, int64_t now_ms,
+                           struct cache_change *change)
+{
+	const uint32_t *slot = arguments;
+	int r;
+
+	(void)now_ms;
+	r = cache_note_previous(cache, *slot, change);
+	if (r < 0 || r == CACHE_NONE)
+		return r;
+	change->customer.slot = *slot;
+	return cache_delete_customer(cache, *slot, change);
+}
+
+static int forget_absence(struct cache *cache, const struct key *key)
+{
+	int64_t fetched_ms;
+	int r;
+
+	r = rows_find_absent(cache, key, &fetched_ms);
+	if (r < 0 || r == CACHE_NONE)
+		return r;
+	return rows_delete_absent(cache, key);
+}
+
+static int forget_key(struct cache *cache, const void *arguments, int64_t now_ms,
+                      struct cache_change *change)
+{
+	const struct key *key = arguments;
+	struct cache_key found;
+	int r;
+
+	r = rows_find_key(cache, key, &found);
+	if (r == CACHE_NONE)
+		return forget_absence(cache, key);
+	if (r == ROWS_DAMAGED)
+		return cache_delete_damaged_key(cache, key, change);
+	if (r)
+		return r;
+
+	r = forget_customer(cache, &found.customer, now_ms, change);
+	return r == CACHE_NONE ? cache_delete_key(cache, &found, change) : r;
+}
+
+static int force_key(struct cache *cache, uint32_t slot)
+{
+	struct cache_key found;
+	int r;
+
+	r = rows_read_key(cache, slot, &found);
+	if (r)
+		return r < 0 ? r : 0;
+	found.is_forced = true;
+	return rows_refresh_key(cache, &found);
+}
+
+static int expire_customer(struct cache *cache, const void *arguments, int64_t now_ms,
+                           struct cache_change *change)
+{
+	const uint32_t *slot = arguments;
+	int r;
+
+	(void)now_ms;
+	r = note_keys_of(cache, *slot, change);
+	for (size_t i = 0; !r && i < change->key_count; i++)
+		r = force_key(cache, change->keys[i]);
+	if (r)
+		return r;
+
+	/* No key has come or gone. */
+	for (int kind = 0; kind < KEY_KINDS; kind++)
+		change->listing[kind] = false;
+	return change->key_count ? 0 : CACHE_NONE;
+}
+
+/* Outside */
+
+int cache_expire(struct cache *cache, uint32_t slot)
+{
+	struct cache_change change;
+	int r;
+
+	r = cache_write(cache, expire_customer, &slot, 0, &change);
+	if (!r)
+		cache_change_fini(&change);
+	return r;
+}
+
+int cache_truncate_log(struct cache *cache)
+{
+	int code;
+
+	if (cache->mode != CACHE_ON_FILE)
+		return 0;
+	code = sqlite3_wal_checkpoint_v2(cache->database, "main", SQLITE_CHECKPOINT_TRUNCATE, NULL,
+	                                 NULL);
+	if (code)
+		return rows_failed(cache, code, "checkpoint");
+	cache->has_remains = false;
+	return 0;
+}
+
+static int leave_no_byte(struct cache *cache)
+{
+	int r;
+
+	cache->has_remains = true;
+	r = cache_truncate_log(cache);
+	if (!r)
+		r = cache_remove_aside(cache);
+	if (!r && cache->mode != CACHE_OVER_FILE)
+		return 0;
+	log_warning("cache: what was forgotten has left bytes behind");
+	(void)cache_rescue(cache, r);
+	return CACHE_REMAINS;
+}
+
+/* What is read in the file but can only be changed in memory cannot be removed from the file. */
+static int forget(struct cache *cache, cache_work_fn *work, const void *arguments, int64_t now_ms,
+                  struct cache_change *ret)
+{
+	int remains;
+	int r;
+
+	if (cache->mode == CACHE_OVER_FILE) {
+		r = cache_write_down(cache);
+		if (r)
+			return r;
+	}
+	r = cache_write(cache, work, arguments, now_ms, ret);
+	if (r < 0)
+		return r;
+	/* What is not known (any more) may still be in a file that was set aside, even just now. */
+	remains = leave_no_byte(cache);
+	return r ? r : remains;
+}
+
+int cache_forget(struct cache *cache, uint32_t slot, int64_t now_ms, struct cache_change *ret)
+{
+	return forget(cache, forget_customer, &slot, now_ms, ret);
+}
+
+int cache_forget_key(struct cache *cache, const struct key *key, int64_t now_ms,
+                     struct cache_change *ret)
+{
+	return forget(cache, forget_key, key, now_ms, ret);
+}

@@ -1,0 +1,331 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * The part of cache that keeps it within its limits.
+ *
+ * A step does one of these, the first that there is a need for:
+ *
+ *   evict     the customer or the absences that have not been used for the longest time, if
+ *             there is more than size_max, or nobody has used them for retain_ms
+ *   shrink    give some free pages back, if the file is larger than size_max or mostly free
+ *   cut       the write-ahead log, if it is longer than its share
+ *
+ * What counts is the file and the log; the log's share is set aside whatever it is, so that its
+ * growing does not evict anybody. When customers were used is kept in memory and written when that
+ * matters: to find the least recently used, to make room, and every minute.
+ */
+
+#include <errno.h>
+#include <inttypes.h>
+#include <stdio.h>
+#include <string.h>
+#include <sys/stat.h>
+
+#include "kapturefs/base/log.h"
+#include "kapturefs/store/cache_parts.h"
+
+enum {
+	LOG_FRAME_SIZE = 4096 + 24, /* a page in the log */
+	LOG_PAGES_MIN = 16,
+	LOG_PAGES_MAX = 4000,
+	LOG_SHARE = 8,            /* an eighth of the whole */
+	PAGE_CACHE_KIB = 8 << 10, /* holds the inner pages of a million customers */
+
+	ABSENCES_A_STEP = 32,
+	PAGES_A_STEP = 32,
+	ROWS_A_TIDYING = 4096,
+	FREE_PAGES_MIN = 256, /* that are kept for what comes */
+
+	IN_USE_MS = 1000,
+	CLOCK_ERROR_MS = 3600 * 1000,
+};
+
+/* Where there is no file: enough for what is read again and again. */
+#define SIZE_MAX_IN_MEMORY (UINT64_C(64) << 20)
+#define SIZE_MAX_OVER_FILE (UINT64_C(8) << 20)
+
+/* Limits */
+
+static uint64_t log_share(const struct cache *cache)
+{
+	uint64_t least = LOG_PAGES_MIN * LOG_FRAME_SIZE;
+	uint64_t most = LOG_PAGES_MAX * LOG_FRAME_SIZE;
+	uint64_t share = cache->limits.size_max / LOG_SHARE;
+
+	return share < least ? least : share > most ? most : share;
+}
+
+int cache_apply_limits(struct cache *cache)
+{
+	uint64_t share = log_share(cache);
+	char sql[160];
+
+	snprintf(sql, sizeof(sql),
+	         "PRAGMA wal_autocheckpoint = %" PRIu64 "; PRAGMA journal_size_limit = %" PRIu64
+	         "; PRAGMA cache_size = -%d",
+	         share / LOG_FRAME_SIZE, share, PAGE_CACHE_KIB);
+	return database_run(cache->database, sql);
+}
+
+void cache_limit(struct cache *cache, const struct cache_limits *limits)
+{
+	cache->limits = *limits;
+	if (cache_apply_limits(cache))
+		log_warning("cache: the length of the write-ahead log is not limited");
+}
+
+struct sizes {
+	uint64_t used; /* bytes of pages with something on them */
+	uint64_t file; /* all pages */
+	uint64_t disk; /* what the file and the log take now */
+	uint64_t log;
+	uint64_t max; /* for the pages */
+};
+
+static uint64_t size_of(const char *path)
+{
+	struct stat status;
+
+	return stat(path, &status) ? 0 : (uint64_t)status.st_size;
+}
+
+static void measure_disk(const struct cache *cache, struct sizes *sizes)
+{
+	uint64_t share = log_share(cache);
+	uint64_t max = cache->limits.size_max;
+
+	if (cache->mode == CACHE_ON_FILE) {
+		sizes->log = size_of(cache->log_path);
+		sizes->disk = size_of(cache->path) + sizes->log;
+		sizes->max = max > share ? max - share : 0;
+		return;
+	}
+	sizes->log = 0;
+	sizes->disk = sizes->file;
+	sizes->max = max;
+	if (cache->mode == CACHE_OVER_FILE && max > SIZE_MAX_OVER_FILE)
+		sizes->max = SIZE_MAX_OVER_FILE;
+	if (cache->mode == CACHE_IN_MEMORY && cache->path && max > SIZE_MAX_IN_MEMORY)
+		sizes->max = SIZE_MAX_IN_MEMORY;
+}
+
+static int measure(struct cache *cache, struct sizes *ret)
+{
+	int64_t page_size;
+	int64_t pages;
+	int64_t free_pages;
+	int r;
+
+	r = rows_number(cache, PAGE_BYTES, &page_size);
+	if (!r)
+		r = rows_number(cache, PAGE_COUNT, &pages);
+	if (!r)
+		r = rows_number(cache, FREE_COUNT, &free_pages);
+	if (r)
+		return r < 0 ? r : -EIO;
+
+	ret->file = (uint64_t)(pages * page_size);
+	ret->used = (uint64_t)((pages - free_pages) * page_size);
+	measure_disk(cache, ret);
+	counter_set(&cache->metrics.bytes, ret->disk);
+	return 0;
+}
+
+/* Evicting */
+
+struct victim {
+	uint32_t customer; /* 0: absences */
+	int64_t used_ms;
+};
+
+static int least_used(struct cache *cache, struct victim *ret)
+{
+	cleanup(rows_reset) sqlite3_stmt *statement = cache->statements[LEAST_USED];
+	int r;
+
+	r = rows_step(cache, statement);
+	if (r)
+		return r;
+	ret->customer = (uint32_t)sqlite3_column_int64(statement, 0);
+	ret->used_ms = sqlite3_column_int64(statement, 1);
+	return 0;
+}
+
+/* Customers and absences by one measure. Returns CACHE_NONE if there are none. */
+static int find_victim(struct cache *cache, struct victim *ret)
+{
+	int64_t number;
+	int absent;
+	int r;
+
+	r = least_used(cache, ret);
+	if (r < 0)
+		return r;
+	absent = rows_number(cache, OLDEST_ABSENT, &number);
+	if (absent < 0)
+		return absent;
+	if (absent == 0 && (r || number < ret->used_ms)) {
+		*ret = (struct victim){ .used_ms = number };
+		return 0;
+	}
+	if (r == 0)
+		return 0;
+
+	/* Damage can take the row that tells when a customer was used. */
+	r = rows_number(cache, FIRST_CUSTOMER, &number);
+	if (r == 0)
+		*ret = (struct victim){ .customer = (uint32_t)number, .used_ms = INT64_MIN };
+	return r;
+}
+
+static int note_evictions(struct cache *cache, uint32_t customer)
+{
+	cleanup(rows_reset) sqlite3_stmt *keys = cache->statements[KEYS_OF_CUSTOMER];
+	struct cache_key found;
+	int r;
+
+	rows_bind_integer(keys, 1, customer);
+	while ((r = rows_take_key_of(cache, keys, customer, &found)) == 0 || r == ROWS_DAMAGED) {
+		if (r == 0)
+			cache_note_eviction(cache, &found.key);
+	}
+	return r < 0 ? r : 0;
+}
+
+static int evict(struct cache *cache, const void *arguments, int64_t now_ms,
+                 struct cache_change *change)
+{
+	const struct victim *victim = arguments;
+	int r;
+
+	(void)now_ms;
+	if (!victim->customer)
+		return rows_run_on(cache, DELETE_OLD_ABSENT, victim->used_ms + 1, ABSENCES_A_STEP);
+	r = note_evictions(cache, victim->customer);
+	if (r)
+		return r;
+	change->customer.slot = victim->customer;
+	return cache_delete_customer(cache, victim->customer, change);
+}
+
+static bool is_in_use(const struct victim *victim, int64_t now_ms)
+{
+	return victim->customer && victim->used_ms > now_ms - IN_USE_MS &&
+	       victim->used_ms <= now_ms;
+}
+
+/* Returns as cache_sweep(). */
+static int make_room(struct cache *cache, bool is_full, int64_t now_ms, struct cache_change *ret)
+{
+	int64_t retain_ms = cache->limits.retain_ms;
+	struct victim victim;
+	int r;
+
+	if (is_full)
+		cache_flush_touched(cache);
+	r = find_victim(cache, &victim);
+	if (r)
+		return r < 0 ? r : 0;
+	if (!is_full && (victim.used_ms >= now_ms || now_ms - victim.used_ms <= retain_ms))
+		return 0;
+	if (!is_full && cache->touched.count) {
+		cache_flush_touched(cache);
+		return CACHE_MORE;
+	}
+	if (is_in_use(&victim, now_ms))
+		return CACHE_LATER;
+
+	r = cache_write(cache, evict, &victim, now_ms, ret);
+	if (r)
+		return r;
+	counter_add(&cache->metrics.evictions, victim.customer != 0);
+	cache->has_remains = true;
+	return CACHE_MORE;
+}
+
+/* Giving back */
+
+static int shrink(struct cache *cache)
+{
+	char sql[64];
+	int code;
+
+	snprintf(sql, sizeof(sql), "PRAGMA main.incremental_vacuum(%d)", PAGES_A_STEP);
+	code = sqlite3_exec(cache->database, sql, NULL, NULL, NULL);
+	if (code)
+		return rows_failed(cache, code, "shrink");
+	return CACHE_MORE;
+}
+
+static bool has_much_free(const struct cache *cache, const struct sizes *sizes)
+{
+	uint64_t free_bytes = sizes->file - sizes->used;
+
+	if (cache->mode != CACHE_ON_FILE || free_bytes == 0)
+		return false;
+	return sizes->file > sizes->max ||
+	       (free_bytes > sizes->file / 4 && free_bytes > FREE_PAGES_MIN * 4096);
+}
+
+static int step(struct cache *cache, int64_t now_ms, struct cache_change *ret)
+{
+	struct sizes sizes;
+	int r;
+
+	r = measure(cache, &sizes);
+	if (r)
+		return r;
+	r = make_room(cache, sizes.used > sizes.max, now_ms, ret);
+	if (r && r != CACHE_LATER)
+		return r;
+	if (has_much_free(cache, &sizes))
+		return shrink(cache);
+	if (cache->mode == CACHE_ON_FILE && sizes.disk > cache->limits.size_max && sizes.log) {
+		int cut = cache_truncate_log(cache);
+
+		return cut ? cut : r;
+	}
+	return r;
+}
+
+int cache_sweep(struct cache *cache, int64_t now_ms, struct cache_change *ret)
+{
+	int r;
+
+	do {
+		*ret = (struct cache_change){ 0 };
+		r = step(cache, now_ms, ret);
+	} while (cache_rescue(cache, r));
+	return r;
+}
+
+/* Tidying */
+
+static int agree_on_now(struct cache *cache, const void *arguments, int64_t now_ms,
+                        struct cache_change *change)
+{
+	cleanup(rows_reset) sqlite3_stmt *statement = cache->statements[AGREE_ON_NOW];
+
+	(void)arguments;
+	(void)change;
+	rows_bind_integer(statement, 1, now_ms);
+	rows_bind_integer(statement, 2, now_ms + CLOCK_ERROR_MS);
+	rows_bind_integer(statement, 3, ROWS_A_TIDYING);
+	return rows_execute(cache, statement);
+}
+
+void cache_tidy(struct cache *cache, int64_t now_ms)
+{
+	struct cache_change change;
+	int r = 0;
+
+	cache_check_file(cache);
+	if (cache->mode == CACHE_OVER_FILE)
+		(void)!cache_write_down(cache);
+	cache_flush_touched(cache);
+	/* A clock that was set back makes uses of the future, which would be the last to go. */
+	if (cache_write(cache, agree_on_now, NULL, now_ms, &change) == 0)
+		cache_change_fini(&change);
+	if (cache->has_remains)
+		r = cache_truncate_log(cache);
+	(void)cache_rescue(cache, r);
+}

@@ -1,0 +1,307 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * The part of cache between rows and values: every row is sealed when it is written, and checked
+ * when it is read.
+ */
+
+#include <errno.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "kapturefs/model/payload.h"
+#include "kapturefs/store/cache_parts.h"
+
+/* Keys */
+
+static int64_t key_sum(struct cache *cache, const struct cache_key *key)
+{
+	seal_begin(cache->seal, SEAL_KEY);
+	seal_add_integer(cache->seal, key->key.kind);
+	seal_add_integer(cache->seal, key->slot);
+	seal_add_integer(cache->seal, key->customer);
+	seal_add_integer(cache->seal, key->fetched_ms);
+	seal_add_integer(cache->seal, key->is_forced);
+	seal_add_bytes(cache->seal, key->key.text, strlen(key->key.text));
+	return seal_end(cache->seal);
+}
+
+int rows_take_key(struct cache *cache, sqlite3_stmt *statement, struct cache_key *ret)
+{
+	const char *text;
+	size_t length;
+	int r;
+
+	r = rows_step(cache, statement);
+	if (r)
+		return r;
+
+	text = (const char *)sqlite3_column_text(statement, 5);
+	length = (size_t)sqlite3_column_bytes(statement, 5);
+	if (!text || length > KEY_TEXT_MAX)
+		return rows_damaged(cache);
+
+	ret->key.kind = (enum key_kind)sqlite3_column_int(statement, 0);
+	ret->slot = (uint32_t)sqlite3_column_int64(statement, 1);
+	ret->customer = (uint32_t)sqlite3_column_int64(statement, 2);
+	ret->fetched_ms = sqlite3_column_int64(statement, 3);
+	ret->is_forced = sqlite3_column_int(statement, 4);
+	memcpy(ret->key.text, text, length);
+	ret->key.text[length] = '\0';
+	return sqlite3_column_int64(statement, 6) == key_sum(cache, ret) ? 0 : rows_damaged(cache);
+}
+
+/* An index that is damaged may lead to rows that are not. */
+int rows_take_key_of(struct cache *cache, sqlite3_stmt *statement, uint32_t customer,
+                     struct cache_key *ret)
+{
+	int r = rows_take_key(cache, statement, ret);
+
+	return !r && ret->customer != customer ? rows_damaged(cache) : r;
+}
+
+int rows_find_key(struct cache *cache, const struct key *key, struct cache_key *ret)
+{
+	cleanup(rows_reset) sqlite3_stmt *statement = cache->statements[FIND_KEY];
+	int r;
+
+	rows_bind_integer(statement, 1, seal_key_hash(cache->seal, key));
+	rows_bind_integer(statement, 2, key->kind);
+	do {
+		r = rows_take_key(cache, statement, ret);
+	} while (!r && !key_equal(&ret->key, key));
+	return r;
+}
+
+int rows_read_key(struct cache *cache, uint32_t slot, struct cache_key *ret)
+{
+	cleanup(rows_reset) sqlite3_stmt *statement = cache->statements[READ_KEY];
+
+	rows_bind_integer(statement, 1, slot);
+	return rows_take_key(cache, statement, ret);
+}
+
+static void bind_key(struct cache *cache, sqlite3_stmt *statement, const struct cache_key *key)
+{
+	rows_bind_integer(statement, 1, key->key.kind);
+	rows_bind_integer(statement, 2, key->slot);
+	rows_bind_integer(statement, 4, key->fetched_ms);
+	rows_bind_integer(statement, 5, key->is_forced);
+	rows_bind_integer(statement, 7, key_sum(cache, key));
+}
+
+int rows_write_key(struct cache *cache, const struct cache_key *key)
+{
+	cleanup(rows_reset) sqlite3_stmt *statement = cache->statements[WRITE_KEY];
+
+	bind_key(cache, statement, key);
+	rows_bind_integer(statement, 3, key->customer);
+	rows_bind_text(statement, 6, key->key.text);
+	rows_bind_integer(statement, 8, seal_key_hash(cache->seal, &key->key));
+	return rows_execute(cache, statement);
+}
+
+int rows_refresh_key(struct cache *cache, const struct cache_key *key)
+{
+	cleanup(rows_reset) sqlite3_stmt *statement = cache->statements[REFRESH_KEY];
+
+	bind_key(cache, statement, key);
+	return rows_execute(cache, statement);
+}
+
+/* Customers */
+
+struct customer_row {
+	int64_t fetched_ms;
+	const char *identity;
+	size_t identity_length;
+	const char *json;
+	size_t json_length;
+};
+
+static int64_t customer_sum(struct cache *cache, uint32_t slot, const struct customer_row *row)
+{
+	seal_begin(cache->seal, SEAL_CUSTOMER);
+	seal_add_integer(cache->seal, slot);
+	seal_add_integer(cache->seal, row->fetched_ms);
+	seal_add_bytes(cache->seal, row->identity, row->identity_length);
+	seal_add_bytes(cache->seal, row->json, row->json_length);
+	return seal_end(cache->seal);
+}
+
+static int build_record(struct cache *cache, const struct customer_row *row, struct record **ret)
+{
+	cleanup(record_unrefp) struct record *record = NULL;
+	const char *json;
+	size_t length;
+	int r;
+
+	r = codec_unpack(cache->codec, row->json, row->json_length, &json, &length);
+	if (!r)
+		r = payload_read_customer(json, length, &record);
+	if (!r)
+		r = record_load_identity(record, row->identity, row->identity_length);
+	if (r)
+		return r == -ENOMEM ? r : rows_damaged(cache);
+
+	*ret = steal(&record);
+	return 0;
+}
+
+int rows_read_customer(struct cache *cache, uint32_t slot, struct cache_customer *ret)
+{
+	cleanup(rows_reset) sqlite3_stmt *statement = cache->statements[READ_CUSTOMER];
+	struct customer_row row;
+	struct record *record = NULL;
+	int r;
+
+	rows_bind_integer(statement, 1, slot);
+	r = rows_step(cache, statement);
+	if (r)
+		return r;
+
+	row.fetched_ms = sqlite3_column_int64(statement, 0);
+	row.identity = sqlite3_column_blob(statement, 1);
+	row.identity_length = (size_t)sqlite3_column_bytes(statement, 1);
+	row.json = sqlite3_column_blob(statement, 2);
+	row.json_length = (size_t)sqlite3_column_bytes(statement, 2);
+	if (!row.identity || !row.json ||
+	    sqlite3_column_int64(statement, 3) != customer_sum(cache, slot, &row))
+		return rows_damaged(cache);
+
+	r = build_record(cache, &row, &record);
+	if (r)
+		return r;
+	ret->record = record;
+	ret->slot = slot;
+	ret->fetched_ms = row.fetched_ms;
+	ret->keys = (uint32_t)sqlite3_column_int64(statement, 4);
+	return 0;
+}
+
+static int write_customer_row(struct cache *cache, uint32_t slot, const struct customer_row *row)
+{
+	cleanup(rows_reset) sqlite3_stmt *statement = cache->statements[WRITE_CUSTOMER];
+
+	rows_bind_integer(statement, 1, slot);
+	rows_bind_integer(statement, 2, row->fetched_ms);
+	rows_bind_blob(statement, 3, row->identity, row->identity_length);
+	rows_bind_blob(statement, 4, row->json, row->json_length);
+	rows_bind_integer(statement, 5, customer_sum(cache, slot, row));
+	return rows_execute(cache, statement);
+}
+
+int rows_write_customer(struct cache *cache, uint32_t slot, const struct record *record,
+                        int64_t fetched_ms)
+{
+	struct customer_row row = { .fetched_ms = fetched_ms };
+	char *identity;
+	size_t length;
+	const char *json = record_json(record, &length);
+	int r;
+
+	r = codec_pack(cache->codec, json, length, &row.json, &row.json_length);
+	if (!r)
+		r = record_save_identity(record, &identity, &row.identity_length);
+	if (r)
+		return r;
+
+	row.identity = identity;
+	r = write_customer_row(cache, slot, &row);
+	free(identity);
+	return r;
+}
+
+/* Absences */
+
+static int64_t absent_sum(struct cache *cache, const char hash[SEAL_ABSENT_SIZE],
+                          int64_t fetched_ms)
+{
+	seal_begin(cache->seal, SEAL_ABSENT);
+	seal_add_bytes(cache->seal, hash, SEAL_ABSENT_SIZE);
+	seal_add_integer(cache->seal, fetched_ms);
+	return seal_end(cache->seal);
+}
+
+int rows_find_absent(struct cache *cache, const struct key *key, int64_t *ret_fetched_ms)
+{
+	cleanup(rows_reset) sqlite3_stmt *statement = cache->statements[FIND_ABSENT];
+	char hash[SEAL_ABSENT_SIZE];
+	int64_t fetched_ms;
+	int r;
+
+	seal_absent_hash(cache->seal, key, hash);
+	rows_bind_blob(statement, 1, hash, sizeof(hash));
+	r = rows_step(cache, statement);
+	if (r)
+		return r;
+
+	fetched_ms = sqlite3_column_int64(statement, 0);
+	if (sqlite3_column_int64(statement, 1) != absent_sum(cache, hash, fetched_ms))
+		return rows_damaged(cache);
+	*ret_fetched_ms = fetched_ms;
+	return 0;
+}
+
+int rows_write_absent(struct cache *cache, const struct key *key, int64_t fetched_ms)
+{
+	cleanup(rows_reset) sqlite3_stmt *statement = cache->statements[WRITE_ABSENT];
+	char hash[SEAL_ABSENT_SIZE];
+
+	seal_absent_hash(cache->seal, key, hash);
+	rows_bind_blob(statement, 1, hash, sizeof(hash));
+	rows_bind_integer(statement, 2, fetched_ms);
+	rows_bind_integer(statement, 3, absent_sum(cache, hash, fetched_ms));
+	return rows_execute(cache, statement);
+}
+
+int rows_delete_absent(struct cache *cache, const struct key *key)
+{
+	cleanup(rows_reset) sqlite3_stmt *statement = cache->statements[DELETE_ABSENT];
+	char hash[SEAL_ABSENT_SIZE];
+
+	seal_absent_hash(cache->seal, key, hash);
+	rows_bind_blob(statement, 1, hash, sizeof(hash));
+	return rows_execute(cache, statement);
+}
+
+/* Properties */
+
+/* The secret is what the others are sealed with; it has a checksum in itself. */
+static int64_t property_sum(struct cache *cache, const char *name, const char *value)
+{
+	if (strcmp(name, "secret") == 0)
+		return 0;
+	seal_begin(cache->seal, SEAL_PROPERTY);
+	seal_add_bytes(cache->seal, name, strlen(name));
+	seal_add_bytes(cache->seal, value, strlen(value));
+	return seal_end(cache->seal);
+}
+
+int rows_read_property(struct cache *cache, const char *name, char ret[PROPERTY_SIZE])
+{
+	cleanup(rows_reset) sqlite3_stmt *statement = cache->statements[READ_PROPERTY];
+	const char *value;
+	int r;
+
+	rows_bind_text(statement, 1, name);
+	r = rows_step(cache, statement);
+	if (r)
+		return r;
+
+	value = (const char *)sqlite3_column_text(statement, 0);
+	if (!value || strlen(value) >= PROPERTY_SIZE ||
+	    sqlite3_column_int64(statement, 1) != property_sum(cache, name, value))
+		return rows_damaged(cache);
+	strcpy(ret, value);
+	return 0;
+}
+
+int rows_write_property(struct cache *cache, const char *name, const char *value)
+{
+	cleanup(rows_reset) sqlite3_stmt *statement = cache->statements[WRITE_PROPERTY];
+
+	rows_bind_text(statement, 1, name);
+	rows_bind_text(statement, 2, value);
+	rows_bind_integer(statement, 3, property_sum(cache, name, value));
+	return rows_execute(cache, statement);
+}

@@ -1,0 +1,167 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * The part of cache that changes the file.
+ *
+ * What a commit costs, measured on a disk that needs 3.6 ms to sync: 0.1 ms with
+ * synchronous=NORMAL, 3.8 ms with FULL. Commits are made on the reactor, once an answer; FULL would
+ * hold everybody up and limit the mount to 260 answers a second. So it is NORMAL, which loses
+ * nothing when the process dies and never damages the file, and the log is synced by another thread
+ * as soon as something is in it (cache_take_unsynced()): a power failure takes back the answers of
+ * the last few milliseconds, which are asked for again. What it may not take back is a number that
+ * was given: slots are reserved in strides, by commits that are synced.
+ */
+
+#include <assert.h>
+#include <errno.h>
+#include <inttypes.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "kapturefs/base/log.h"
+#include "kapturefs/model/node.h"
+#include "kapturefs/store/cache_parts.h"
+
+enum {
+	SLOTS_STRIDE = 4096,
+	SLOTS_NEEDED_MAX = 3, /* by one answer: a customer, its id, its key */
+};
+
+int cache_new_slot(struct cache *cache, uint32_t *ret)
+{
+	if (cache->slot_next > NODE_SLOT_MAX)
+		return -ENOSPC;
+	assert(cache->slot_next < cache->slots_reserved);
+	*ret = (uint32_t)cache->slot_next++;
+	return 0;
+}
+
+int cache_write_slots(struct cache *cache, uint64_t reserved)
+{
+	char text[24];
+
+	snprintf(text, sizeof(text), "%" PRIu64, reserved);
+	return rows_write_property(cache, "slots", text);
+}
+
+/* End the transaction: as @r says, and if that fails, as if it had never begun. */
+static int conclude(struct cache *cache, int r)
+{
+	if (!r)
+		r = rows_run(cache, COMMIT);
+	if (r && cache->database && !sqlite3_get_autocommit(cache->database) &&
+	    rows_run(cache, ROLLBACK))
+		log_error("cache: rollback failed");
+	return r;
+}
+
+static int reserve_synced(struct cache *cache, uint64_t reserved)
+{
+	int r;
+
+	r = database_run(cache->database, "PRAGMA main.synchronous = FULL");
+	if (!r)
+		r = rows_run(cache, BEGIN);
+	if (r)
+		return r;
+	r = conclude(cache, cache_write_slots(cache, reserved));
+	if (!r)
+		r = database_run(cache->database, "PRAGMA main.synchronous = NORMAL");
+	return r;
+}
+
+static int reserve_slots(struct cache *cache)
+{
+	uint64_t reserved = cache->slot_next + SLOTS_STRIDE;
+	int r;
+
+	if (cache->slot_next + SLOTS_NEEDED_MAX <= cache->slots_reserved)
+		return 0;
+	r = cache->mode == CACHE_IN_MEMORY ? 0 : reserve_synced(cache, reserved);
+	if (!r)
+		cache->slots_reserved = reserved;
+	return r;
+}
+
+int cache_write_listing(struct cache *cache, enum key_kind kind, int64_t changed_ms)
+{
+	char name[24];
+	char text[24];
+
+	snprintf(name, sizeof(name), "listing-%s", key_kind_facts(kind)->word);
+	snprintf(text, sizeof(text), "%" PRId64, changed_ms);
+	return rows_write_property(cache, name, text);
+}
+
+int64_t cache_next_change_ms(const struct cache *cache, enum key_kind kind, int64_t now_ms)
+{
+	int64_t previous_ms = cache->listing_changed_ms[kind];
+
+	return now_ms > previous_ms ? now_ms : previous_ms + 1;
+}
+
+static int write_listings(struct cache *cache, int64_t now_ms, const struct cache_change *change,
+                          int64_t changed_ms[KEY_KINDS])
+{
+	int r = 0;
+
+	memcpy(changed_ms, cache->listing_changed_ms, sizeof(cache->listing_changed_ms));
+	for (enum key_kind kind = 0; !r && kind < KEY_KINDS; kind++) {
+		if (!change->listing[kind])
+			continue;
+		changed_ms[kind] = cache_next_change_ms(cache, kind, now_ms);
+		r = cache_write_listing(cache, kind, changed_ms[kind]);
+	}
+	return r;
+}
+
+static int write_once(struct cache *cache, cache_work_fn *work, const void *arguments,
+                      int64_t now_ms, struct cache_change *change)
+{
+	int64_t changed_ms[KEY_KINDS];
+	int r;
+
+	r = reserve_slots(cache);
+	if (!r)
+		r = rows_run(cache, BEGIN);
+	if (r)
+		return r;
+
+	r = work(cache, arguments, now_ms, change);
+	if (!r)
+		r = write_listings(cache, now_ms, change, changed_ms);
+	r = conclude(cache, r);
+	if (r)
+		return r;
+
+	memcpy(cache->listing_changed_ms, changed_ms, sizeof(changed_ms));
+	cache->has_unsynced = cache->mode == CACHE_ON_FILE;
+	return 0;
+}
+
+int cache_write(struct cache *cache, cache_work_fn *work, const void *arguments, int64_t now_ms,
+                struct cache_change *ret)
+{
+	struct cache_change change;
+	int r;
+
+	cache_check_file(cache);
+	do {
+		change = (struct cache_change){ 0 };
+		r = write_once(cache, work, arguments, now_ms, &change);
+		if (r)
+			cache_change_fini(&change);
+	} while (cache_rescue(cache, r));
+
+	if (!r)
+		*ret = change;
+	return r;
+}
+
+void cache_change_fini(struct cache_change *change)
+{
+	record_unref(steal(&change->customer.record));
+	record_unref(steal(&change->previous));
+	free(steal(&change->keys));
+	change->key_count = 0;
+}

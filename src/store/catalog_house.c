@@ -1,0 +1,124 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * The part of catalog that keeps house.
+ *
+ *   after an answer   the cache's log is synced on the thread pool, once for all that were
+ *                     stored meanwhile; and the cache is swept, a step at a time, while others are
+ *                     served in between
+ *   every minute      swept and tidied
+ *   the file is lost  nothing is known any more but what will be asked for
+ */
+
+#include <unistd.h>
+
+#include "kapturefs/store/catalog_parts.h"
+
+enum {
+	MINUTE_MS = 60 * 1000,
+	LATER_MS = 1000,
+	STEPS_NS_MAX = 2 * 1000 * 1000, /* spent on sweeping before others have their turn */
+};
+
+static void sync_done(uv_fs_t *request)
+{
+	struct catalog *catalog = container_of(request, struct catalog, house.sync);
+
+	close(catalog->house.sync_descriptor);
+	uv_fs_req_cleanup(request);
+	catalog->house.is_syncing = false;
+	if (!catalog->house.is_ending)
+		house_sync(catalog);
+	catalog_let_go(catalog);
+}
+
+/* A failure shows at the next checkpoint, which syncs the log itself. */
+void house_sync(struct catalog *catalog)
+{
+	int descriptor;
+
+	if (catalog->house.is_syncing)
+		return;
+	descriptor = cache_take_unsynced(catalog->cache);
+	if (descriptor < 0)
+		return;
+	if (uv_fs_fdatasync(catalog->loop, &catalog->house.sync, descriptor, sync_done)) {
+		close(descriptor);
+		return;
+	}
+	catalog->house.sync_descriptor = descriptor;
+	catalog->house.is_syncing = true;
+	catalog->handles_open++;
+}
+
+void catalog_tell(struct catalog *catalog, const struct cache_change *change)
+{
+	if (!change->customer.record && change->customer.slot)
+		hotset_remove(catalog->hotset, change->customer.slot);
+	if (catalog->listener.changed)
+		catalog->listener.changed(catalog->listener.userdata, change);
+}
+
+static void sweep(uv_timer_t *timer)
+{
+	struct catalog *catalog = container_of(timer, struct catalog, house.sweep);
+	uint64_t start = uv_hrtime();
+	struct cache_change change;
+	int r;
+
+	do {
+		r = cache_sweep(catalog->cache, catalog_now_ms(catalog), &change);
+		if (r < 0)
+			return;
+		catalog_tell(catalog, &change);
+		cache_change_fini(&change);
+	} while (r == CACHE_MORE && uv_hrtime() - start < STEPS_NS_MAX);
+
+	house_sync(catalog);
+	if (r)
+		uv_timer_start(timer, sweep, r == CACHE_MORE ? 0 : LATER_MS, 0);
+}
+
+void house_answer_kept(struct catalog *catalog)
+{
+	house_sync(catalog);
+	if (!uv_is_active((uv_handle_t *)&catalog->house.sweep))
+		uv_timer_start(&catalog->house.sweep, sweep, 0, 0);
+}
+
+static void minute_passed(uv_timer_t *timer)
+{
+	struct catalog *catalog = container_of(timer, struct catalog, house.minute);
+
+	cache_tidy(catalog->cache, catalog_now_ms(catalog));
+	house_answer_kept(catalog);
+}
+
+static void file_lost(void *userdata)
+{
+	struct catalog *catalog = userdata;
+	struct cache_change change = {
+		.listing = { [KEY_ID] = true, [KEY_PHONE] = true, [KEY_EMAIL] = true }
+	};
+
+	hotset_clear(catalog->hotset);
+	catalog_tell(catalog, &change);
+}
+
+void house_open(struct catalog *catalog)
+{
+	cache_on_lost(catalog->cache, file_lost, catalog);
+	uv_timer_init(catalog->loop, &catalog->house.sweep);
+	uv_timer_init(catalog->loop, &catalog->house.minute);
+	catalog->house.sweep.data = catalog;
+	catalog->house.minute.data = catalog;
+	catalog->handles_open += 2;
+	uv_timer_start(&catalog->house.minute, minute_passed, MINUTE_MS, MINUTE_MS);
+}
+
+void house_close(struct catalog *catalog, uv_close_cb closed)
+{
+	cache_on_lost(catalog->cache, NULL, NULL);
+	catalog->house.is_ending = true;
+	uv_close((uv_handle_t *)&catalog->house.sweep, closed);
+	uv_close((uv_handle_t *)&catalog->house.minute, closed);
+}

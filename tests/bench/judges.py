@@ -1,0 +1,95 @@
+# SPDX-License-Identifier: MIT
+"""What a time must be beside its yardstick, and what a count must be."""
+
+import dataclasses
+
+
+@dataclasses.dataclass(frozen=True)
+class AtMostTimes:
+    """No slower than the yardstick by more than a factor."""
+
+    factor: float
+    stretch: float | None = None
+
+    def text(self):
+        return f'at most {self.factor:g}x' + (f' (stretch {self.stretch:g}x)' if self.stretch
+                                              else '')
+
+    def shown(self, ours, yardstick):
+        return f'{ours / yardstick:.2f}x'
+
+    def holds(self, ours, yardstick):
+        return ours / yardstick <= self.factor
+
+
+@dataclasses.dataclass(frozen=True)
+class TimesFaster:
+    """Faster than the yardstick by a factor."""
+
+    factor: float
+
+    def text(self):
+        return 'faster' if self.factor == 1 else f'{self.factor:g}x faster'
+
+    def shown(self, ours, yardstick):
+        return f'{yardstick / ours:.3g}x faster'
+
+    def holds(self, ours, yardstick):
+        return yardstick / ours >= self.factor
+
+
+@dataclasses.dataclass(frozen=True)
+class AtMostAbove:
+    """No slower than the yardstick by more than so many milliseconds."""
+
+    milliseconds: float
+
+    def text(self):
+        return f'at most {self.milliseconds:g} ms above'
+
+    def shown(self, ours, yardstick):
+        return f'{(ours - yardstick) * 1000:+.2f} ms'
+
+    def holds(self, ours, yardstick):
+        return (ours - yardstick) * 1000 <= self.milliseconds
+
+
+@dataclasses.dataclass(frozen=True)
+class Shown:
+    """A comparison without a target."""
+
+    def text(self):
+        return ''
+
+    def shown(self, ours, yardstick):
+        return f'{ours / yardstick:.2f}x'
+
+    def holds(self, ours, yardstick):
+        return None
+
+
+@dataclasses.dataclass(frozen=True)
+class Exactly:
+    """A number of requests that is right or wrong, on any machine and at any speed: in every run."""
+
+    number: int
+    cost: str           # the member of Sample
+    what: str
+
+    def text(self):
+        return f'exactly {self.number:,} {self.what}'
+
+    def holds(self, samples):
+        return all(getattr(sample, self.cost) == self.number for sample in samples)
+
+
+@dataclasses.dataclass(frozen=True)
+class FewerThan(Exactly):
+    """In one run at least: a kernel that needs the memory of its caches asks again for what it gave
+    up, which adds requests and takes none away."""
+
+    def text(self):
+        return f'fewer than {self.number:,} {self.what}'
+
+    def holds(self, samples):
+        return any(getattr(sample, self.cost) < self.number for sample in samples)

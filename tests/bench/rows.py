@@ -1,0 +1,59 @@
+# SPDX-License-Identifier: MIT
+"""The benchmarks: which work, who does it, and what it must come to. The code is elsewhere."""
+
+import dataclasses
+import typing
+
+from judges import AtMostAbove, AtMostTimes, Exactly, FewerThan, Shown, TimesFaster
+from lookups import Crowd, One, OneForAll
+from passes import Neighbours, Passes
+
+
+@dataclasses.dataclass(frozen=True)
+class Row:
+    """One line of the table: two contestants of a benchmark, and the judge between them."""
+
+    number: str
+    work: str
+    ours: str
+    yardstick: str
+    judge: object
+    counts: tuple = ()
+
+
+@dataclasses.dataclass(frozen=True)
+class Benchmark:
+    """A setting in which contestants take turns; only those that a row names do."""
+
+    rounds: int
+    setting: typing.Callable
+    rows: tuple
+
+
+FEW_KERNEL = FewerThan(100, 'kernel_requests', 'kernel requests')
+ONE_API = Exactly(1, 'api_requests', 'API request')
+
+BENCHMARKS = {
+    'P1-P2': Benchmark(5, lambda: Passes(2000), (
+        Row('P1', 'grep -r, 2,000 customers, kernel-warm', 'warm', 'plain', AtMostTimes(1.25),
+            (FEW_KERNEL,)),
+        Row('P2', 'grep -r, 2,000 customers, kernel-cold', 'cold', 'plain',
+            AtMostTimes(4, stretch=3)),
+        Row('P2', 'the same with busy_poll=0', 'sleepy', 'plain', Shown()))),
+    'P3': Benchmark(3, lambda: Neighbours(100), (
+        Row('P3', 'grep -r, 100 customers, kernel-warm', 'warm', 'rclone-warm', TimesFaster(20)),
+        Row('P3', 'grep -r, 100 customers, kernel-cold', 'cold', 'rclone-cold', TimesFaster(10)),
+        Row('P3', 'grep -r, 100 customers, kernel-warm', 'warm', 'sshfs-warm', TimesFaster(20)),
+        Row('P3', 'grep -r, 100 customers, kernel-cold', 'cold', 'sshfs-cold', TimesFaster(10)))),
+    'P4': Benchmark(5, lambda: Crowd(1000), (
+        Row('P4', '1,000 cold customers, 50 ms each, xargs -P 32', 'cold', 'ideal',
+            AtMostTimes(1.15), (Exactly(1000, 'api_requests', 'API requests'),)),)),
+    'P5': Benchmark(3, lambda: OneForAll(1000), (
+        Row('P5', '1,000 readers of one cold customer at once', 'readers', 'latency', Shown(),
+            (ONE_API,)),)),
+    'P6': Benchmark(40, One, (
+        Row('P6', 'cat of a cold customer, warm connection', 'cat', 'curl', TimesFaster(1),
+            (ONE_API,)),
+        Row('P6', 'open and read of a cold customer, the same', 'read', 'server', AtMostAbove(1),
+            (ONE_API,)))),
+}

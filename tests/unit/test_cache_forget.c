@@ -1,0 +1,319 @@
+/* SPDX-License-Identifier: MIT */
+/* What is left of a customer that was forgotten: no byte in any file. */
+
+#include <errno.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <setjmp.h>
+#include <stdint.h>
+#include <sys/stat.h>
+#include <cmocka.h>
+
+#include "caches.h"
+#include "kapturefs/store/cache_parts.h"
+
+enum { PIECE = 16 }; /* bytes: none in common by chance */
+
+/* Bytes to look for. */
+struct planted {
+	char *bytes;
+	size_t length;
+};
+
+static bool file_has(const char *path, const char *bytes, size_t length)
+{
+	struct stat status;
+	FILE *file = fopen(path, "r");
+	char *content;
+	bool found;
+
+	assert_non_null(file);
+	assert_int_equal(fstat(fileno(file), &status), 0);
+	content = malloc((size_t)status.st_size + 1);
+	assert_int_equal(fread(content, 1, (size_t)status.st_size, file), status.st_size);
+	found = memmem(content, (size_t)status.st_size, bytes, length);
+	free(content);
+	fclose(file);
+	return found;
+}
+
+/* Whether any file in the directory has the bytes in it. */
+static bool is_somewhere(const struct fixture *fixture, const char *bytes, size_t length)
+{
+	DIR *directory = opendir(fixture->directory);
+	const struct dirent *entry;
+	bool found = false;
+
+	while ((entry = readdir(directory))) {
+		char path[512];
+
+		snprintf(path, sizeof(path), "%s/%s", fixture->directory, entry->d_name);
+		found = found || (*entry->d_name != '.' && file_has(path, bytes, length));
+	}
+	closedir(directory);
+	return found;
+}
+
+static bool text_is_somewhere(const struct fixture *fixture, const char *text)
+{
+	return is_somewhere(fixture, text, strlen(text));
+}
+
+/* The customer's JSON as it is packed in its row. */
+static struct planted packed(struct fixture *fixture, uint32_t slot)
+{
+	cleanup(rows_reset) sqlite3_stmt *statement = fixture->cache->statements[READ_CUSTOMER];
+	struct planted planted;
+
+	rows_bind_integer(statement, 1, slot);
+	assert_int_equal(rows_step(fixture->cache, statement), 0);
+	planted.length = (size_t)sqlite3_column_bytes(statement, 2);
+	planted.bytes = malloc(planted.length);
+	memcpy(planted.bytes, sqlite3_column_blob(statement, 2), planted.length);
+	return planted;
+}
+
+/*
+ * How many pieces are to be found, but for the beginning, which is much the same in all customers.
+ */
+static size_t count_pieces(const struct fixture *fixture, const struct planted *planted)
+{
+	size_t count = 0;
+
+	for (size_t i = 4 * PIECE; i + PIECE <= planted->length; i += PIECE)
+		count += is_somewhere(fixture, planted->bytes + i, PIECE);
+	return count;
+}
+
+/* A customer with @size bytes of noise, which packing cannot make smaller. */
+static uint32_t store_noise(struct fixture *fixture, unsigned id, size_t size, int64_t now_ms)
+{
+	struct record *record = NULL;
+	struct cache_change change;
+	struct buffer json;
+	struct key phone;
+	char text[24];
+	unsigned state = id * 7919 + (unsigned)now_ms;
+
+	buffer_init(&json, 1 << 20);
+	assert_int_equal(buffer_print(&json, "{\"id\":%u,\"cmId\":" ACCOUNT ",\"name\":\"", id), 0);
+	for (size_t i = 0; i < size; i++) {
+		state = state * 1103515245 + 12345;
+		assert_int_equal(buffer_print(&json, "%c", 'A' + (int)(state >> 16) % 58 % 26), 0);
+	}
+	assert_int_equal(buffer_append_text(&json, "\"}"), 0);
+	assert_int_equal(payload_read_customer(json.data, json.length, &record), 0);
+	snprintf(text, sizeof(text), "7700%08u", id);
+	phone = make_key(KEY_PHONE, text);
+	assert_int_equal(cache_store(fixture->cache, &phone, record, now_ms, &change), 0);
+	record_unref(record);
+	buffer_fini(&json);
+	cache_change_fini(&change);
+	return change.customer.slot;
+}
+
+static void forget(struct fixture *fixture, uint32_t slot)
+{
+	struct cache_change change;
+
+	assert_int_equal(cache_forget(fixture->cache, slot, 9000, &change), 0);
+	cache_change_fini(&change);
+}
+
+static void test_forgetting_names_what_is_gone(void **state)
+{
+	struct fixture *fixture = *state;
+	struct key phone = make_key(KEY_PHONE, "555");
+	uint32_t slot = store_and_drop(fixture, &phone, "42", "Asha", 1000).customer.slot;
+	uint32_t phone_slot = slot_of(fixture, &phone);
+	int64_t changed_ms = cache_listing_changed_ms(fixture->cache, KEY_PHONE);
+	struct cache_change change;
+
+	assert_int_equal(cache_forget(fixture->cache, slot, 2000, &change), 0);
+	assert_int_equal(change.customer.slot, slot);
+	assert_null(change.customer.record);
+	assert_string_equal(name_of(change.previous), "Asha\n");
+	assert_int_equal(change.key_count, 2);
+	assert_true(change.keys[0] == phone_slot || change.keys[1] == phone_slot);
+	assert_true(change.listing[KEY_ID] && change.listing[KEY_PHONE]);
+	assert_false(change.listing[KEY_EMAIL]);
+	cache_change_fini(&change);
+
+	assert_true(cache_listing_changed_ms(fixture->cache, KEY_PHONE) > changed_ms);
+	assert_false(knows(fixture, &phone));
+	assert_false(knows_id(fixture, "42"));
+	assert_int_equal(cache_forget(fixture->cache, slot, 3000, &change), CACHE_NONE);
+}
+
+static void test_a_forgotten_customer_leaves_no_byte(void **state)
+{
+	struct fixture *fixture = *state;
+	struct planted planted;
+	uint32_t slot;
+
+	for (unsigned id = 1; id <= 20; id++)
+		store_noise(fixture, id, 700, 1000);
+	slot = store_noise(fixture, 21, 700, 1000);
+	for (unsigned id = 22; id <= 40; id++)
+		store_noise(fixture, id, 700, 1000);
+	planted = packed(fixture, slot);
+	assert_true(count_pieces(fixture, &planted) > 20);
+	assert_true(text_is_somewhere(fixture, "770000000021"));
+
+	forget(fixture, slot);
+	assert_int_equal(count_pieces(fixture, &planted), 0);
+	assert_false(text_is_somewhere(fixture, "770000000021"));
+	assert_true(text_is_somewhere(fixture, "770000000022"));
+	free(planted.bytes);
+}
+
+/*
+ * Rows that grow and shrink move between pages, and their old places are not deletions: every
+ * version of every customer must go.
+ */
+static void test_rows_that_moved_leave_no_byte_either(void **state)
+{
+	enum { CUSTOMERS = 120, VERSIONS = 6 };
+	struct fixture *fixture = *state;
+	static struct planted planted[CUSTOMERS][VERSIONS];
+	static uint32_t slots[CUSTOMERS];
+	unsigned dice = 1;
+
+	for (unsigned version = 0; version < VERSIONS; version++) {
+		for (unsigned i = 0; i < CUSTOMERS; i++) {
+			unsigned id = (i * 37) % CUSTOMERS;
+
+			dice = dice * 1103515245 + 12345;
+			slots[id] = store_noise(fixture, id + 1, 100 + (dice >> 16) % 1500,
+			                        1000 + version);
+			planted[id][version] = packed(fixture, slots[id]);
+		}
+	}
+	for (unsigned id = 0; id < CUSTOMERS; id += 2)
+		forget(fixture, slots[id]);
+
+	for (unsigned id = 0; id < CUSTOMERS; id++) {
+		for (unsigned version = 0; version < VERSIONS; version++) {
+			size_t count = count_pieces(fixture, &planted[id][version]);
+
+			if (id % 2 == 0)
+				assert_int_equal(count, 0);
+			else if (version == VERSIONS - 1)
+				assert_true(count > 0);
+			free(planted[id][version].bytes);
+		}
+	}
+}
+
+static void test_the_key_of_an_absence_is_in_no_file(void **state)
+{
+	struct fixture *fixture = *state;
+	struct key phone = make_key(KEY_PHONE, "770012341234");
+	struct cache_change change;
+	char hash[SEAL_ABSENT_SIZE];
+	int64_t fetched_ms;
+
+	store_absent(fixture, &phone, 1000);
+	assert_false(text_is_somewhere(fixture, "770012341234"));
+	seal_absent_hash(fixture->cache->seal, &phone, hash);
+	assert_true(is_somewhere(fixture, hash, sizeof(hash)));
+
+	assert_int_equal(cache_forget_key(fixture->cache, &phone, 2000, &change), 0);
+	cache_change_fini(&change);
+	assert_false(is_somewhere(fixture, hash, sizeof(hash)));
+	assert_int_equal(cache_find_absent(fixture->cache, &phone, &fetched_ms), CACHE_NONE);
+	assert_int_equal(cache_forget_key(fixture->cache, &phone, 2000, &change), CACHE_NONE);
+}
+
+static void test_forgetting_by_any_key_forgets_the_customer(void **state)
+{
+	struct fixture *fixture = *state;
+	struct key phone = make_key(KEY_PHONE, "555");
+	struct cache_change change;
+
+	store_and_drop(fixture, &phone, "42", "Asha", 1000);
+	assert_int_equal(cache_forget_key(fixture->cache, &phone, 2000, &change), 0);
+	assert_string_equal(name_of(change.previous), "Asha\n");
+	cache_change_fini(&change);
+	assert_false(knows_id(fixture, "42"));
+}
+
+static void test_what_was_set_aside_goes_with_the_forgotten(void **state)
+{
+	struct fixture *fixture = *state;
+	char command[256];
+	uint32_t slot;
+
+	snprintf(command, sizeof(command),
+	         "cd %s; touch cache.db.damaged-1 cache.db.damaged-1-wal;"
+	         " touch other.db.damaged-1",
+	         fixture->directory);
+	assert_int_equal(system(command), 0);
+	slot = store_id(fixture, "42", 1000);
+	forget(fixture, slot);
+	assert_int_equal(count_files(fixture, "cache.db.damaged"), 0);
+	assert_int_equal(count_files(fixture, "other.db.damaged"), 1);
+}
+
+static void test_forgetting_on_a_full_disk_fails_and_forgets_nothing(void **state)
+{
+	struct fixture *fixture = *state;
+	struct cache_change change;
+	uint32_t slot;
+
+	slot = store_id(fixture, "42", 1000);
+	assert_int_equal(database_run(fixture->cache->database, "PRAGMA max_page_count = 1"), 0);
+	for (uint32_t i = 0; i < 200; i++)
+		store_generated(fixture, i, 2000);
+	assert_int_equal(fixture->cache->mode, CACHE_OVER_FILE);
+	assert_int_equal(cache_forget(fixture->cache, slot, 3000, &change), -ENOSPC);
+	assert_true(knows_id(fixture, "42"));
+
+	assert_int_equal(database_run(fixture->cache->database, "PRAGMA max_page_count = 100000"),
+	                 0);
+	forget(fixture, slot);
+	assert_false(knows_id(fixture, "42"));
+}
+
+static void test_an_expired_customer_stays_until_it_is_asked_for_again(void **state)
+{
+	struct fixture *fixture = *state;
+	struct key phone = make_key(KEY_PHONE, "555");
+	struct key id = make_key(KEY_ID, "42");
+	uint32_t slot = store_and_drop(fixture, &phone, "42", "Asha", 1000).customer.slot;
+	uint32_t key_slot = slot_of(fixture, &phone);
+	struct cache_key found;
+
+	assert_int_equal(cache_expire(fixture->cache, slot), 0);
+	reopen(fixture);
+	assert_int_equal(cache_find_key(fixture->cache, &phone, &found), 0);
+	assert_true(found.is_forced);
+	assert_int_equal(found.fetched_ms, 1000);
+	assert_int_equal(found.slot, key_slot);
+	assert_int_equal(cache_miss(fixture->cache, &phone), CACHE_MISS_FORCED);
+	assert_true(knows(fixture, &phone));
+
+	/* Each key by itself, and the id with any of them. */
+	store_and_drop(fixture, &id, "42", "Asha", 2000);
+	assert_int_equal(cache_find_key(fixture->cache, &id, &found), 0);
+	assert_false(found.is_forced);
+	assert_int_equal(cache_find_key(fixture->cache, &phone, &found), 0);
+	assert_true(found.is_forced);
+	assert_int_equal(cache_expire(fixture->cache, slot + 100), CACHE_NONE);
+}
+
+int main(void)
+{
+	const struct CMUnitTest tests[] = {
+		in_a_cache(test_forgetting_names_what_is_gone),
+		in_a_cache(test_a_forgotten_customer_leaves_no_byte),
+		in_a_cache(test_rows_that_moved_leave_no_byte_either),
+		in_a_cache(test_the_key_of_an_absence_is_in_no_file),
+		in_a_cache(test_forgetting_by_any_key_forgets_the_customer),
+		in_a_cache(test_what_was_set_aside_goes_with_the_forgotten),
+		in_a_cache(test_forgetting_on_a_full_disk_fails_and_forgets_nothing),
+		in_a_cache(test_an_expired_customer_stays_until_it_is_asked_for_again),
+	};
+
+	return cmocka_run_group_tests(tests, NULL, NULL);
+}

@@ -1,0 +1,255 @@
+/* SPDX-License-Identifier: MIT */
+/* What a catalog does for its cache between answers. */
+
+#include <errno.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <setjmp.h>
+#include <stdint.h>
+#include <cmocka.h>
+#include <uv.h>
+
+#include "caches.h"
+#include "kapturefs/store/cache_parts.h"
+#include "kapturefs/store/catalog.h"
+
+/* A source that answers when the test says so. */
+struct source_fetch {
+	source_done_fn *done;
+	void *userdata;
+};
+
+static struct source_fetch *latest;
+
+static int start(struct source *source, const struct source_question *question,
+                 source_done_fn *done, void *userdata, struct source_fetch **ret)
+{
+	(void)source;
+	(void)question;
+	*ret = latest = calloc(1, sizeof(**ret));
+	latest->done = done;
+	latest->userdata = userdata;
+	return 0;
+}
+
+static void free_fetch(struct source_fetch *fetch)
+{
+	free(fetch);
+}
+
+static bool is_asked(const struct source_fetch *fetch)
+{
+	(void)fetch;
+	return true;
+}
+
+static enum source_state state_of(struct source *source)
+{
+	(void)source;
+	return SOURCE_READY;
+}
+
+static const struct source_operations operations = { start, is_asked, free_fetch, state_of };
+static struct source source = { &operations };
+
+struct house {
+	struct fixture *fixture;
+	uv_loop_t loop;
+	struct catalog *catalog;
+	struct metrics metrics;
+	unsigned losses;  /* changes that said that all names are gone */
+	uint32_t evicted; /* the last customer that went */
+	uint32_t evicted_keys;
+};
+
+static void note_change(void *userdata, const struct cache_change *change)
+{
+	struct house *house = userdata;
+
+	house->losses +=
+	        change->listing[KEY_ID] && change->listing[KEY_PHONE] && change->listing[KEY_EMAIL];
+	if (!change->customer.record && change->customer.slot) {
+		house->evicted = change->customer.slot;
+		house->evicted_keys = (uint32_t)change->key_count;
+	}
+}
+
+static void begin(struct house *house, void **state)
+{
+	const struct catalog_settings settings = {
+		.ttl_ms = 300000,
+		.negative_ttl_ms = 60000,
+		.max_stale_ms = 86400000,
+		.timeout_ms = 30000,
+		.patience_ms = 2000,
+		.memory_max = 1 << 20,
+		.waiting_max = 100,
+	};
+
+	*house = (struct house){ .fixture = *state };
+	metrics_init(&house->metrics);
+	assert_int_equal(uv_loop_init(&house->loop), 0);
+	assert_int_equal(catalog_new(&house->loop, house->fixture->cache, &source, &settings,
+	                             &house->catalog),
+	                 0);
+	catalog_add_metrics(house->catalog, &house->metrics);
+	catalog_listen(house->catalog, (struct catalog_listener){ note_change, house });
+}
+
+static void end(struct house *house)
+{
+	catalog_free(house->catalog);
+	uv_run(&house->loop, UV_RUN_DEFAULT);
+	assert_int_equal(uv_loop_close(&house->loop), 0);
+}
+
+static void ignore(void *userdata, const struct catalog_result *result)
+{
+	(void)userdata;
+	assert_int_equal(result->error, 0);
+}
+
+/* Have @key fetched, and answered with the customer @id. */
+static void fetch(struct house *house, const struct key *key, const char *id)
+{
+	struct record *record = make_customer(id, ACCOUNT, "Asha");
+	struct catalog_ticket *ticket;
+
+	assert_int_equal(catalog_want(house->catalog, key, ignore, NULL, &ticket), 0);
+	latest->done(latest->userdata, &(struct source_answer){ .record = record });
+	record_unref(record);
+}
+
+static int find(struct house *house, const struct key *key, bool has_failed)
+{
+	struct catalog_question question = { .asked_ms = catalog_now_ms(house->catalog) + 1,
+		                             .waited = has_failed,
+		                             .result = { has_failed ? -EHOSTUNREACH : 0, true } };
+	struct catalog_entry entry = { 0 };
+	int r = catalog_find(house->catalog, key, &question, &entry);
+
+	if (r == 0)
+		assert_int_equal(entry.is_stale, has_failed);
+	catalog_entry_fini(&entry);
+	return r;
+}
+
+static uint64_t misses(struct house *house, const char *reason)
+{
+	char name[96];
+
+	snprintf(name, sizeof(name), "kapturefs_cache_misses_total{reason=\"%s\"} ", reason);
+	return metric(&house->metrics, name);
+}
+
+static void test_what_was_answered_is_synced_without_being_waited_for(void **state)
+{
+	struct key key = make_key(KEY_PHONE, "555");
+	struct house house;
+	int descriptor;
+
+	begin(&house, state);
+	fetch(&house, &key, "42");
+	/* The first is under way; what comes meanwhile is synced after it. */
+	fetch(&house, &key, "43");
+	while (house.fixture->cache->has_unsynced)
+		uv_run(&house.loop, UV_RUN_ONCE);
+	descriptor = cache_take_unsynced(house.fixture->cache);
+	assert_int_equal(descriptor, -1);
+	end(&house);
+}
+
+static void test_an_expired_customer_is_missing_but_serves_when_asking_fails(void **state)
+{
+	struct key key = make_key(KEY_PHONE, "555");
+	struct cache_key found;
+	struct house house;
+
+	begin(&house, state);
+	fetch(&house, &key, "42");
+	assert_int_equal(find(&house, &key, false), 0);
+	assert_int_equal(cache_find_key(house.fixture->cache, &key, &found), 0);
+	assert_int_equal(cache_expire(house.fixture->cache, found.customer), 0);
+
+	assert_int_equal(find(&house, &key, false), CATALOG_MISSING);
+	assert_int_equal(misses(&house, "forced"), 1);
+	assert_int_equal(misses(&house, "expired"), 0);
+	assert_int_equal(find(&house, &key, true), 0);
+	fetch(&house, &key, "42");
+	assert_int_equal(find(&house, &key, false), 0);
+	end(&house);
+}
+
+static void test_what_is_evicted_is_told_and_not_kept_in_memory(void **state)
+{
+	struct key old = make_key(KEY_PHONE, "555");
+	struct key key = make_key(KEY_PHONE, "556");
+	struct cache_customer customer;
+	struct house house;
+	uint32_t slot;
+
+	begin(&house, state);
+	/* Long ago, and never since. */
+	slot = store_and_drop(house.fixture, &old, "42", "Asha", 1000).customer.slot;
+	cache_flush_touched(house.fixture->cache);
+	cache_limit(house.fixture->cache, &(struct cache_limits){ 1 << 30, 86400 * 1000 });
+	fetch(&house, &key, "43");
+	while (!house.evicted)
+		uv_run(&house.loop, UV_RUN_ONCE);
+	assert_int_equal(house.evicted, slot);
+	assert_int_equal(house.evicted_keys, 2);
+	assert_int_equal(catalog_customer(house.catalog, slot, &customer), CATALOG_ABSENT);
+	assert_int_equal(find(&house, &key, false), 0);
+	assert_int_equal(find(&house, &old, false), CATALOG_MISSING);
+	assert_int_equal(misses(&house, "evicted"), 1);
+	assert_int_equal(misses(&house, "cold"), 0);
+	end(&house);
+}
+
+static void test_a_lost_file_changes_every_listing(void **state)
+{
+	struct key key = make_key(KEY_PHONE, "555");
+	struct cache_customer customer;
+	struct cache_key found;
+	struct house house;
+
+	begin(&house, state);
+	fetch(&house, &key, "42");
+	assert_int_equal(cache_find_key(house.fixture->cache, &key, &found), 0);
+	assert_int_equal(unlink(house.fixture->path), 0);
+	cache_tidy(house.fixture->cache, 2000);
+	assert_int_equal(house.losses, 1);
+	assert_int_equal(catalog_customer(house.catalog, found.customer, &customer),
+	                 CATALOG_ABSENT);
+	assert_int_equal(find(&house, &key, false), CATALOG_MISSING);
+	assert_int_equal(misses(&house, "cold"), 1);
+	end(&house);
+}
+
+/* Damage may leave a key without its customer. */
+static void test_a_key_without_its_customer_is_missing(void **state)
+{
+	struct key key = make_key(KEY_PHONE, "555");
+	struct house house;
+
+	begin(&house, state);
+	store_and_drop(house.fixture, &key, "42", "Asha", catalog_now_ms(house.catalog));
+	assert_int_equal(database_run(house.fixture->cache->database, "DELETE FROM customer"), 0);
+	assert_int_equal(find(&house, &key, false), CATALOG_MISSING);
+	fetch(&house, &key, "42");
+	assert_int_equal(find(&house, &key, false), 0);
+	end(&house);
+}
+
+int main(void)
+{
+	const struct CMUnitTest tests[] = {
+		in_a_cache(test_what_was_answered_is_synced_without_being_waited_for),
+		in_a_cache(test_an_expired_customer_is_missing_but_serves_when_asking_fails),
+		in_a_cache(test_what_is_evicted_is_told_and_not_kept_in_memory),
+		in_a_cache(test_a_lost_file_changes_every_listing),
+		in_a_cache(test_a_key_without_its_customer_is_missing),
+	};
+
+	return cmocka_run_group_tests(tests, NULL, NULL);
+}
