@@ -174,6 +174,7 @@ static int request_wait(const struct request *request)
 {
 	struct requests *requests = request->requests;
 	size_t name_size = request->name ? strlen(request->name) + 1 : 0;
+	const struct fuse_ctx *caller;
 	struct waiting *waiting;
 	int r;
 
@@ -186,8 +187,10 @@ static int request_wait(const struct request *request)
 		waiting->request.name = memcpy(waiting->name, request->name, name_size);
 	list_init(&waiting->link);
 	list_init(&waiting->interrupted);
-	r = catalog_want(requests->catalog, &request->query.wanted, waiting_answered, waiting,
-	                 &waiting->ticket);
+	caller = fuse_req_ctx(request->req);
+	r = catalog_want_for(requests->catalog, &request->query.wanted,
+	                     caller_group(caller->pid, caller->uid), waiting_answered, waiting,
+	                     &waiting->ticket);
 	if (r) {
 		free(waiting);
 		return r;

@@ -99,8 +99,9 @@ static int decide(struct catalog *catalog, const struct catalog_question *questi
 	known->waited = question->waited;
 	known->error = question->result.error;
 	known->may_pass = question->result.may_pass;
-	known->is_refused = question->waited &&
-	                    catalog->source->operations->state(catalog->source) == SOURCE_REFUSED;
+	known->is_refused =
+	        question->waited &&
+	        catalog->source->operations->state(catalog->source, 0) == SOURCE_REFUSED;
 	return freshness_decide(&rules, known);
 }
 

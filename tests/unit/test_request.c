@@ -40,13 +40,14 @@ int64_t catalog_now_ms(struct catalog *catalog)
 	return 1;
 }
 
-int catalog_want(struct catalog *catalog, const struct key *key, catalog_ready_fn *ready,
-                 void *userdata, struct catalog_ticket **ret)
+int catalog_want_for(struct catalog *catalog, const struct key *key, uint64_t caller,
+                     catalog_ready_fn *ready, void *userdata, struct catalog_ticket **ret)
 {
 	struct catalog_ticket *ticket = &world.tickets[world.wanted];
 
 	(void)catalog;
 	(void)key;
+	(void)caller;
 	if (world.want_result)
 		return world.want_result;
 	world.wanted++;

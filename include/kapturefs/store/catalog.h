@@ -135,5 +135,10 @@ void catalog_entry_fini(struct catalog_entry *entry);
 int catalog_want(struct catalog *catalog, const struct key *key, catalog_ready_fn *ready,
                  void *userdata, struct catalog_ticket **ret) must_check;
 
+/** The same on behalf of @caller, among whom the budget is shared; see share.h. */
+int catalog_want_for(struct catalog *catalog, const struct key *key, uint64_t caller,
+                     catalog_ready_fn *ready, void *userdata,
+                     struct catalog_ticket **ret) must_check;
+
 /** Stop waiting. A fetch under way goes on, its answer is worth keeping. NULL is ignored. */
 void catalog_cancel(struct catalog_ticket *ticket);

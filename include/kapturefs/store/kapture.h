@@ -15,6 +15,7 @@
 #include "kapturefs/base/metrics.h"
 #include "kapturefs/io/http.h"
 #include "kapturefs/store/breaker.h"
+#include "kapturefs/store/share.h"
 #include "kapturefs/store/source.h"
 
 struct kapture;
@@ -77,6 +78,9 @@ struct kapture_standing {
 	uint64_t held_ms; /* how long the API wants to be left alone */
 };
 struct kapture_standing kapture_stand(struct kapture *kapture);
+
+/** As shares_list(). */
+size_t kapture_list_callers(const struct kapture *kapture, struct share_count *ret, size_t max);
 
 /** Register requests by outcome and their durations, and how the API is held back from. */
 void kapture_add_metrics(struct kapture *kapture, struct metrics *metrics);
