@@ -3,7 +3,9 @@
  * The map of the program. Each folder uses only what stands below it.
  *
  *   main          picks the subcommand
- *   command/      one file a subcommand; mount builds what follows and runs the loop
+ *   command/      one file a subcommand; mount builds what follows and runs the loop;
+ *                 facts (what there is to say of it) -> control_files (of .kapturefs)
+ *                 -> status, top, which read them; doctor (_local, _network)
  *   config/       load: defaults, then file (parse: INI), then command line
  *                 -> table (of the options), options, source, number; secrets (what the files hold)
  *   fs/           session (the mount) -> filesystem (operations, replies) -> request (its life)
@@ -12,7 +14,7 @@
  *   store/        catalog (find, want) -> cache (what is kept) and
  *                 kapture (the API) through the interface in source.h
  *   model/        key, record, payload, naming, node: pure      io/  http, database: generic
- *   base/         log, buffer, list, metrics
+ *   base/         log (events, flood, sink, line), buffer, list, metrics, siphash
  *   sandbox/      a stand-in API to try all of it
  *
  * Everything runs on one thread, in the turns of one libuv loop; only the notifier's calls into

@@ -307,8 +307,9 @@ static void say_cache(struct doctor *doctor, const char *path, enum cache_health
 		[CACHE_IN_USE] = { DOCTOR_WELL, "in use by a mount, which looks after it", NULL },
 		[CACHE_ALIEN] = { DOCTOR_FAILED, "no cache of kapturefs",
 		                  "move it away, or give another cache=PATH" },
-		[CACHE_DAMAGED] = { DOCTOR_FAILED, "damaged",
-		                    "move it away: what it held is fetched again" },
+		[CACHE_DAMAGED] = { DOCTOR_NOTE,
+		                    "damaged; the next mount sets it aside and begins a new one",
+		                    NULL },
 		[CACHE_UNREAD] = { DOCTOR_WELL, "whole, as far as it was read", NULL },
 	};
 

@@ -130,6 +130,9 @@ static void gather_cache(struct facts *facts)
 	                  &facts->cache_bytes) &&
 	    facts->is_cache_on_disk)
 		facts->cache_bytes = file_size(path, "") + file_size(path, "-wal");
+	facts->cache_damages = metric(facts, "kapturefs_cache_damaged_files_total", NULL) +
+	                       metric(facts, "kapturefs_cache_damaged_rows_total", NULL);
+	facts->evictions = metric(facts, "kapturefs_cache_evictions_total", NULL);
 	facts->memory_bytes = metric(facts, "kapturefs_hotset_bytes", NULL);
 }
 
@@ -148,6 +151,27 @@ static void gather_counts(struct facts *facts)
 	facts->waiting_count = metric(facts, "kapturefs_pending_lookups", NULL);
 }
 
+const char *facts_name_caller(const struct share_count *caller, char ret[FACTS_CALLER_SIZE])
+{
+	uint32_t number = (uint32_t)caller->caller;
+	char name[32] = "a program that has ended";
+	char path[64];
+	FILE *file;
+
+	if (caller->caller > UINT32_MAX) {
+		snprintf(ret, FACTS_CALLER_SIZE, "user %" PRIu32, number);
+		return ret;
+	}
+	snprintf(path, sizeof(path), "/proc/%" PRIu32 "/comm", number);
+	file = fopen(path, "re");
+	if (file && fgets(name, sizeof(name), file))
+		name[strcspn(name, "\n")] = '\0';
+	if (file)
+		fclose(file);
+	snprintf(ret, FACTS_CALLER_SIZE, "%s, session %" PRIu32, name, number);
+	return ret;
+}
+
 void facts_gather(const struct facts_sources *sources, struct facts *ret)
 {
 	struct timespec now;
@@ -163,6 +187,7 @@ void facts_gather(const struct facts_sources *sources, struct facts *ret)
 	ret->error_count = log_recent(ret->errors, FACTS_ERRORS);
 	ret->waiting_listed =
 	        filesystem_list_waiting(sources->filesystem, ret->waiting, FACTS_WAITING);
+	ret->caller_count = kapture_list_callers(sources->kapture, ret->callers, FACTS_CALLERS);
 	gather_counts(ret);
 	gather_cache(ret);
 	judge_token(ret);

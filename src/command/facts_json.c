@@ -77,6 +77,8 @@ static void add_cache(struct json_writer *writer, const struct facts *facts)
 	json_number(writer, "bytes", facts->cache_bytes);
 	json_number(writer, "bytes_max", facts->sources->config->cache_size);
 	json_number(writer, "memory_bytes", facts->memory_bytes);
+	json_number(writer, "evictions", facts->evictions);
+	json_number(writer, "damages", facts->cache_damages);
 	json_close(writer, '}');
 }
 
@@ -93,6 +95,20 @@ static void add_kernel(struct json_writer *writer, const struct facts *facts)
 	}
 	json_close(writer, ']');
 	json_close(writer, '}');
+}
+
+static void add_callers(struct json_writer *writer, const struct facts *facts)
+{
+	char name[FACTS_CALLER_SIZE];
+
+	json_open(writer, "callers", '[');
+	for (size_t i = 0; i < facts->caller_count; i++) {
+		json_open(writer, NULL, '{');
+		json_text(writer, "name", facts_name_caller(&facts->callers[i], name));
+		json_number(writer, "requests_in_minute", facts->callers[i].asked);
+		json_close(writer, '}');
+	}
+	json_close(writer, ']');
 }
 
 static void add_waiting(struct json_writer *writer, const struct facts *facts)
@@ -147,6 +163,7 @@ int facts_print_json(const struct facts *facts, struct buffer *text)
 	add_api(&writer, facts);
 	add_cache(&writer, facts);
 	add_kernel(&writer, facts);
+	add_callers(&writer, facts);
 	add_waiting(&writer, facts);
 	add_errors(&writer, facts);
 	json_close(&writer, '}');

@@ -118,6 +118,23 @@ static void print_cache(struct page *page, const struct facts *facts)
 		     config->cache, memory);
 	else
 		line(page, "cache", "in memory only, %s", memory);
+	if (facts->evictions || facts->cache_damages)
+		line(page, "",
+		     "%" PRIu64 " evicted to make room; %" PRIu64
+		     " found damaged, and asked for again",
+		     facts->evictions, facts->cache_damages);
+}
+
+/* The program that leads a session, a shell say. */
+static void print_callers(struct page *page, const struct facts *facts)
+{
+	for (size_t i = 0; i < facts->caller_count; i++) {
+		const struct share_count *caller = &facts->callers[i];
+		char name[FACTS_CALLER_SIZE];
+
+		line(page, i ? "" : "asking", "%" PRIu64 " request%s in this minute: %s",
+		     caller->asked, plural(caller->asked), facts_name_caller(caller, name));
+	}
 }
 
 static void print_kernel(struct page *page, const struct facts *facts)
@@ -184,6 +201,7 @@ int facts_print_words(const struct facts *facts, struct buffer *text)
 	print_health(&page, facts);
 	print_api(&page, facts);
 	print_cache(&page, facts);
+	print_callers(&page, facts);
 	print_kernel(&page, facts);
 	print_waiting(&page, facts);
 	print_errors(&page, facts);

@@ -39,6 +39,7 @@ enum {
 	FACTS_REASON_SIZE = 512,
 	FACTS_WAITING = 10,
 	FACTS_ERRORS = 5,
+	FACTS_CALLERS = 3,
 };
 
 struct facts {
@@ -64,8 +65,13 @@ struct facts {
 
 	bool is_cache_on_disk;
 	uint64_t cache_bytes;
+	uint64_t cache_damages; /* files and rows that were not as written */
+	uint64_t evictions;
 	uint64_t memory_bytes; /* of customers kept parsed */
 	uint64_t kernel_flags;
+
+	struct share_count callers[FACTS_CALLERS]; /* who asks most, in this minute */
+	size_t caller_count;
 
 	uint64_t waiting_count;
 	struct request_waiting waiting[FACTS_WAITING]; /* those that have waited longest */
@@ -78,6 +84,11 @@ struct facts {
 
 /** Fill *@ret; it borrows @sources. */
 void facts_gather(const struct facts_sources *sources, struct facts *ret);
+
+enum { FACTS_CALLER_SIZE = 64 };
+
+/** `bash, session 1234`, or the user of whoever cannot be seen. Returns @ret. */
+const char *facts_name_caller(const struct share_count *caller, char ret[FACTS_CALLER_SIZE]);
 
 /** Append the facts, or the last LOG_EVENTS errors. Errors as buffer_append(). */
 int facts_print_words(const struct facts *facts, struct buffer *text) must_check;
