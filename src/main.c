@@ -48,7 +48,8 @@ static const struct command commands[] = {
 	{ "doctor", command_doctor, "[--json] [-o OPTION[=VALUE][,...]] [SOURCE]",
 	  "check what a mount needs, and say how to mend what is missing" },
 	{ "sandbox", command_sandbox,
-	  "[--port N] [--customers N] [--seed N] [--latency MS] [--token T]",
+	  "[--port N] [--customers N] [--seed N] [--latency MS] [--token T] [--tls] [--ca FILE] "
+	  "[--faults FILE]",
 	  "serve generated customers by the same API, for trying and testing" },
 	{ "demo", command_demo, "MOUNTPOINT", "sandbox and mount in one, nothing to configure" },
 };

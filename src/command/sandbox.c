@@ -8,17 +8,27 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "kapturefs/base/buffer.h"
 #include "kapturefs/command/command.h"
+#include "kapturefs/sandbox/plan.h"
 #include "kapturefs/sandbox/sandbox.h"
 
 static const struct option long_options[] = {
-	{ "port", required_argument, NULL, 'p' },
-	{ "customers", required_argument, NULL, 'c' },
-	{ "seed", required_argument, NULL, 's' },
-	{ "latency", required_argument, NULL, 'l' },
-	{ "token", required_argument, NULL, 't' },
-	{ "help", no_argument, NULL, 'h' },
-	{ NULL, 0, NULL, 0 },
+	{ "port", required_argument, NULL, 'p' },  { "customers", required_argument, NULL, 'c' },
+	{ "seed", required_argument, NULL, 's' },  { "latency", required_argument, NULL, 'l' },
+	{ "token", required_argument, NULL, 't' }, { "tls", no_argument, NULL, 'T' },
+	{ "ca", required_argument, NULL, 'a' },    { "faults", required_argument, NULL, 'f' },
+	{ "help", no_argument, NULL, 'h' },        { NULL, 0, NULL, 0 },
+};
+
+enum { PLAN_SIZE_MAX = 64 << 20 };
+
+/* What the command line says. */
+struct order {
+	struct sandbox_settings settings;
+	const char *authority; /* the file that it is written to, or NULL */
+	const char *plan;      /* the file that it is read from, or NULL */
+	struct faults faults;
 };
 
 /* Read a number of at most @maximum; exits of a bad one are the caller's. */
@@ -31,8 +41,9 @@ static bool parse_number(const char *text, uint64_t maximum, uint64_t *ret)
 	return !errno && end != text && !*end && text[0] != '-' && *ret <= maximum;
 }
 
-static bool set_option(struct sandbox_settings *settings, int option, const char *value)
+static bool set_option(struct order *order, int option, const char *value)
 {
+	struct sandbox_settings *settings = &order->settings;
 	uint64_t number = 0;
 	bool is_valid;
 
@@ -54,6 +65,16 @@ static bool set_option(struct sandbox_settings *settings, int option, const char
 	case 't':
 		settings->token = value;
 		return *value != '\0';
+	case 'T':
+		settings->has_tls = true;
+		return true;
+	case 'a':
+		settings->has_tls = true;
+		order->authority = value;
+		return *value != '\0';
+	case 'f':
+		order->plan = value;
+		return *value != '\0';
 	default:
 		return false;
 	}
@@ -62,36 +83,89 @@ static bool set_option(struct sandbox_settings *settings, int option, const char
 static int print_usage(FILE *stream, int status)
 {
 	fprintf(stream, "usage: kapturefs sandbox [--port N] [--customers N] [--seed N]"
-	                " [--latency MS] [--token T]\n");
+	                " [--latency MS] [--token T]\n"
+	                "                         [--tls] [--ca FILE] [--faults FILE]\n");
 	return status;
 }
 
-int command_sandbox(int argc, char **argv)
+/* Returns an exit status, or -1 when there is something to serve. */
+static int read_options(int argc, char **argv, struct order *order)
 {
-	struct sandbox_settings settings = {
-		.port = 8080,
-		.customers = 1000,
-		.seed = 1,
-		.token = "sandbox",
-	};
-	cleanup(sandbox_stopp) struct sandbox *sandbox = NULL;
-	sigset_t signals;
 	int option;
-	int number;
-	int r;
 
 	while ((option = getopt_long(argc, argv, "", long_options, NULL)) != -1) {
 		if (option == 'h')
 			return print_usage(stdout, EXIT_OK);
 		if (option == '?')
 			return print_usage(stderr, EXIT_USAGE);
-		if (!set_option(&settings, option, optarg)) {
+		if (!set_option(order, option, optarg)) {
 			fprintf(stderr, "kapturefs: sandbox: value out of range: %s\n", optarg);
 			return EXIT_USAGE;
 		}
 	}
-	if (optind < argc)
-		return print_usage(stderr, EXIT_USAGE);
+	return optind < argc ? print_usage(stderr, EXIT_USAGE) : -1;
+}
+
+static void close_file(FILE *file)
+{
+	if (file)
+		(void)fclose(file);
+}
+define_cleanup(FILE *, close_file);
+
+static int read_file(const char *path, struct buffer *ret)
+{
+	cleanup(close_filep) FILE *file = fopen(path, "re");
+	char piece[4096];
+	size_t length;
+	int r = 0;
+
+	if (!file)
+		return -errno;
+	while (!r && (length = fread(piece, 1, sizeof(piece), file)) > 0)
+		r = buffer_append(ret, piece, length);
+	return !r && ferror(file) ? -EIO : r;
+}
+
+static int read_plan(struct order *order)
+{
+	cleanup(buffer_fini) struct buffer text;
+	struct plan_complaint complaint;
+	int r;
+
+	buffer_init(&text, PLAN_SIZE_MAX);
+	r = read_file(order->plan, &text);
+	if (!r)
+		r = plan_read(text.data ? text.data : "", text.length, order->settings.has_tls,
+		              &order->faults, &complaint);
+	if (!r)
+		return EXIT_OK;
+	fprintf(stderr, "kapturefs: sandbox: %s: %s\n", order->plan,
+	        r < 0 ? strerror(-r) : complaint.text);
+	return EXIT_USAGE;
+}
+
+static int write_authority(const struct sandbox *sandbox, const char *path)
+{
+	FILE *file = fopen(path, "we");
+	bool is_good;
+
+	if (file) {
+		is_good = fputs(sandbox_authority(sandbox), file) >= 0;
+		is_good &= fclose(file) == 0;
+		if (is_good)
+			return EXIT_OK;
+	}
+	fprintf(stderr, "kapturefs: sandbox: %s: %s\n", path, strerror(errno));
+	return EXIT_FAILED;
+}
+
+static int run(struct order *order)
+{
+	cleanup(sandbox_stopp) struct sandbox *sandbox = NULL;
+	sigset_t signals;
+	int number;
+	int r;
 
 	/*
 	 * Blocked before the server's threads start: they inherit it, and the wait below gets
@@ -102,13 +176,41 @@ int command_sandbox(int argc, char **argv)
 	sigaddset(&signals, SIGTERM);
 	sigprocmask(SIG_BLOCK, &signals, NULL);
 
-	r = sandbox_start(&settings, &sandbox);
+	r = sandbox_start(&order->settings, &sandbox);
 	if (r) {
-		fprintf(stderr, "kapturefs: sandbox: port %u: %s\n", settings.port, strerror(-r));
+		fprintf(stderr, "kapturefs: sandbox: port %u: %s\n", order->settings.port,
+		        strerror(-r));
 		return EXIT_FAILED;
 	}
-	printf("listening on http://127.0.0.1:%u\n", sandbox_port(sandbox));
+	if (order->authority && write_authority(sandbox, order->authority))
+		return EXIT_FAILED;
+	printf("listening on %s://127.0.0.1:%u\n", order->settings.has_tls ? "https" : "http",
+	       sandbox_port(sandbox));
 	fflush(stdout);
 	sigwait(&signals, &number);
 	return EXIT_OK;
+}
+
+int command_sandbox(int argc, char **argv)
+{
+	struct order order = {
+		.settings = {
+			.port = 8080,
+			.customers = 1000,
+			.seed = 1,
+			.token = "sandbox",
+			.faults = &order.faults,
+		},
+	};
+	int status;
+
+	faults_init(&order.faults, 0);
+	status = read_options(argc, argv, &order);
+	if (status >= 0)
+		return status;
+	status = order.plan ? read_plan(&order) : EXIT_OK;
+	if (status == EXIT_OK)
+		status = run(&order);
+	faults_clear(&order.faults);
+	return status;
 }

@@ -79,6 +79,20 @@ static bool is_below(const char *path, const char *directory)
 	return strncmp(path, directory, length) == 0 && path[length] == '/';
 }
 
+/* What the mount hides would be asked of ourselves, and never be answered. */
+static bool is_hidden(const struct mount *mount, const char *option, const char *path)
+{
+	char *real = realpath(path, NULL);
+	bool is_hidden = is_below(real ? real : path, mount->settings->mountpoint);
+
+	free(real);
+	if (is_hidden)
+		fprintf(stderr,
+		        "kapturefs: %s=%s: below the mountpoint; give a path outside of it\n",
+		        option, path);
+	return is_hidden;
+}
+
 /* Make the directories that lead to @path. */
 static int make_parents(char *path)
 {
@@ -112,15 +126,14 @@ static const char *cache_complaint(int r)
 
 static int open_cache(struct mount *mount)
 {
+	const char *token_file = mount->settings->config->token_file;
 	char *path = mount->settings->config->cache;
 	int r = 0;
 
-	if (is_below(path, mount->settings->mountpoint)) {
-		fprintf(stderr,
-		        "kapturefs: cache %s: below the mountpoint; give another cache=PATH\n",
-		        path);
+	/* The token file is looked at again when the token is refused. */
+	if (is_hidden(mount, "cache", path) ||
+	    (token_file && is_hidden(mount, "token_file", token_file)))
 		return EXIT_USAGE;
-	}
 	if (strcmp(path, ":memory:") != 0)
 		r = make_parents(path);
 	if (!r)

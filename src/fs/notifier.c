@@ -293,7 +293,7 @@ static void expire_previous(struct notifier *notifier, const struct cache_change
 			expire(notifier, view_field_node(change->customer.slot, before));
 	}
 	expire(notifier, view_json_node(change->customer.slot, change->previous));
-	expire(notifier, node_of(NODE_PRIMARY, change->customer.slot, 0));
+	expire(notifier, view_primary_node(change->customer.slot, change->previous));
 }
 
 void notifier_answer_changed(struct notifier *notifier, const struct cache_change *change)

@@ -50,6 +50,14 @@ struct node view_json_node(uint32_t slot, const struct record *record)
 	return (struct node){ NODE_JSON, slot, 0, member_version(record_member(record, 0)) };
 }
 
+/* The kernel keeps what a link says, so that a link that says something else is another node. */
+struct node view_primary_node(uint32_t slot, const struct record *record)
+{
+	const struct member *contacts = record_contacts(record);
+
+	return (struct node){ NODE_PRIMARY, slot, 0, contacts ? member_version(contacts) : 0 };
+}
+
 bool view_shows(const struct record *record, const struct node *node)
 {
 	const struct member *member = record_by_ordinal(record, node->ordinal);
@@ -82,7 +90,8 @@ void view_fill_primary(const struct catalog_entry *entry, uint64_t valid_ms,
 	const struct member *primary = record_primary_contact(entry->customer.record);
 
 	*ret = (struct tree_attributes){
-		.number = node_pack(node_of(NODE_PRIMARY, entry->customer.slot, 0)),
+		.number =
+		        node_pack(view_primary_node(entry->customer.slot, entry->customer.record)),
 		.type = S_IFLNK,
 		.links = entry->customer.keys,
 		.size = primary->name_length,

@@ -7,9 +7,11 @@
 
 #include <microhttpd.h>
 
+#include "kapturefs/model/json.h"
 #include "kapturefs/sandbox/answer.h"
 
 enum {
+	HEADERS_SIZE_MAX = 1 << 20,
 	BODY_SIZE_MAX = 1 << 28,
 	NS_A_SECOND = 1000000000,
 	NS_A_MILLISECOND = 1000000,
@@ -17,12 +19,14 @@ enum {
 
 void answer_init(struct answer *answer)
 {
-	*answer = (struct answer){ .status = MHD_HTTP_OK };
+	*answer = (struct answer){ .status = MHD_HTTP_OK, .type = "application/json" };
+	buffer_init(&answer->headers, HEADERS_SIZE_MAX);
 	buffer_init(&answer->body, BODY_SIZE_MAX);
 }
 
 void answer_fini(struct answer *answer)
 {
+	buffer_fini(&answer->headers);
 	buffer_fini(&answer->body);
 }
 
@@ -33,13 +37,19 @@ int answer_say(struct answer *answer, unsigned status, const char *text, size_t 
 	return buffer_append(&answer->body, text, length);
 }
 
-int answer_mistaken(struct answer *answer)
+int answer_mistaken(struct answer *answer, const char *complaint)
 {
-	static const char text[] =
-	        "{\"message\": \"Bad Request - Invalid parameters or missing data\","
-	        "\"status\": \"failed\"}";
+	static const char documented[] = "Bad Request - Invalid parameters or missing data";
+	int r;
 
-	return answer_say(answer, MHD_HTTP_BAD_REQUEST, text, strlen(text));
+	if (!complaint)
+		complaint = documented;
+	r = answer_say(answer, MHD_HTTP_BAD_REQUEST, "", 0);
+	if (!r)
+		r = buffer_append_text(&answer->body, "{\"message\": ");
+	if (!r)
+		r = json_append_string(&answer->body, complaint, strlen(complaint));
+	return r ? r : buffer_append_text(&answer->body, ",\"status\": \"failed\"}");
 }
 
 int answer_nowhere(struct answer *answer)
@@ -50,6 +60,28 @@ int answer_nowhere(struct answer *answer)
 	return answer_say(answer, MHD_HTTP_NOT_FOUND, text, strlen(text));
 }
 
+int answer_add_header(struct answer *answer, const char *name, const char *value)
+{
+	int r;
+
+	r = buffer_append(&answer->headers, name, strlen(name) + 1);
+	return r ? r : buffer_append(&answer->headers, value, strlen(value) + 1);
+}
+
+const char *answer_next_header(const struct answer *answer, const char *name,
+                               const char **ret_value)
+{
+	const struct buffer *headers = &answer->headers;
+
+	if (!headers->length)
+		return NULL;
+	name = name ? *ret_value + strlen(*ret_value) + 1 : headers->data;
+	if (name == headers->data + headers->length)
+		return NULL;
+	*ret_value = name + strlen(name) + 1;
+	return name;
+}
+
 uint64_t answer_clock_ns(void)
 {
 	struct timespec now;
@@ -58,14 +90,10 @@ uint64_t answer_clock_ns(void)
 	return (uint64_t)now.tv_sec * NS_A_SECOND + (uint64_t)now.tv_nsec;
 }
 
-/*
- * Wait until @until_ns, or for ever if it is 0. Returns whether neither the
- * sandbox nor the client has gone.
- */
-static bool wait_until(uint64_t until_ns, int ending, int client)
+bool answer_wait_until(uint64_t until_ns, const struct answer_way *way, int client)
 {
 	struct pollfd watched[] = {
-		{ .fd = ending, .events = POLLIN },
+		{ .fd = way->ending, .events = POLLIN },
 		{ .fd = client, .events = POLLRDHUP },
 	};
 
@@ -85,27 +113,32 @@ static bool wait_until(uint64_t until_ns, int ending, int client)
 	}
 }
 
-static bool wait_for_turn(const struct answer *answer, const struct answer_way *way)
+static enum MHD_Result add_headers(const struct answer *answer, struct MHD_Response *response)
 {
-	const union MHD_ConnectionInfo *info;
+	const char *value = NULL;
+	enum MHD_Result result = MHD_YES;
 
-	/* Who closes its half of the connection may still wait for an answer, but not for ever. */
-	if (answer->is_withheld) {
-		info = MHD_get_connection_info(way->connection, MHD_CONNECTION_INFO_CONNECTION_FD);
-		(void)wait_until(0, way->ending, info ? info->connect_fd : -1);
-		return false;
-	}
-	return wait_until(way->received_ns + (uint64_t)answer->delay_ms * NS_A_MILLISECOND,
-	                  way->ending, -1);
+	for (const char *name = answer_next_header(answer, NULL, &value); name && result == MHD_YES;
+	     name = answer_next_header(answer, name, &value))
+		result = MHD_add_response_header(response, name, value);
+	if (result == MHD_YES && !MHD_get_response_header(response, MHD_HTTP_HEADER_CONTENT_TYPE))
+		result = MHD_add_response_header(response, MHD_HTTP_HEADER_CONTENT_TYPE,
+		                                 answer->type);
+	return result;
 }
 
 bool answer_send(struct answer *answer, const struct answer_way *way)
 {
+	uint64_t due_ns = way->received_ns + (uint64_t)answer->delay_ms * NS_A_MILLISECOND;
 	struct MHD_Response *response;
 	enum MHD_Result result;
 
-	if (!wait_for_turn(answer, way))
+	if (!answer_wait_until(due_ns, way, -1))
 		return false;
+	if (delivery_is_special(&answer->delivery)) {
+		delivery_send(answer, way);
+		return false;
+	}
 
 	response = MHD_create_response_from_buffer(answer->body.length, answer->body.data,
 	                                           MHD_RESPMEM_MUST_FREE);
@@ -113,8 +146,7 @@ bool answer_send(struct answer *answer, const struct answer_way *way)
 		return false;
 	(void)buffer_steal(&answer->body); /* the response's now */
 
-	result =
-	        MHD_add_response_header(response, MHD_HTTP_HEADER_CONTENT_TYPE, "application/json");
+	result = add_headers(answer, response);
 	if (result == MHD_YES)
 		result = MHD_queue_response(way->connection, answer->status, response);
 	MHD_destroy_response(response);

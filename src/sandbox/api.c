@@ -55,7 +55,7 @@ static int answer_honestly(struct state *state, const struct request *request,
 	}
 	if (!key) {
 		statistics->mistaken++;
-		return answer_mistaken(answer);
+		return answer_mistaken(answer, NULL);
 	}
 	if (!customers_find(&state->customers, key, &index)) {
 		statistics->absent++;
@@ -65,32 +65,77 @@ static int answer_honestly(struct state *state, const struct request *request,
 	return answer_found(state, index, answer);
 }
 
-static int answer_locked(struct state *state, const struct request *request, const struct key *key,
-                         struct answer *answer)
+/* Another customer than the one that is asked for. */
+static int answer_another(const struct state *state, const struct key *key, struct answer *answer)
 {
-	bool is_overruled;
-	int r;
+	const uint32_t count = state->customers.generator.customers;
+	uint32_t asked = 0;
+	uint32_t index;
 
-	r = behaviours_apply(&state->behaviours, key, answer, &is_overruled);
-	if (r || !is_overruled)
-		return r ? r : answer_honestly(state, request, key, answer);
+	if (key)
+		(void)customers_find(&state->customers, key, &asked);
+	index = asked + 1 < count ? asked + 1 : 0;
+	if (index == asked)
+		return answer_say(answer, STATUS_OK, absent, strlen(absent));
+	return answer_found(state, index, answer);
+}
+
+/* Without having looked. With the lock. */
+static int answer_overruled(struct state *state, const struct request *request,
+                            const struct key *key, enum content content, struct answer *answer)
+{
+	struct statistics before = state->statistics;
+	int r = 0;
+
+	switch (content_base(content)) {
+	case BASE_NOTHING:
+		break;
+	case BASE_HONEST:
+		r = answer_honestly(state, request, key, answer);
+		break;
+	case BASE_OTHER:
+		r = answer_another(state, key, answer);
+		break;
+	case BASE_ABSENT:
+		r = answer_say(answer, STATUS_OK, absent, strlen(absent));
+		break;
+	case BASE_REFUSED:
+		r = answer_say(answer, STATUS_OK, refused, strlen(refused));
+		break;
+	}
+	state->statistics = before;
 	state->statistics.overruled++;
-	return 0;
+	return r;
 }
 
 int api_answer(struct state *state, const struct request *request, struct answer *answer)
 {
 	struct key key;
-	int outcome;
+	const struct key *asked;
+	struct fault *fault;
 	int r;
 
-	outcome = message_read_request(request->body.data, request->body.length, &key);
-	if (outcome < 0)
-		return outcome;
+	r = message_read_request(request->body.data, request->body.length, &key);
+	if (r < 0)
+		return r;
+	asked = r ? NULL : &key;
 
 	answer->delay_ms = state->latency_ms;
 	pthread_mutex_lock(&state->lock);
-	r = answer_locked(state, request, outcome ? NULL : &key, answer);
+	fault = faults_choose(&state->faults, asked);
+	if (!fault || fault_is_honest(fault))
+		r = answer_honestly(state, request, asked, answer);
+	else
+		r = answer_overruled(state, request, asked, fault->content, answer);
+	pthread_mutex_unlock(&state->lock);
+	if (!fault)
+		return r;
+
+	/* What it says may be large, and take a while to make. */
+	if (!r)
+		r = fault_apply(fault, answer);
+	pthread_mutex_lock(&state->lock);
+	faults_release(fault);
 	pthread_mutex_unlock(&state->lock);
 	return r;
 }

@@ -6,6 +6,7 @@
 #include <string.h>
 
 #include "kapturefs/sandbox/message.h"
+#include "kapturefs/sandbox/plan.h"
 #include "kapturefs/sandbox/state.h"
 
 enum {
@@ -18,22 +19,32 @@ static int answer_done(struct answer *answer)
 	return buffer_append_text(&answer->body, "{}");
 }
 
+static int write_statistics(const struct state *state, struct buffer *buffer)
+{
+	const struct statistics *now = &state->statistics;
+	int r;
+
+	r = buffer_print(buffer,
+	                 "{\"requests\":%" PRIu64 ",\"found\":%" PRIu64 ",\"absent\":%" PRIu64
+	                 ",\"refused\":%" PRIu64 ",\"mistaken\":%" PRIu64 ",\"overruled\":%" PRIu64
+	                 ",\"connections\":%" PRIu64 ",\"at_once\":%" PRIu64 ",\"rules\":",
+	                 now->requests, now->found, now->absent, now->refused, now->mistaken,
+	                 now->overruled, now->connections, now->at_once);
+	if (!r)
+		r = faults_write(&state->faults, buffer);
+	return r ? r : buffer_append_text(buffer, "}");
+}
+
 static int answer_statistics(struct state *state, const struct request *request,
                              struct answer *answer)
 {
-	struct statistics now;
+	int r;
 
 	(void)request;
 	pthread_mutex_lock(&state->lock);
-	now = state->statistics;
+	r = write_statistics(state, &answer->body);
 	pthread_mutex_unlock(&state->lock);
-	return buffer_print(&answer->body,
-	                    "{\"requests\":%" PRIu64 ",\"found\":%" PRIu64 ",\"absent\":%" PRIu64
-	                    ",\"refused\":%" PRIu64 ",\"mistaken\":%" PRIu64
-	                    ",\"overruled\":%" PRIu64 ",\"connections\":%" PRIu64
-	                    ",\"at_once\":%" PRIu64 "}",
-	                    now.requests, now.found, now.absent, now.refused, now.mistaken,
-	                    now.overruled, now.connections, now.at_once);
+	return r;
 }
 
 static int answer_reset(struct state *state, const struct request *request, struct answer *answer)
@@ -66,29 +77,40 @@ static int answer_customers(struct state *state, const struct request *request,
 	uint64_t count = ROWS_DEFAULT;
 
 	if (request->from && !message_read_number(request->from, 0, UINT32_MAX, &from))
-		return answer_mistaken(answer);
+		return answer_mistaken(answer, NULL);
 	if (request->count && !message_read_number(request->count, 0, ROWS_MAX, &count))
-		return answer_mistaken(answer);
+		return answer_mistaken(answer, NULL);
 	/* The generator never changes, so this needs no lock. */
 	return write_rows(&state->customers.generator, from, count, &answer->body);
+}
+
+/* Whether it is `{}`, one rule about nothing: the way to forget all. */
+static bool is_nothing(const struct faults *rules)
+{
+	const struct fault *first = container_of(rules->list.next, struct fault, link);
+
+	return rules->added == 1 && first->is_empty;
 }
 
 static int answer_behaviour(struct state *state, const struct request *request,
                             struct answer *answer)
 {
-	struct behaviour *behaviour;
+	struct plan_complaint complaint;
+	struct faults rules;
 	int r;
 
-	r = message_read_behaviour(request->body.data, request->body.length, &behaviour);
+	faults_init(&rules, 0);
+	r = plan_read(request->body.data, request->body.length, state->has_tls, &rules, &complaint);
 	if (r)
-		return r < 0 ? r : answer_mistaken(answer);
+		return r < 0 ? r : answer_mistaken(answer, complaint.text);
 
 	pthread_mutex_lock(&state->lock);
-	if (behaviour)
-		behaviours_add(&state->behaviours, behaviour);
+	if (is_nothing(&rules))
+		faults_clear(&state->faults);
 	else
-		behaviours_clear(&state->behaviours);
+		faults_add_all(&state->faults, &rules);
 	pthread_mutex_unlock(&state->lock);
+	faults_clear(&rules);
 	return answer_done(answer);
 }
 
@@ -102,7 +124,7 @@ static int answer_customer(struct state *state, const struct request *request,
 
 	r = message_read_change(request->body.data, request->body.length, &id, &change);
 	if (r)
-		return r < 0 ? r : answer_mistaken(answer);
+		return r < 0 ? r : answer_mistaken(answer, NULL);
 	if (!generator_find(&state->customers.generator, &id, &index))
 		return answer_nowhere(answer);
 

@@ -117,8 +117,54 @@ static int read_names(const cJSON *root, struct members *members)
 	return r;
 }
 
-/* Read either kind: an object, or the array of names. */
-static int read_any(const char *json, size_t length, bool is_object, struct members *ret)
+/* The length of the valid JSON value at the beginning of @json, blanks behind it included. */
+static size_t length_of_value(const char *json, size_t length)
+{
+	bool is_quoted = false;
+	size_t depth = 0;
+	size_t i;
+
+	for (i = 0; i < length; i++) {
+		if (json[i] == '\\')
+			i++;
+		else if (json[i] == '"')
+			is_quoted = !is_quoted;
+		else if (!is_quoted && (json[i] == '[' || json[i] == '{'))
+			depth++;
+		else if (!is_quoted && !depth && (json[i] == ',' || json[i] == ']'))
+			break;
+		else if (!is_quoted && (json[i] == ']' || json[i] == '}'))
+			depth--;
+	}
+	return i;
+}
+
+static int read_elements(const char *json, size_t length, const cJSON *root,
+                         struct members *members)
+{
+	const char *next = memchr(json, '[', length);
+	const char *end = json + length;
+	size_t count = (size_t)cJSON_GetArraySize(root);
+	int r;
+
+	r = members_allocate(members, count);
+	for (size_t i = 0; !r && i < count; i++) {
+		struct member *member = &members->items[members->count++];
+
+		next++; /* the bracket, or the comma */
+		member->value_length = length_of_value(next, (size_t)(end - next));
+		member->value = copy_bytes(next, member->value_length);
+		if (!member->value)
+			return -ENOMEM;
+		next += member->value_length;
+	}
+	return r;
+}
+
+/* What is read. */
+enum what { OBJECT, NAMES, ELEMENTS };
+
+static int read_any(const char *json, size_t length, enum what what, struct members *ret)
 {
 	cleanup(json_scan_fini) struct json_scan scan = { .members = NULL };
 	cleanup(members_fini) struct members members = { .items = NULL };
@@ -132,10 +178,15 @@ static int read_any(const char *json, size_t length, bool is_object, struct memb
 	root = cJSON_ParseWithLength(scan.armoured.data, scan.armoured.length);
 	if (!root)
 		return -ENOMEM; /* the scanner has let nothing else through */
-	if (is_object ? !cJSON_IsObject(root) : !cJSON_IsArray(root))
+	if (what == OBJECT ? !cJSON_IsObject(root) : !cJSON_IsArray(root))
 		return MEMBERS_INVALID;
 
-	r = is_object ? read_object(json, &scan, root, &members) : read_names(root, &members);
+	if (what == OBJECT)
+		r = read_object(json, &scan, root, &members);
+	else if (what == NAMES)
+		r = read_names(root, &members);
+	else
+		r = read_elements(json, length, root, &members);
 	if (r)
 		return r;
 	*ret = members;
@@ -145,12 +196,17 @@ static int read_any(const char *json, size_t length, bool is_object, struct memb
 
 int members_read(const char *json, size_t length, struct members *ret)
 {
-	return read_any(json, length, true, ret);
+	return read_any(json, length, OBJECT, ret);
 }
 
 int members_read_names(const char *json, size_t length, struct members *ret)
 {
-	return read_any(json, length, false, ret);
+	return read_any(json, length, NAMES, ret);
+}
+
+int members_read_elements(const char *json, size_t length, struct members *ret)
+{
+	return read_any(json, length, ELEMENTS, ret);
 }
 
 static bool is_named(const struct member *member, const char *name, size_t length)

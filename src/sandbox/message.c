@@ -7,12 +7,6 @@
 #include "kapturefs/sandbox/members.h"
 #include "kapturefs/sandbox/message.h"
 
-enum {
-	DELAY_MS_MAX = 600000,
-	STATUS_MIN = 200, /* what is below is not the end of an answer */
-	STATUS_MAX = 599,
-};
-
 bool message_read_number(const char *text, uint64_t minimum, uint64_t maximum, uint64_t *ret)
 {
 	unsigned long long value;
@@ -84,93 +78,10 @@ int message_read_request(const char *body, size_t length, struct key *ret)
 	return MESSAGE_INVALID;
 }
 
-/* The readers of one member each; 0, MESSAGE_INVALID or -ENOMEM. */
-
-static int read_number(const struct member *member, uint64_t minimum, uint64_t maximum,
-                       uint64_t *ret)
-{
-	/* A number, and not a string that looks like one. */
-	if (!member->text || member->value[0] == '"')
-		return MESSAGE_INVALID;
-	return message_read_number(member->text, minimum, maximum, ret) ? 0 : MESSAGE_INVALID;
-}
-
 static int read_boolean(const struct member *member, bool *ret)
 {
 	*ret = strcmp(member->value, "true") == 0;
 	return *ret || strcmp(member->value, "false") == 0 ? 0 : MESSAGE_INVALID;
-}
-
-static int read_body(const struct member *member, struct behaviour *behaviour)
-{
-	if (member->value[0] != '"')
-		return MESSAGE_INVALID;
-	free(behaviour->body);
-	behaviour->body = malloc(member->text_length + 1);
-	if (!behaviour->body)
-		return -ENOMEM;
-	memcpy(behaviour->body, member->text, member->text_length + 1);
-	behaviour->body_length = member->text_length;
-	return 0;
-}
-
-static int read_behaviour_key(const struct member *member, struct behaviour *behaviour)
-{
-	if (is_left_out(member) || !member->text)
-		return MESSAGE_INVALID;
-	free(behaviour->key);
-	behaviour->key = strdup(member->text);
-	return behaviour->key ? 0 : -ENOMEM;
-}
-
-static int read_behaviour_member(const struct member *member, struct behaviour *behaviour)
-{
-	uint64_t number = 0;
-	int r = MESSAGE_INVALID;
-
-	if (strcmp(member->name, "delay_ms") == 0) {
-		r = read_number(member, 0, DELAY_MS_MAX, &number);
-		behaviour->is_delayed = true;
-		behaviour->delay_ms = (uint32_t)number;
-	} else if (strcmp(member->name, "status") == 0) {
-		r = read_number(member, STATUS_MIN, STATUS_MAX, &number);
-		behaviour->status = (unsigned)number;
-	} else if (strcmp(member->name, "count") == 0) {
-		r = read_number(member, 1, UINT32_MAX, &number);
-		behaviour->is_counted = true;
-		behaviour->count = (uint32_t)number;
-	} else if (strcmp(member->name, "body") == 0) {
-		r = read_body(member, behaviour);
-	} else if (strcmp(member->name, "hang") == 0) {
-		r = read_boolean(member, &behaviour->is_hanging);
-	} else if (strcmp(member->name, "key") == 0) {
-		r = read_behaviour_key(member, behaviour);
-	}
-	return r;
-}
-
-int message_read_behaviour(const char *body, size_t length, struct behaviour **ret)
-{
-	cleanup(members_fini) struct members members = { .items = NULL };
-	cleanup(behaviour_freep) struct behaviour *behaviour = NULL;
-	int r;
-
-	r = members_read(body, length, &members);
-	if (r)
-		return r;
-	if (members.count) {
-		behaviour = calloc(1, sizeof(*behaviour));
-		if (!behaviour)
-			return -ENOMEM;
-		list_init(&behaviour->link);
-	}
-	for (size_t i = 0; i < members.count; i++) {
-		r = read_behaviour_member(&members.items[i], behaviour);
-		if (r)
-			return r;
-	}
-	*ret = steal(&behaviour);
-	return 0;
 }
 
 static int read_change_member(const struct member *member, struct change *change)

@@ -3,24 +3,25 @@
  * The server: libmicrohttpd with a thread a connection, so that an answer may
  * wait for as long as it likes without holding up any other.
  *
- * A request goes through one way: receive() gathers it, api_answer() or control_answer() makes up a
- * value, answer_send() sends it.
+ * acceptor takes a connection in and hands it to one of the daemons, which
+ * differ in their certificates and in nothing else. A request goes through one
+ * way: receive() gathers it, api_answer() or control_answer() makes up a value,
+ * answer_send() sends it.
  */
 
-#include <arpa/inet.h>
 #include <errno.h>
-#include <netinet/in.h>
 #include <pthread.h>
 #include <signal.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/eventfd.h>
 #include <sys/resource.h>
-#include <sys/socket.h>
 #include <unistd.h>
 
 #include <microhttpd.h>
 
+#include "kapturefs/sandbox/acceptor.h"
+#include "kapturefs/sandbox/certificates.h"
 #include "kapturefs/sandbox/sandbox.h"
 #include "kapturefs/sandbox/state.h"
 
@@ -33,9 +34,10 @@ enum {
 
 struct sandbox {
 	struct state state;
-	struct MHD_Daemon *daemon;
+	struct MHD_Daemon *daemons[FATES]; /* of the fates that have one */
+	struct acceptor *acceptor;
+	struct certificates certificates;
 	int ending; /* an eventfd that is written once, at the end, and never read */
-	uint16_t port;
 };
 
 /* A request on its way in. */
@@ -84,15 +86,26 @@ static void notice_connection(void *userdata, struct MHD_Connection *connection,
 	struct sandbox *sandbox = userdata;
 
 	(void)connection;
-	(void)context;
 	if (code == MHD_CONNECTION_NOTIFY_STARTED)
-		state_count_connection(&sandbox->state);
+		*context = (void *)(uintptr_t)state_count_connection(&sandbox->state);
+}
+
+/*
+ * A connection that was there before a rule for connections would hide it from its client, and
+ * ends instead of being used again.
+ */
+static bool is_outdated(struct sandbox *sandbox, struct MHD_Connection *connection)
+{
+	const union MHD_ConnectionInfo *info =
+	        MHD_get_connection_info(connection, MHD_CONNECTION_INFO_SOCKET_CONTEXT);
+
+	return info && state_is_outdated(&sandbox->state, (uintptr_t)info->socket_context);
 }
 
 static int make_up(struct sandbox *sandbox, const struct incoming *incoming, struct answer *answer)
 {
 	if (incoming->r == -EFBIG)
-		return answer_mistaken(answer);
+		return answer_mistaken(answer, NULL);
 	if (incoming->r)
 		return incoming->r;
 	if (incoming->is_counted)
@@ -111,6 +124,8 @@ static enum MHD_Result respond(struct sandbox *sandbox, struct MHD_Connection *c
 	cleanup(answer_fini) struct answer answer;
 
 	answer_init(&answer);
+	if (incoming->is_counted && is_outdated(sandbox, connection))
+		return MHD_NO;
 	if (make_up(sandbox, incoming, &answer))
 		return MHD_NO;
 	return answer_send(&answer, &way) ? MHD_YES : MHD_NO;
@@ -153,35 +168,6 @@ static enum MHD_Result receive(void *userdata, struct MHD_Connection *connection
 	return respond(sandbox, connection, incoming);
 }
 
-/* A socket of ours rather than libmicrohttpd's, which does not tell why it could not bind one. */
-static int listen_on(uint16_t port, int *ret, uint16_t *ret_port)
-{
-	struct sockaddr_in address = {
-		.sin_family = AF_INET,
-		.sin_port = htons(port),
-		.sin_addr.s_addr = htonl(INADDR_LOOPBACK),
-	};
-	socklen_t length = sizeof(address);
-	const int yes = 1;
-	int fd;
-	int r;
-
-	fd = socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
-	if (fd < 0)
-		return -errno;
-	/* The port is free again as soon as nobody listens, whatever connections linger. */
-	if (setsockopt(fd, SOL_SOCKET, SO_REUSEADDR, &yes, sizeof(yes)) ||
-	    bind(fd, (struct sockaddr *)&address, sizeof(address)) || listen(fd, SOMAXCONN) ||
-	    getsockname(fd, (struct sockaddr *)&address, &length)) {
-		r = -errno;
-		close(fd);
-		return r;
-	}
-	*ret = fd;
-	*ret_port = ntohs(address.sin_port);
-	return 0;
-}
-
 /* Let the process have a descriptor for each connection, as far as it is allowed to. */
 static void raise_descriptor_limit(void)
 {
@@ -194,35 +180,96 @@ static void raise_descriptor_limit(void)
 	(void)setrlimit(RLIMIT_NOFILE, &limit); /* fewer connections at once, then */
 }
 
-/* The socket is the daemon's from here on, which closes it when it fails to start, too. */
-static int start_daemon(struct sandbox *sandbox, int listening)
+/* What sets the daemon of one fate apart, with TLS. */
+static const struct {
+	enum certificate certificate;
+	const char *priorities; /* of GnuTLS; NULL: there is no daemon */
+} tls[FATES] = {
+	[FATE_SERVED] = { CERTIFICATE_GOOD, "NORMAL" },
+	[FATE_SELF_SIGNED] = { CERTIFICATE_SELF_SIGNED, "NORMAL" },
+	[FATE_OTHER_HOST] = { CERTIFICATE_OTHER_HOST, "NORMAL" },
+	[FATE_EXPIRED] = { CERTIFICATE_EXPIRED, "NORMAL" },
+	[FATE_NOT_YET_VALID] = { CERTIFICATE_NOT_YET_VALID, "NORMAL" },
+	[FATE_OLD_TLS] = { CERTIFICATE_GOOD, "NORMAL:-VERS-ALL:+VERS-TLS1.1" },
+};
+
+static int start_daemon(struct sandbox *sandbox, enum fate fate, bool has_tls)
 {
-	const unsigned flags =
-	        MHD_USE_POLL_INTERNAL_THREAD | MHD_USE_THREAD_PER_CONNECTION | MHD_USE_ITC;
+	const struct certificates *certificates = &sandbox->certificates;
+	const unsigned flags = MHD_USE_POLL_INTERNAL_THREAD | MHD_USE_THREAD_PER_CONNECTION |
+	                       MHD_USE_ITC | MHD_USE_NO_LISTEN_SOCKET;
+	struct MHD_OptionItem secure[] = {
+		{ MHD_OPTION_HTTPS_MEM_KEY, 0, certificates->key },
+		{ MHD_OPTION_HTTPS_MEM_CERT, 0, certificates->of[tls[fate].certificate] },
+		{ MHD_OPTION_HTTPS_PRIORITIES, 0, (void *)(uintptr_t)tls[fate].priorities },
+		{ MHD_OPTION_END, 0, NULL },
+	};
+
+	errno = 0;
+	sandbox->daemons[fate] =
+	        MHD_start_daemon(has_tls ? flags | MHD_USE_TLS : flags, 0, NULL, NULL, receive,
+	                         sandbox, MHD_OPTION_CONNECTION_LIMIT, (unsigned)CONNECTIONS_MAX,
+	                         MHD_OPTION_THREAD_STACK_SIZE, (size_t)STACK_SIZE,
+	                         MHD_OPTION_NOTIFY_COMPLETED, complete, sandbox,
+	                         MHD_OPTION_NOTIFY_CONNECTION, notice_connection, sandbox,
+	                         MHD_OPTION_ARRAY,
+	                         has_tls ? secure : &secure[array_length(secure) - 1],
+	                         MHD_OPTION_END);
+	if (sandbox->daemons[fate])
+		return 0;
+	return errno ? -errno : -ENOMEM;
+}
+
+static int start_daemons(struct sandbox *sandbox, bool has_tls)
+{
+	int r;
+
+	if (!has_tls)
+		return start_daemon(sandbox, FATE_SERVED, false);
+	r = certificates_make(&sandbox->certificates);
+	for (enum fate fate = 0; !r && fate < FATES; fate++) {
+		if (tls[fate].priorities)
+			r = start_daemon(sandbox, fate, true);
+	}
+	return r;
+}
+
+static enum fate decide(void *userdata)
+{
+	struct sandbox *sandbox = userdata;
+
+	return state_choose_fate(&sandbox->state);
+}
+
+static void serve(void *userdata, enum fate fate, int fd, const struct sockaddr *address,
+                  socklen_t length)
+{
+	struct sandbox *sandbox = userdata;
+
+	/* Closes what it cannot serve. */
+	(void)MHD_add_connection(sandbox->daemons[fate], fd, address, length);
+}
+
+static int start_threads(struct sandbox *sandbox, const struct sandbox_settings *settings)
+{
+	const struct acceptor_calls calls = { decide, serve, sandbox };
 	sigset_t all;
 	sigset_t before;
+	int r;
 
 	/* Signals are the process's own business: the threads inherit that they get none. */
 	sigfillset(&all);
 	pthread_sigmask(SIG_SETMASK, &all, &before);
-	errno = 0;
-	sandbox->daemon =
-	        MHD_start_daemon(flags, 0, NULL, NULL, receive, sandbox, MHD_OPTION_LISTEN_SOCKET,
-	                         listening, MHD_OPTION_CONNECTION_LIMIT, (unsigned)CONNECTIONS_MAX,
-	                         MHD_OPTION_THREAD_STACK_SIZE, (size_t)STACK_SIZE,
-	                         MHD_OPTION_NOTIFY_COMPLETED, complete, sandbox,
-	                         MHD_OPTION_NOTIFY_CONNECTION, notice_connection, sandbox,
-	                         MHD_OPTION_END);
+	r = start_daemons(sandbox, settings->has_tls);
+	if (!r)
+		r = acceptor_start(settings->port, sandbox->ending, &calls, &sandbox->acceptor);
 	pthread_sigmask(SIG_SETMASK, &before, NULL);
-	if (sandbox->daemon)
-		return 0;
-	return errno ? -errno : -ENOMEM;
+	return r;
 }
 
 int sandbox_start(const struct sandbox_settings *settings, struct sandbox **ret)
 {
 	cleanup(sandbox_stopp) struct sandbox *sandbox = NULL;
-	int listening = -1;
 	int r;
 
 	if (settings->customers > GENERATOR_CUSTOMERS_MAX)
@@ -237,11 +284,11 @@ int sandbox_start(const struct sandbox_settings *settings, struct sandbox **ret)
 	if (sandbox->ending < 0)
 		return -errno;
 
-	r = listen_on(settings->port, &listening, &sandbox->port);
-	if (r)
-		return r;
+	sandbox->state.has_tls = settings->has_tls;
+	if (settings->faults)
+		faults_add_all(&sandbox->state.faults, settings->faults);
 	raise_descriptor_limit();
-	r = start_daemon(sandbox, listening);
+	r = start_threads(sandbox, settings);
 	if (r)
 		return r;
 	*ret = steal(&sandbox);
@@ -252,10 +299,13 @@ void sandbox_stop(struct sandbox *sandbox)
 {
 	if (!sandbox)
 		return;
-	if (sandbox->daemon) {
-		(void)eventfd_write(sandbox->ending, 1);
-		MHD_stop_daemon(sandbox->daemon);
+	(void)eventfd_write(sandbox->ending, 1);
+	acceptor_join(sandbox->acceptor);
+	for (size_t i = 0; i < array_length(sandbox->daemons); i++) {
+		if (sandbox->daemons[i])
+			MHD_stop_daemon(sandbox->daemons[i]);
 	}
+	certificates_fini(&sandbox->certificates);
 	if (sandbox->ending >= 0)
 		close(sandbox->ending);
 	state_fini(&sandbox->state);
@@ -264,7 +314,12 @@ void sandbox_stop(struct sandbox *sandbox)
 
 uint16_t sandbox_port(const struct sandbox *sandbox)
 {
-	return sandbox->port;
+	return acceptor_port(sandbox->acceptor);
+}
+
+const char *sandbox_authority(const struct sandbox *sandbox)
+{
+	return sandbox->certificates.authority;
 }
 
 void sandbox_customer_keys(const struct sandbox *sandbox, uint32_t index, struct sandbox_keys *ret)

@@ -70,8 +70,8 @@ static const char *const begin[] = {
 	        " NEW.text, NEW.sum", "hash"),
 	OVERLAY("absent", "hash", ABSENT, "NEW.hash, NEW.fetched_ms, NEW.sum", "fetched_ms"),
 	OVERLAY("use", "customer", USE, "NEW.customer, NEW.used_ms", "used_ms"),
-	"CREATE INDEX temp.key_new_customer ON key_new (customer);"
-	"CREATE INDEX temp.key_new_listing ON key_new (kind, slot);",
+	("CREATE INDEX temp.key_new_customer ON key_new (customer);"
+	 "CREATE INDEX temp.key_new_listing ON key_new (kind, slot);"),
 };
 
 static const char *const write_down[] = {

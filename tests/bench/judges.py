@@ -70,7 +70,7 @@ class Shown:
 
 @dataclasses.dataclass(frozen=True)
 class Exactly:
-    """A number of requests that is right or wrong, on any machine and at any speed: in every run."""
+    """A number of requests that is right or wrong, on any machine, at any speed, in every run."""
 
     number: int
     cost: str           # the member of Sample

@@ -79,8 +79,8 @@ class Crowd(Lookups):
         costs = measure.Costs(self.mount, self.sandbox)
         with measure.stopwatch() as watch:
             result = subprocess.run(
-                ['xargs', '-0', '-n', str(self.AT_ONCE), '-P', str(self.AT_ONCE), 'cat'], input=paths,
-                capture_output=True, check=False)
+                ['xargs', '-0', '-n', str(self.AT_ONCE), '-P', str(self.AT_ONCE), 'cat'],
+                input=paths, capture_output=True, check=False)
         if result.returncode or result.stderr:
             raise measure.Broken(f'xargs ended with {result.returncode}: {result.stderr[:200]!r}')
         return costs.sample(watch.seconds)

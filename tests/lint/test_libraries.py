@@ -18,6 +18,8 @@ LIBRARIES = {
         f'{place}/fs/{name}*.[ch]' for place in ('src', 'include/kapturefs')
         for name in ('filesystem', 'request', 'session', 'channel', 'notifier')]),
     'libmicrohttpd': (r'microhttpd.*\.h', ['src/sandbox/*.c']),
+    'GnuTLS': (r'gnutls/.*\.h', ['src/sandbox/certificates.c', 'src/sandbox/delivery.c']),
+    'zlib': (r'zlib\.h', ['src/sandbox/content.c']),
     'libuv': (r'uv.*\.h', ['src/io/http*.c', 'include/kapturefs/io/http*.h',
                            'src/store/*.[ch]', 'include/kapturefs/store/*.h',
                            'src/fs/*.[ch]', 'include/kapturefs/fs/*.h',
@@ -45,7 +47,7 @@ def test_each_library_is_seen_only_where_the_table_says():
 
 def test_every_library_of_the_table_is_found_when_planted_in_the_wrong_file(tmp_path):
     headers = ['cjson/cJSON.h', 'curl/curl.h', 'sqlite3.h', 'fuse_lowlevel.h', 'microhttpd.h',
-               'uv.h', 'ini.h', 'xxhash.h', 'zstd.h', 'curses.h']
+               'uv.h', 'ini.h', 'xxhash.h', 'zstd.h', 'gnutls/gnutls.h', 'zlib.h', 'curses.h']
     assert len(headers) == len(LIBRARIES)
     sources.plant(tmp_path, 'src/base/log.c', ''.join(f'#include <{h}>\n' for h in headers))
     assert len(violations(tmp_path)) == len(headers)

@@ -1,6 +1,7 @@
 # SPDX-License-Identifier: MIT
 """One table of options: --help, the man pages and what the program takes agree; pages render."""
 
+import json
 import os
 import re
 import subprocess
@@ -10,6 +11,7 @@ import sources
 
 MAN_PAGE = sources.ROOT / 'man' / 'kapturefs.1'
 CONF_PAGE = sources.ROOT / 'man' / 'kapturefs.conf.5'
+SANDBOX_PAGE = sources.ROOT / 'man' / 'kapturefs-sandbox.1'
 
 FLAG = re.compile(r'(?<![\w-])--?[a-z][a-z-]*')
 # An entry of --help that is no flag: indented, the name, what it takes, two blanks, the meaning.
@@ -87,12 +89,51 @@ def help_text():
                           check=True, timeout=10).stdout
 
 
-def test_what_help_lists_is_in_the_man_page(help_text):
-    assert help_names(help_text) - man_names(MAN_PAGE.read_text()) == set()
+def test_what_help_lists_is_in_the_man_pages(help_text):
+    assert help_names(help_text) - man_names(MAN_PAGE.read_text()) \
+        == man_names(SANDBOX_PAGE.read_text())
 
 
-def test_what_the_man_page_lists_is_in_help(help_text):
-    assert man_names(MAN_PAGE.read_text()) - help_names(help_text) == set()
+def test_what_the_man_pages_list_is_in_help(help_text):
+    pages = MAN_PAGE.read_text() + SANDBOX_PAGE.read_text()
+    assert man_names(pages) - help_names(help_text) == set()
+
+
+def test_the_page_of_the_sandbox_lists_the_options_that_its_help_lists():
+    text = subprocess.run([os.environ['KAPTUREFS'], 'sandbox', '--help'], capture_output=True,
+                          text=True, check=True, timeout=10).stdout
+    assert set(FLAG.findall(text)) == man_names(SANDBOX_PAGE.read_text())
+
+
+def plan_complaint(tmp_path, rule):
+    """What the sandbox has against a fault plan with one rule, its --faults FILE: aside."""
+    path = sources.plant(tmp_path, 'plan.json', json.dumps([rule]))
+    result = subprocess.run([os.environ['KAPTUREFS'], 'sandbox', '--tls', '--faults', str(path)],
+                            capture_output=True, text=True, timeout=10, check=False)
+    assert result.returncode == 2, rule
+    return result.stderr.removeprefix(f'kapturefs: sandbox: {path}: rule 1: ').strip()
+
+
+def plan_members():
+    """The members of a rule, from the page: `.It Va status`."""
+    return re.findall(r'^\.It Va (\w+)$', SANDBOX_PAGE.read_text(), re.MULTILINE)
+
+
+def test_the_page_of_the_sandbox_lists_the_members_that_fault_plans_have(tmp_path):
+    table = (sources.ROOT / 'src/sandbox/plan_members.c').read_text().split('plan_rows[] = {')[1]
+    known = re.findall(r'^\t\{ "(\w+)",', table, re.MULTILINE)
+    assert sorted(plan_members()) == sorted(known)
+    for name in known:
+        assert plan_complaint(tmp_path, {name: {'': 0}}).startswith(f'{name}: must be')
+    assert plan_complaint(tmp_path, {'statos': 500}) == 'statos: there is no such member'
+
+
+@pytest.mark.parametrize('member', ['answer', 'framing', 'connection'])
+def test_the_page_of_the_sandbox_lists_the_names_that_a_member_takes(tmp_path, member):
+    text = plan_complaint(tmp_path, {member: ''}).removeprefix(f'{member}: must be one of ')
+    item = re.search(rf'^\.It Va {member}\n.*?^\.Bl -tag.*?\n(.*?)^\.El', SANDBOX_PAGE.read_text(),
+                     re.MULTILINE | re.DOTALL)[1]
+    assert sorted(re.findall(r'^\.It Li (\S+)$', item, re.MULTILINE)) == sorted(text.split())
 
 
 def test_help_lists_what_a_user_needs_first(help_text):
@@ -156,7 +197,7 @@ def test_the_example_of_the_configurations_page_is_right(tmp_path):
                              f'{path}: [https://crm.example.com/kapture] ok\n')
 
 
-@pytest.mark.parametrize('page', [MAN_PAGE, CONF_PAGE], ids=lambda page: page.name)
+@pytest.mark.parametrize('page', [MAN_PAGE, CONF_PAGE, SANDBOX_PAGE], ids=lambda page: page.name)
 def test_man_page_renders_without_a_warning(page):
     assert render(page) == ''
 
@@ -164,6 +205,7 @@ def test_man_page_renders_without_a_warning(page):
 def test_man_pages_are_of_this_program():
     assert '\n.Nm kapturefs\n' in MAN_PAGE.read_text()
     assert '\n.Nm kapturefs.conf\n' in CONF_PAGE.read_text()
+    assert '\n.Nm kapturefs sandbox\n' in SANDBOX_PAGE.read_text()
 
 
 def test_names_are_read_from_both():

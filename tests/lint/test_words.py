@@ -6,6 +6,7 @@ import re
 import sources
 
 MACHINE_PATH = re.compile(r'(?<![\w.$}~])/(work|tmp|root|home)/\w')
+PLANTED = re.compile(r'\bPLANTED_|\bplanted\b', re.IGNORECASE)
 LATER = re.compile(r'\b(TODO|FIXME|XXX|HACK)\b')
 
 
@@ -27,6 +28,17 @@ def test_no_path_of_a_build_machine():
 
 def test_nothing_is_left_for_later():
     assert lines_with(sources.ROOT, LATER, sources.files(sources.ROOT, 'src', 'include')) == []
+
+
+def test_no_defect_is_planted_in_the_program():
+    """A canary is a test program's own, so that no flag puts it into a release."""
+    assert lines_with(sources.ROOT, PLANTED, sources.files(
+        sources.ROOT, 'src', 'include', suffixes=('.c', '.h', '.build'))) == []
+
+
+def test_a_planted_defect_is_found(tmp_path):
+    sources.plant(tmp_path, 'src/x.c', '#ifdef PLANTED_' 'LEAK\n')
+    assert lines_with(tmp_path, PLANTED, sources.files(tmp_path, 'src')) != []
 
 
 def test_a_planted_path_and_a_planted_note_are_found(tmp_path):

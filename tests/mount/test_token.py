@@ -132,3 +132,15 @@ def test_token_file_that_is_no_good_keeps_the_old_token_and_is_told_once(mounts,
         os.rmdir(path)
     rotate(mount, api.token)
     assert (mount / 'by-id/7/name').read_text() == 'Customer 7\n'
+
+
+@pytest.mark.parametrize('through_a_link', [True, False])
+def test_token_file_that_the_mount_would_hide_is_refused(scratch, through_a_link):
+    path = harness.write_token(scratch / 'mnt')
+    if through_a_link:
+        (scratch / 'link').symlink_to(scratch / 'mnt')
+        path = scratch / 'link' / 'token'
+    result = harness.command('-f', '-o', f'token_file={path},cache=:memory:', 'http://127.0.0.1:9',
+                             scratch / 'mnt')
+    assert result.returncode == 2
+    assert 'token_file' in result.stderr and 'below the mountpoint' in result.stderr

@@ -62,7 +62,8 @@ static inline struct bytes copy_of(const struct bytes *bytes)
 {
 	struct bytes copy = { malloc(bytes->length + 1), bytes->length };
 
-	memcpy(copy.data, bytes->data, bytes->length);
+	if (bytes->length)
+		memcpy(copy.data, bytes->data, bytes->length);
 	return copy;
 }
 

@@ -13,7 +13,6 @@
 #include <unistd.h>
 #include <cmocka.h>
 
-#include "kapturefs/sandbox/behaviour.h"
 #include "kapturefs/sandbox/customers.h"
 #include "kapturefs/sandbox/message.h"
 #include "kapturefs/sandbox/sandbox.h"
@@ -71,75 +70,6 @@ static void test_requests_that_make_no_sense_are_invalid(void **state)
 	(void)state;
 	for (size_t i = 0; i < array_length(bodies); i++) {
 		if (message_read_request(bodies[i], strlen(bodies[i]), &key) != MESSAGE_INVALID)
-			fail_msg("accepted: %s", bodies[i]);
-	}
-}
-
-static void add_rule(struct behaviours *behaviours, const char *body)
-{
-	struct behaviour *behaviour;
-
-	assert_int_equal(message_read_behaviour(body, strlen(body), &behaviour), 0);
-	behaviours_add(behaviours, behaviour);
-}
-
-/* The status that a rule gives to a request for the id, 0 if none does. */
-static unsigned overruled_status(struct behaviours *behaviours, const char *id)
-{
-	struct answer answer;
-	bool is_overruled;
-	struct key key;
-	unsigned status;
-
-	answer_init(&answer);
-	assert_int_equal(key_parse(KEY_ID, id, strlen(id), &key), 0);
-	assert_int_equal(behaviours_apply(behaviours, &key, &answer, &is_overruled), 0);
-	status = is_overruled ? answer.status : 0;
-	answer_fini(&answer);
-	return status;
-}
-
-static void test_behaviours_act_in_the_order_in_which_they_came(void **state)
-{
-	struct behaviours behaviours;
-
-	(void)state;
-	behaviours_init(&behaviours);
-	add_rule(&behaviours, "{\"status\":404,\"key\":\"7\"}");
-	add_rule(&behaviours, "{\"status\":503,\"count\":2}");
-	add_rule(&behaviours, "{\"body\":\"x\",\"count\":1}");
-	assert_int_equal(overruled_status(&behaviours, "7"), 404);
-	assert_int_equal(overruled_status(&behaviours, "8"), 503);
-	assert_int_equal(overruled_status(&behaviours, "8"), 503);
-	assert_int_equal(overruled_status(&behaviours, "8"), 200);
-	assert_int_equal(overruled_status(&behaviours, "8"), 0);
-	assert_int_equal(overruled_status(&behaviours, "7"), 404);
-	behaviours_clear(&behaviours);
-	assert_int_equal(overruled_status(&behaviours, "7"), 0);
-}
-
-static void test_behaviours_that_make_no_sense_are_invalid(void **state)
-{
-	static const char *const bodies[] = {
-		"[]",
-		"{\"statos\":500}",
-		"{\"status\":\"500\"}",
-		"{\"status\":100}",
-		"{\"status\":600}",
-		"{\"count\":0}",
-		"{\"count\":-1}",
-		"{\"delay_ms\":1.5}",
-		"{\"delay_ms\":600001}",
-		"{\"hang\":1}",
-		"{\"body\":{}}",
-		"{\"key\":\"\"}",
-	};
-	struct behaviour *behaviour;
-
-	(void)state;
-	for (size_t i = 0; i < array_length(bodies); i++) {
-		if (message_read_behaviour(bodies[i], strlen(bodies[i]), &behaviour) !=
-		    MESSAGE_INVALID)
 			fail_msg("accepted: %s", bodies[i]);
 	}
 }
@@ -377,8 +307,6 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(test_the_id_counts_before_the_email_before_the_phone),
 		cmocka_unit_test(test_requests_that_make_no_sense_are_invalid),
-		cmocka_unit_test(test_behaviours_act_in_the_order_in_which_they_came),
-		cmocka_unit_test(test_behaviours_that_make_no_sense_are_invalid),
 		cmocka_unit_test(test_values_are_changed_as_sent_and_where_they_stand),
 		cmocka_unit_test(test_a_deleted_customer_can_come_back),
 		cmocka_unit_test(test_many_changed_customers_keep_apart),

@@ -61,6 +61,9 @@ struct node view_field_node(uint32_t slot, const struct member *member);
 /** The node of the JSON, likewise. */
 struct node view_json_node(uint32_t slot, const struct record *record);
 
+/** The node of the link to @record's primary contact, with the version that it has there. */
+struct node view_primary_node(uint32_t slot, const struct record *record);
+
 /** Whether @record has the value of @node, a NODE_FIELD or NODE_JSON, in just that version. */
 bool view_shows(const struct record *record, const struct node *node);
 

@@ -10,12 +10,15 @@
 
 #include "kapturefs/base/base.h"
 #include "kapturefs/base/buffer.h"
+#include "kapturefs/sandbox/delivery.h"
 
 struct answer {
-	unsigned status; /* HTTP */
+	unsigned status;       /* HTTP */
+	const char *type;      /* static; Content-Type, unless there is one among the headers */
+	struct buffer headers; /* name NUL value NUL, and so on */
 	struct buffer body;
 	uint32_t delay_ms; /* from the request's arrival to the answer's departure */
-	bool is_withheld;  /* it is never sent */
+	struct delivery delivery;
 };
 
 /** Begin with status 200, nothing to say and no delay. */
@@ -26,11 +29,18 @@ void answer_fini(struct answer *answer);
 int answer_say(struct answer *answer, unsigned status, const char *text, size_t length) must_check;
 
 /**
- * The documented HTTP codes 400 and 404, in the words of the vendor's table.
- * Errors as buffer_append().
+ * The documented HTTP codes 400 and 404, in the words of the vendor's table, or with
+ * @complaint instead of them. Errors as buffer_append().
  */
-int answer_mistaken(struct answer *answer) must_check;
+int answer_mistaken(struct answer *answer, const char *complaint) must_check;
 int answer_nowhere(struct answer *answer) must_check;
+
+/** Add a header. Errors as buffer_append(). */
+int answer_add_header(struct answer *answer, const char *name, const char *value) must_check;
+
+/** The header behind @name, the first for NULL; NULL behind the last. */
+const char *answer_next_header(const struct answer *answer, const char *name,
+                               const char **ret_value);
 
 struct MHD_Connection;
 
@@ -43,6 +53,12 @@ struct answer_way {
 
 /** The clock that delays are counted by. */
 uint64_t answer_clock_ns(void);
+
+/**
+ * Wait until @until_ns, or for ever if it is 0, or until @client, unless it is -1, closes its
+ * half of the connection. Returns whether neither the sandbox nor the client has gone.
+ */
+bool answer_wait_until(uint64_t until_ns, const struct answer_way *way, int client);
 
 /**
  * Wait for as long as the answer says, and send it. Blocks the calling thread,

@@ -31,6 +31,9 @@ int members_read(const char *json, size_t length, struct members *ret) must_chec
 /** Read an array of strings as members that have nothing but names. As members_read(). */
 int members_read_names(const char *json, size_t length, struct members *ret) must_check;
 
+/** Read an array as members that have nothing but values. As members_read(). */
+int members_read_elements(const char *json, size_t length, struct members *ret) must_check;
+
 void members_fini(struct members *members);
 
 /** The last member of that name, or NULL. */

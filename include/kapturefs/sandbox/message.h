@@ -8,7 +8,6 @@
 
 #include "kapturefs/base/base.h"
 #include "kapturefs/model/key.h"
-#include "kapturefs/sandbox/behaviour.h"
 #include "kapturefs/sandbox/customers.h"
 
 /** The outcome for a body that makes no sense. */
@@ -21,13 +20,6 @@ enum { MESSAGE_INVALID = 1 };
  * are ignored. Returns 0, MESSAGE_INVALID, -ENOMEM.
  */
 int message_read_request(const char *body, size_t length, struct key *ret) must_check;
-
-/**
- * Read a behaviour: an object with any of `delay_ms`, `status`, `body`, `hang`, `count`, `key`, and
- * nothing else. Returns 0, *@ret to be freed with behaviour_free(), and NULL for an empty object;
- * MESSAGE_INVALID, -ENOMEM.
- */
-int message_read_behaviour(const char *body, size_t length, struct behaviour **ret) must_check;
 
 /**
  * Read a change: an object with `id` and any of `set` (an object), `remove` (an array of names),

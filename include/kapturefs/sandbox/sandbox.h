@@ -5,18 +5,23 @@
  * endpoint, on loopback, for trying kapturefs and for testing scripts without an account.
  */
 
+#include <stdbool.h>
 #include <stdint.h>
 
 #include "kapturefs/base/base.h"
+
+struct faults;
 
 struct sandbox; /* a running server, on threads of its own */
 
 struct sandbox_settings {
 	uint16_t port; /* 0: any free one */
 	uint32_t customers;
-	uint64_t seed;       /* equal seeds generate equal customers */
+	uint64_t seed;       /* equal seeds generate equal customers, and roll equal dice */
 	uint32_t latency_ms; /* before each answer */
 	const char *token;   /* what the Authorization header must carry; borrowed */
+	bool has_tls;
+	struct faults *faults; /* taken over and left empty; NULL: none */
 };
 
 /**
@@ -30,6 +35,9 @@ void sandbox_stop(struct sandbox *sandbox);
 define_cleanup(struct sandbox *, sandbox_stop);
 
 uint16_t sandbox_port(const struct sandbox *sandbox);
+
+/** The authority that its certificate is of, PEM; NULL without TLS. Lives as long as it does. */
+const char *sandbox_authority(const struct sandbox *sandbox);
 
 /**
  * The keys of the customer at @index (below settings' customers), for examples;

@@ -9,8 +9,8 @@
 #include "kapturefs/base/base.h"
 #include "kapturefs/base/buffer.h"
 #include "kapturefs/sandbox/answer.h"
-#include "kapturefs/sandbox/behaviour.h"
 #include "kapturefs/sandbox/customers.h"
+#include "kapturefs/sandbox/fault.h"
 #include "kapturefs/sandbox/generator.h"
 
 /** Of Get Customer requests, since the start or the last reset. */
@@ -20,7 +20,7 @@ struct statistics {
 	uint64_t absent;
 	uint64_t refused;     /* for their token */
 	uint64_t mistaken;    /* for their body */
-	uint64_t overruled;   /* by a behaviour */
+	uint64_t overruled;   /* by a fault rule that says something else */
 	uint64_t connections; /* accepted, whatever was asked on them */
 	uint64_t at_once;     /* the most that were under way at one time */
 };
@@ -28,10 +28,11 @@ struct statistics {
 struct state {
 	const char *token;   /* borrowed */
 	uint32_t latency_ms; /* before each answer */
+	bool has_tls;
 
 	pthread_mutex_t lock; /* guards what follows */
 	struct customers customers;
-	struct behaviours behaviours;
+	struct faults faults;
 	struct statistics statistics;
 	uint64_t under_way;
 };
@@ -40,11 +41,20 @@ void state_init(struct state *state, struct generator generator, const char *tok
                 uint32_t latency_ms);
 void state_fini(struct state *state);
 
-/** Forget counts, behaviour and changes. Takes the lock. */
+/** Forget counts, rules and changes. Takes the lock. */
 void state_reset(struct state *state);
 
-/** Count a connection; the begin and the end of a Get Customer request. Each takes the lock. */
-void state_count_connection(struct state *state);
+/** What becomes of a new connection. Takes the lock. */
+enum fate state_choose_fate(struct state *state);
+
+/**
+ * Count a connection that is served. Returns a stamp that tells whether it is outdated, because
+ * there is a newer rule for connections. Each takes the lock.
+ */
+uint64_t state_count_connection(struct state *state);
+bool state_is_outdated(struct state *state, uint64_t stamp);
+
+/** Count the begin and the end of a Get Customer request. Each takes the lock. */
 void state_begin_request(struct state *state);
 void state_end_request(struct state *state);
 
@@ -72,11 +82,12 @@ int api_answer(struct state *state, const struct request *request,
  * Make up the answer to a request for anything else: the control endpoint below
  * /sandbox/, and 404.
  *
- *   GET  /sandbox/statistics                 the counts of struct statistics, as an object
+ *   GET  /sandbox/statistics                 the counts of struct statistics and, as `rules`,
+ *                                            those of each rule
  *   GET  /sandbox/customers?from=&count=     [{"id", "phone", "email"}, ...] of customers by index
- *   POST /sandbox/behaviour                  a rule, see message_read_behaviour(); {} forgets all
- *   POST /sandbox/customer                   a change, see message_read_change(); else 404
- *   POST /sandbox/reset                      counts, behaviour and changes are forgotten
+ *   POST /sandbox/behaviour                  rules, see plan_read(); {} forgets all
+ *   POST /sandbox/customer                   a change, see message_read_change()
+ *   POST /sandbox/reset                      counts, rules and changes are forgotten
  *
  * Takes the lock. Errors as buffer_append().
  */

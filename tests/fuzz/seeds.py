@@ -1,0 +1,115 @@
+# SPDX-License-Identifier: MIT
+"""Write the corpora's first inputs: `seeds.py` from this directory. All of it is made up.
+
+The files whose names are hashes were found by the engine and are kept because nothing else reaches
+what they reach.
+"""
+
+import json
+import pathlib
+
+CORPUS = pathlib.Path(__file__).parent / 'corpus'
+
+
+def customer(number, **members):
+    return {'id': number, 'cmId': 1000298, 'name': f'Customer {number}', 'maxCreditAmt': 0.0,
+            'city': None, 'deleted': False,
+            'contacts': [{'id': number * 10, 'contactPerson': 'Asha', 'isPrimaryContact': True}],
+            **members}
+
+
+def reply(details, status='success', **more):
+    return json.dumps({'Customer Details': details, 'status': status, **more}).encode()
+
+
+def nested(depth):
+    return b'{"Customer Details":{"id":1,"x":' + b'[' * depth + b']' * depth \
+        + b'},"status":"success"}'
+
+
+def payloads():
+    yield 'found', reply(customer(42))
+    yield 'absent', reply('Information given by you does not exist.', 'failed')
+    yield 'refused', b'{"message": "Invalid Auth Key","status": "failed"}'
+    yield 'capitals', b'{"STATUS":"Fail","customer details":"none"}'
+    yield 'failed', b'{"status":"failed","message":"something else"}'
+    yield 'mark', b'\xef\xbb\xbf' + reply(customer(7))
+    yield 'numbers', b'{"status":"success","Customer Details":{"id":9007199254740993,' \
+        b'"a":-0.0,"b":1e400,"c":12345678901234567890,"d":2.50E+03}}'
+    yield 'escapes', b'{"status":"success","Customer Details":{"id":"7","a\\u0000b":"\\u0000",' \
+        b'"\\ud83d\\ude00":"\\u0001\\n\\"","..":"x/y","":1,"%":2}}'
+    yield 'twice', b'{"status":"success","Customer Details":{"id":7,"a":1,"a":{"b":2},"A":3}}'
+    yield 'arrays', reply(customer(7, tags=[1, [2, {}], 'x', None, True],
+                                   pairs=[{'id': 1}, {'id': 1}], named=[{'id': 5}, {'id': 6}]))
+    yield 'nested-61', nested(61)
+    yield 'nested-63', nested(63)
+    yield 'no-id', reply({'name': 'nobody'})
+    yield 'list', reply([customer(7)])
+    yield 'html', b'<html><body>Log in</body></html>'
+    yield 'empty', b''
+    yield 'cut', reply(customer(42))[:60]
+    yield 'not-utf-8', b'{"status":"success","Customer Details":{"id":1,"x":"\xc3("}}'
+    yield 'follows', b'\xff'.join([reply(customer(42)), reply(customer(42, city='Pune')),
+                                   reply(customer(42, name={'first': 'Asha'}, contacts=[]))])
+    yield 'another', b'\xff'.join([reply(customer(42)), reply(customer(43, extra='more'))])
+
+
+def namings():
+    names = [b'name', b'', b'.', b'..', b'a/b', b'a%b', b'%2F', b'\x1b[31m', b'\xff\xfe', b'%',
+             'Straße'.encode(), '\u202e\u2028'.encode(), b'x' * 255, b'x' * 256, b'%41', b'%2f',
+             ('\u0905' * 90).encode(), b'stem~0123456789abcdef', b'/' * 100, b'a/b%']
+    keys = [b'42', b'0042', b'+91 93804-91326', b'(022) 555.0100', b'asha@example.com',
+            b'Asha@Example.COM', b'a@b@c', b'@', b'9' * 20, b'9' * 21]
+    for index, name in enumerate(names + keys):
+        yield f'name-{index:02}', bytes([0, index]) + name + b'\0' + names[index % len(names)]
+
+
+def configurations():
+    yield 'file', b'\0ttl = 60\n# comment\n[acme]\ncache = kept.db\noffline = yes\n\n' \
+        b'[https://127.0.0.1:8443/x]\nrate = 0.5/s ; slow\ncache_size = 64M\numask = 0277\n'
+    yield 'file-bad-line', b'\0ttl\n'
+    yield 'file-bad-value', b'\0ttl = -1\n'
+    yield 'file-twice', b'\0[acme]\nttl=1\nttl=2\n'
+    yield 'file-section-twice', b'\0[acme]\n[ACME.kapturecrm.com]\n'
+    yield 'file-heading', b'\0[acme] ttl = 1\n'
+    yield 'file-control', b'\0ttl = 1\x1b\n'
+    yield 'file-long', b'\0cache = ' + b'x' * 300 + b'\n'
+    yield 'file-mark', b'\0\xef\xbb\xbfpatience=3\r\n'
+    yield 'options', b'\1ttl=60,offline,ro,cache=/x/y\\,z,max_connections=8,allow_other,uid=1'
+    yield 'options-token', b'\1token=secret'
+    yield 'options-unknown', b'\1colour=red,,=,'
+    yield 'options-ranges', b'\1retries=99999,burst=18446744073709551616,umask=0999'
+    for index, source in enumerate([b'acme', b'acme.kapturecrm.com', b'https://host:443/a/b/',
+                                    b'http://127.0.0.1:80', b'http://[::1]:8080/p', b'http://host',
+                                    b'HTTPS://HOST', b'https://u@h', b'a b', b'', b'https://h:0']):
+        yield f'source-{index:02}', b'\2' + source
+    yield 'token', b'\3c2VjcmV0'
+    yield 'token-lines', b'\3one\ntwo\n'
+    yield 'headers', b'\4Cookie: a=b\r\nx-api-key: k\n\n'
+    yield 'headers-bad', b'\4no header\n'
+    yield 'headers-nul', b'\4A: \0b\n'
+    yield 'body', b'\5 {"a": 1, "b": {"c": "}"}} '
+    yield 'body-list', b'\5[1]'
+
+
+def retries():
+    for index, value in enumerate([
+            b'0', b'1', b'00299', b'300', b'301', b'18446744073709551616', b'-1', b'1.5', b'',
+            b' 1', b'Sun, 06 Nov 1994 08:49:37 GMT', b'Sunday, 06-Nov-94 08:49:37 GMT',
+            b'Sun Nov  6 08:49:37 1994', b'Sun, 06 Nov 9994 08:49:37 GMT', b'Mon, 31 Feb 2000',
+            b'soon', b'Fri, 01 Jan 0000 00:00:00 GMT', b'Sun, 06 Nov 1994 08:49:37 UTC']):
+        yield f'value-{index:02}', bytes([0x23, index]) + value
+
+
+def write(target, seeds):
+    folder = CORPUS / target
+    folder.mkdir(parents=True, exist_ok=True)
+    for name, content in seeds:
+        (folder / name).write_bytes(content)
+
+
+if __name__ == '__main__':
+    write('payload', payloads())
+    write('naming', namings())
+    write('configuration', configurations())
+    write('retry_after', retries())
