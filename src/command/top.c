@@ -219,8 +219,7 @@ static void draw_title(const struct top *top)
 	char title[WORDS_SIZE_MAX * 2];
 
 	status_find(top->status, "source", source, sizeof(source));
-	snprintf(title, sizeof(title), " kapturefs top   %s   %s%s", source, top->mountpoint,
-	         top->is_paused ? "   paused" : "");
+	snprintf(title, sizeof(title), " kapturefs top   %s   %s", source, top->mountpoint);
 	attron(A_REVERSE);
 	mvhline(0, 0, ' ', COLS);
 	put(0, 0, title);
@@ -254,6 +253,8 @@ static void draw_health(const struct top *top)
 	find_short(top, "token", token, sizeof(token));
 	find_short(top, "breaker", breaker, sizeof(breaker));
 	find_short(top, "budget", budget, sizeof(budget));
+	if (strstr(budget, " requests"))
+		*strstr(budget, " requests") = '\0';
 	paint(top, health_colour(health), true);
 	attron(A_BOLD);
 	put(1, 1, top->has_unicode ? "●" : "*");
@@ -319,6 +320,15 @@ static void draw_tables(const struct top *top)
 	draw_waiting(top, line);
 }
 
+static void draw_foot(const struct top *top)
+{
+	attron(top->is_paused ? A_BOLD : A_DIM);
+	put(LINES - 1, 1,
+	    top->is_paused ? "q quit   space go on   paused"
+	                   : "q quit   space pause   a column is a second");
+	attroff(A_BOLD | A_DIM);
+}
+
 static void draw(const struct top *top)
 {
 	erase();
@@ -328,9 +338,7 @@ static void draw(const struct top *top)
 		draw_title(top);
 		draw_health(top);
 		draw_tables(top);
-		attron(A_DIM);
-		put(LINES - 1, 1, "q quit   space pause   a column is a second");
-		attroff(A_DIM);
+		draw_foot(top);
 	}
 	refresh();
 }

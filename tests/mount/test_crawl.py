@@ -20,7 +20,7 @@ PROBED = [
     '.tool-versions', 'package.json', 'Makefile', 'Cargo.toml', 'node_modules', '.dir_colors',
     '.bash_history', '.htaccess', 'index.html', 'README.md', '.fslckout', '_darcs', '.osc', '.pc',
     '.cache', '.config', '.vscode', '.idea', '.terraform', 'venv', 'lost+found', '.snapshot',
-    '.zfs', '.@__thumb', '.AppleDouble', '.fuse_hidden0000000100000001', '.nfs000000000001',
+    '.zfs', '.AppleDouble', '.fuse_hidden0000000100000001', '.nfs000000000001',
     'kapturefs.tmp', 'a.swp', '.#name', 'name~', '*', '?', '-', '--help', '...', ' ', '@', '@@']
 MARKERS = ['.nomedia', '.trackerignore']
 

@@ -32,7 +32,7 @@ static void test_values_of_every_kind_are_written(void **state)
 	json_close(&writer, '}');
 	assert_int_equal(json_end(&writer), 0);
 	assert_string_equal(text.data, "{\n"
-	                               "  \"text\": \"a \\\"quote\\\"\\n\",\n"
+	                               "  \"text\": \"a \\\"quote\\\"\\u000a\",\n"
 	                               "  \"number\": 18446744073709551615,\n"
 	                               "  \"rate\": 10.050,\n"
 	                               "  \"flag\": false,\n"
