@@ -76,12 +76,12 @@ static int print_help(void)
 /* A standard descriptor that is closed would be the next file to be opened, the cache say. */
 static bool keep_standard_descriptors(void)
 {
-	int descriptor;
-
-	do
-		descriptor = open("/dev/null", O_RDWR);
-	while (descriptor >= 0 && descriptor <= STDERR_FILENO);
-	return descriptor >= 0 && close(descriptor) == 0;
+	for (int descriptor = STDIN_FILENO; descriptor <= STDERR_FILENO; descriptor++) {
+		/* Opening takes the lowest that is free. */
+		if (fcntl(descriptor, F_GETFD) < 0 && open("/dev/null", O_RDWR) != descriptor)
+			return false;
+	}
+	return true;
 }
 
 int main(int argc, char **argv)

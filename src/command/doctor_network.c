@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-/* From the name to the answer: each step is looked at by itself, and only if the one before held. */
+/* From the name to the answer: each step by itself, and only if the one before held. */
 
 #include <errno.h>
 #include <fcntl.h>

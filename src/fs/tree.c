@@ -174,14 +174,13 @@ static int absent_for(uint64_t valid_ms, struct tree_attributes *ret)
 	return -ENOENT;
 }
 
-void tree_fill_marker(const struct tree *tree, uint32_t place, struct tree_attributes *ret)
+void tree_fill_marker(uint32_t place, struct tree_attributes *ret)
 {
 	*ret = (struct tree_attributes){
 		.number = node_pack(node_of(NODE_MARKER, place + 1, 0)),
 		.type = S_IFREG,
 		.links = 1,
 		.size = strlen(marker_at(place)->content),
-		.changed_ms = tree->started_ms,
 		.valid_ms = VALID_FOREVER_MS,
 	};
 }
@@ -203,7 +202,7 @@ static int lookup_in_root(const struct tree *tree, const char *name, struct tree
 	marker = marker_find(name);
 	if (marker < 0)
 		return absent_for(VALID_FOREVER_MS, ret);
-	tree_fill_marker(tree, (uint32_t)marker, ret);
+	tree_fill_marker((uint32_t)marker, ret);
 	return 0;
 }
 
@@ -399,7 +398,7 @@ int tree_stat(struct tree *tree, struct tree_query *query, uint64_t number,
 		return 0;
 	}
 	if (node.kind == NODE_MARKER && marker_at(node.slot - 1)) {
-		tree_fill_marker(tree, node.slot - 1, ret);
+		tree_fill_marker(node.slot - 1, ret);
 		return 0;
 	}
 	if (node.kind == NODE_CONTROL_FILE) {

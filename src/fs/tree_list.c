@@ -54,7 +54,7 @@ static int list_root(const struct tree *tree, struct listing *listing)
 	if (!emit(listing, CONTROL_DIRECTORY, &attributes, true, COOKIE_FIRST + KEY_KINDS))
 		return 0;
 	for (uint32_t place = 0; (marker = marker_at(place)); place++) {
-		tree_fill_marker(tree, place, &attributes);
+		tree_fill_marker(place, &attributes);
 		if (marker->is_listed && !emit(listing, marker->name, &attributes, true,
 		                               COOKIE_FIRST + KEY_KINDS + 1 + place))
 			return 0;

@@ -14,7 +14,8 @@ import harness
 PROBED = [
     '.git', '.hg', '.svn', '.bzr', 'CVS', '.jj', '.gitignore', '.gitattributes', 'HEAD', 'objects',
     '.Trash', '.Trash-1000', '.Trash-0', '.directory', '.hidden', '.DS_Store', '._.DS_Store',
-    '.metadata_never_index', '.metadata_never_index_unless_rootfs', '.Spotlight-V100', 'autorun.inf',
+    '.metadata_never_index', '.metadata_never_index_unless_rootfs', '.Spotlight-V100',
+    'autorun.inf',
     'desktop.ini', 'Thumbs.db', 'folder.jpg', '.xdg-volume-info', '.autorun', 'autorun.sh',
     '.localized', '.plan', '.project', '.envrc', '.editorconfig', '.python-version', '.nvmrc',
     '.tool-versions', 'package.json', 'Makefile', 'Cargo.toml', 'node_modules', '.dir_colors',
@@ -32,9 +33,11 @@ def run(*arguments, directory=None):
 
 
 @pytest.mark.parametrize('arguments', [
-    ['find', '{}/..', '-xdev'], ['find', '{}'], ['find', '{}', '-type', 'f', '-newer', '/'], ['ls', '-laR', '{}'],
+    ['find', '{}/..', '-xdev'], ['find', '{}'], ['find', '{}', '-type', 'f', '-newer', '/'],
+    ['ls', '-laR', '{}'],
     ['ls', '-l', '{}/by-id', '{}/by-phone', '{}/by-email', '{}/.kapturefs'], ['du', '-a', '{}'],
-    ['grep', '-r', 'x', '{}/by-id', '{}/by-phone', '{}/by-email'], ['tar', '-cf', '/dev/null', '{}'],
+    ['grep', '-r', 'x', '{}/by-id', '{}/by-phone', '{}/by-email'],
+    ['tar', '-cf', '/dev/null', '{}'],
     ['git', '-C', '{}', 'status'], ['git', '-C', '{}/by-id', 'rev-parse'],
     ['git', '-C', '{}/by-email', 'ls-files'], ['stat', '-f', '{}'], ['df', '{}'],
     ['sh', '-c', 'cd "$0" && for name in * .* */*; do test -e "$name"; done', '{}']],
@@ -55,7 +58,7 @@ def test_walk_as_an_indexer_does_it_asks_nothing(mounts, api):
             seen.append(f'{path}/{name}')
             status = os.stat(name, dir_fd=descriptor, follow_symlinks=False)
             if os.path.stat.S_ISDIR(status.st_mode):
-                child = os.open(name, os.O_RDONLY | os.O_DIRECTORY | os.O_NOATIME, dir_fd=descriptor)
+                child = os.open(name, os.O_RDONLY | os.O_NOATIME, dir_fd=descriptor)
                 walk(child, f'{path}/{name}')
                 os.close(child)
     descriptor = os.open(mount.path, os.O_RDONLY | os.O_DIRECTORY)

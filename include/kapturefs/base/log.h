@@ -29,8 +29,8 @@ enum {
 };
 
 /**
- * Find out where lines go: to the journal if that is what standard error leads to (systemd.exec(5),
- * $JOURNAL_STREAM), else to standard error.
+ * Find out where lines go: to the journal if that is what standard error leads to
+ * (systemd.exec(5), $JOURNAL_STREAM), else to standard error.
  */
 void log_open(void);
 
@@ -51,7 +51,7 @@ void log_write(enum log_level level, const char *format, ...) printf_like(2, 3);
 #define log_notice(...)  log_write(LOG_LEVEL_NOTICE, __VA_ARGS__)
 #define log_debug(...)   log_write(LOG_LEVEL_DEBUG, __VA_ARGS__)
 
-/** Say what has been held back as one of too many, if anything: call now and then, and at the end. */
+/** Say what has been held back as one of too many, if anything: call at the end. */
 void log_settle(void);
 
 /** A customer's key as it may be logged: the same for one key until the process ends. */

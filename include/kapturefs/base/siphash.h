@@ -1,6 +1,6 @@
 #pragma once
 /* SPDX-License-Identifier: MIT */
-/* SipHash-2-4 (Aumasson, Bernstein): a hash by a key, for whoever must not be able to foresee it. */
+/* SipHash-2-4 (Aumasson, Bernstein): a hash by a key, which nobody without it can foresee. */
 
 #include <stddef.h>
 #include <stdint.h>

@@ -1,6 +1,6 @@
 #pragma once
 /* SPDX-License-Identifier: MIT */
-/* JSON written piece by piece, indented for people. The first error is kept and ends the writing. */
+/* JSON written piece by piece, indented for people. The first error is kept and ends it. */
 
 #include <stdbool.h>
 #include <stdint.h>

@@ -18,8 +18,8 @@ enum caller_state {
 enum caller_state caller_state(pid_t pid);
 
 /**
- * Which processes count as one caller when requests are shared out: those of one session (setsid(2):
- * a terminal, a service, a job of cron), so that a script that starts a program for every customer
- * is one caller. A process that cannot be seen counts as its user.
+ * Which processes count as one caller when requests are shared out: those of one session
+ * (setsid(2): a terminal, a service, a job of cron), so that a script that starts a program for
+ * every customer is one caller. A process that cannot be seen counts as its user.
  */
 uint64_t caller_group(pid_t pid, uid_t uid);

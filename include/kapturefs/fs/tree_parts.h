@@ -33,7 +33,7 @@ uint64_t tree_valid_ms(const struct tree *tree, const struct catalog_entry *entr
 void tree_fill_top(const struct tree *tree, struct node node, struct tree_attributes *ret);
 
 /** The attributes of the marker at @place, which there must be. */
-void tree_fill_marker(const struct tree *tree, uint32_t place, struct tree_attributes *ret);
+void tree_fill_marker(uint32_t place, struct tree_attributes *ret);
 
 /**
  * The entry of a node of a key's or a customer's slot, as known now, however old; of the latter
