@@ -25,7 +25,8 @@ LIBRARIES = {
                            'src/fs/*.[ch]', 'include/kapturefs/fs/*.h',
                            'src/command/*.[ch]', 'include/kapturefs/command/*.h']),
     'inih': (r'ini\.h', ['src/config/parse.c']),
-    'ncurses': (r'(n?curses|term|panel|form|menu)\.h', ['src/command/top.c', 'src/command/top_draw.c']),
+    'ncurses': (r'(n?curses|term|panel|form|menu)\.h',
+                ['src/command/top.c', 'src/command/top_draw.c']),
 }
 
 
