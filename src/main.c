@@ -6,6 +6,8 @@
  *   command/      one file a subcommand; mount builds what follows and runs the loop; stack
  *                 (up to the catalog) is built for get, too; refresh, forget and warm act through
  *                 a mount, by the ioctls in fs/control_ioctl.h
+ *                 facts (what there is to say of it) -> control_files (of .kapturefs)
+ *                 -> status, top, which read them; doctor (_local, _network)
  *   config/       load: defaults, then file (parse: INI), then command line
  *                 -> table (of the options), options, source, number; secrets (what the files hold)
  *   fs/           session (the mount) -> filesystem (operations, replies) -> request (its life)
@@ -15,18 +17,21 @@
  *   store/        catalog (find, want) -> cache (what is kept) and
  *                 kapture (the API) through the interface in source.h
  *   model/        key, record, payload, naming, node: pure      io/  http, database: generic
- *   base/         log, buffer, list, metrics
+ *   base/         log (events, flood, sink, line), buffer, list, metrics, siphash
  *   sandbox/      a stand-in API to try all of it
  *
  * Everything runs on one thread, in the turns of one libuv loop; only the notifier's calls into
  * the kernel, which may have to wait for a page, have a thread of their own.
  */
 
+#include <fcntl.h>
 #include <stdbool.h>
 #include <stdio.h>
 #include <string.h>
+#include <unistd.h>
 
 #include "kapturefs/base/base.h"
+#include "kapturefs/base/log.h"
 #include "kapturefs/command/command.h"
 #include "kapturefs/config/options.h"
 #include "kapturefs/fs/unmounter.h"
@@ -67,6 +72,11 @@ static const struct command commands[] = {
 	  "  --json                   report as one JSON object\n"
 	  "  --jobs N                 so many at a time (default: max_connections of the mount)\n"
 	  "  --max-age SECONDS        answers as young as that will do (default: 43200)\n" },
+	{ "status", command_status, "[--json] MOUNTPOINT", "tell how a mount is doing", NULL },
+	{ "top", command_top, "MOUNTPOINT",
+	  "watch a mount: requests, latencies, waiting look-ups", NULL },
+	{ "doctor", command_doctor, "[--json] [-o OPTION[=VALUE][,...]] [SOURCE]",
+	  "check what a mount needs, and say how to mend what is missing", NULL },
 	{ "sandbox", command_sandbox,
 	  "[--port N] [--customers N] [--seed N] [--latency MS] [--token T] [--tls] [--ca FILE] "
 	  "[--faults FILE]",
@@ -127,8 +137,22 @@ static int run_command(const struct command *command, int argc, char **argv)
 	return wants_help(argc, argv) ? print_command_help(command) : command->run(argc, argv);
 }
 
+/* A standard descriptor that is closed would be the next file to be opened, the cache say. */
+static bool keep_standard_descriptors(void)
+{
+	for (int descriptor = STDIN_FILENO; descriptor <= STDERR_FILENO; descriptor++) {
+		/* Opening takes the lowest that is free. */
+		if (fcntl(descriptor, F_GETFD) < 0 && open("/dev/null", O_RDWR) != descriptor)
+			return false;
+	}
+	return true;
+}
+
 int main(int argc, char **argv)
 {
+	if (!keep_standard_descriptors())
+		return EXIT_FAILED;
+	log_open();
 	if (argc == 1 && strcmp(argv[0], UNMOUNTER_NAME) == 0)
 		return unmounter_run();
 	if (argc > 0 && strcmp(base_name(argv[0]), MOUNT_HELPER_NAME) == 0)

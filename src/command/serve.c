@@ -19,7 +19,9 @@
 #include "kapturefs/base/log.h"
 #include "kapturefs/command/attachment.h"
 #include "kapturefs/command/command.h"
+#include "kapturefs/command/control_files.h"
 #include "kapturefs/command/daemon.h"
+#include "kapturefs/command/facts.h"
 #include "kapturefs/command/mountpoint.h"
 #include "kapturefs/command/serve.h"
 #include "kapturefs/command/service.h"
@@ -57,6 +59,7 @@ struct mount {
 	struct attachment attachment;
 	struct metrics metrics;
 	struct control *control;
+	struct facts_sources facts;
 	struct notifier *notifier;
 	struct tree *tree;
 	struct filesystem *filesystem;
@@ -127,6 +130,7 @@ static void mount_ready(void *userdata)
 
 	/* From the report on, the log of a daemon goes to syslog. */
 	daemon_report(&mount->daemon, EXIT_OK);
+	mount->facts.mounted_ms = catalog_now_ms(mount->stack.catalog);
 	log_notice("session: mounted");
 	service_ready(mount->settings->config->base_url);
 	if (mount->settings->ready)
@@ -174,20 +178,6 @@ static int open_filesystem(struct mount *mount)
 	                    mount_ended, mount, &mount->session);
 }
 
-static int print_metrics(void *userdata, struct buffer *text)
-{
-	struct mount *mount = userdata;
-
-	kapture_update_metrics(mount->stack.kapture);
-	return metrics_print(&mount->metrics, text);
-}
-
-static int print_version(void *userdata, struct buffer *text)
-{
-	(void)userdata;
-	return buffer_append_text(text, "kapturefs " KAPTUREFS_VERSION "\n");
-}
-
 static int open_control(struct mount *mount)
 {
 	int r = control_new(&mount->control);
@@ -195,8 +185,13 @@ static int open_control(struct mount *mount)
 	if (r)
 		return r;
 	metrics_init(&mount->metrics);
-	control_add(mount->control, "metrics", print_metrics, mount);
-	control_add(mount->control, "version", print_version, NULL);
+	mount->facts = (struct facts_sources){
+		.config = mount->settings->config,
+		.mountpoint = mount->settings->mountpoint,
+		.kapture = mount->stack.kapture,
+		.metrics = &mount->metrics,
+	};
+	control_files_add(mount->control, &mount->facts);
 	return 0;
 }
 
@@ -298,6 +293,8 @@ static int build(struct mount *mount)
 		r = open_filesystem(mount);
 	if (!r) {
 		add_metrics(mount);
+		mount->facts.filesystem = mount->filesystem;
+		mount->facts.session = mount->session;
 		return EXIT_OK;
 	}
 
@@ -354,6 +351,7 @@ int serve(const struct serve_settings *settings)
 	if (status == EXIT_OK)
 		uv_run(&mount.stack.loop, UV_RUN_DEFAULT);
 	tear_down(&mount);
+	log_settle();
 	daemon_report(&mount.daemon, status);
 	return status;
 }

@@ -256,3 +256,9 @@ void filesystem_fail_waiting(struct filesystem *filesystem, int error)
 {
 	requests_fail_waiting(filesystem->requests, error);
 }
+
+size_t filesystem_list_waiting(const struct filesystem *filesystem, struct request_waiting *ret,
+                               size_t max)
+{
+	return requests_list_waiting(filesystem->requests, ret, max);
+}

@@ -218,16 +218,19 @@ static int request_wait(const struct request *request)
 {
 	struct catalog *catalog = request->requests->catalog;
 	const struct key *wanted = &request->query.wanted;
+	const struct fuse_ctx *asking = fuse_req_ctx(request->req);
+	uint64_t caller = caller_group(asking->pid, asking->uid);
 	struct waiting *waiting = waiting_new(request);
 	int r;
 
 	if (!waiting)
 		return -ENOMEM;
 	if (request->order.insists)
-		r = catalog_renew(catalog, wanted, request->order.max_age_ms > 0, waiting_answered,
-		                  waiting, &waiting->ticket);
+		r = catalog_renew(catalog, wanted, caller, request->order.max_age_ms > 0,
+		                  waiting_answered, waiting, &waiting->ticket);
 	else
-		r = catalog_want(catalog, wanted, waiting_answered, waiting, &waiting->ticket);
+		r = catalog_want_for(catalog, wanted, caller, waiting_answered, waiting,
+		                     &waiting->ticket);
 	if (r) {
 		free(waiting);
 		return r;
@@ -307,6 +310,26 @@ struct request request_new(struct requests *requests, fuse_req_t req, uint64_t n
 		.started_ns = uv_hrtime(),
 		.query.question.asked_ms = catalog_now_ms(requests->catalog),
 	};
+}
+
+size_t requests_list_waiting(const struct requests *requests, struct request_waiting *ret,
+                             size_t max)
+{
+	size_t count = 0;
+
+	for (struct list *link = requests->waiting.next; link != &requests->waiting && count < max;
+	     link = link->next) {
+		const struct waiting *waiting = container_of(link, struct waiting, link);
+		const struct key *wanted = &waiting->request.query.wanted;
+
+		ret[count++] = (struct request_waiting){
+			.operation = waiting->request.operation,
+			.kind = wanted->kind,
+			.customer = log_hash(wanted->text),
+			.waited_ms = uv_now(requests->loop) - waiting->began_ms,
+		};
+	}
+	return count;
 }
 
 void requests_fail_waiting(struct requests *requests, int error)

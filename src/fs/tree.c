@@ -15,6 +15,7 @@
 #include <uv.h>
 
 #include "kapturefs/base/buffer.h"
+#include "kapturefs/fs/marker.h"
 #include "kapturefs/fs/tree_parts.h"
 
 /* What never changes while mounted may be taken for granted for a day. */
@@ -182,8 +183,21 @@ static int absent_for(uint64_t valid_ms, struct tree_attributes *ret)
 	return -ENOENT;
 }
 
+void tree_fill_marker(uint32_t place, struct tree_attributes *ret)
+{
+	*ret = (struct tree_attributes){
+		.number = node_pack(node_of(NODE_MARKER, place + 1, 0)),
+		.type = S_IFREG,
+		.links = 1,
+		.size = strlen(marker_at(place)->content),
+		.valid_ms = VALID_FOREVER_MS,
+	};
+}
+
 static int lookup_in_root(const struct tree *tree, const char *name, struct tree_attributes *ret)
 {
+	int marker;
+
 	for (int kind = 0; kind < KEY_KINDS; kind++) {
 		if (strcmp(name, key_kind_facts((enum key_kind)kind)->directory) == 0) {
 			tree_fill_top(tree, node_of(NODE_KEYS, (uint32_t)kind + 1, 0), ret);
@@ -194,7 +208,11 @@ static int lookup_in_root(const struct tree *tree, const char *name, struct tree
 		tree_fill_top(tree, node_of(NODE_CONTROL, 1, 0), ret);
 		return 0;
 	}
-	return absent_for(VALID_FOREVER_MS, ret);
+	marker = marker_find(name);
+	if (marker < 0)
+		return absent_for(VALID_FOREVER_MS, ret);
+	tree_fill_marker((uint32_t)marker, ret);
+	return 0;
 }
 
 int tree_recall(const struct tree *tree, struct node node, struct control_snapshot *ret)
@@ -386,6 +404,10 @@ int tree_stat(struct tree *tree, struct tree_query *query, uint64_t number,
 		return -ESTALE;
 	if (node.kind == NODE_ROOT || node.kind == NODE_KEYS || node.kind == NODE_CONTROL) {
 		tree_fill_top(tree, node, ret);
+		return 0;
+	}
+	if (node.kind == NODE_MARKER && marker_at(node.slot - 1)) {
+		tree_fill_marker(node.slot - 1, ret);
 		return 0;
 	}
 	if (node.kind == NODE_CONTROL_FILE) {

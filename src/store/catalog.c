@@ -208,40 +208,46 @@ static bool is_long_under_way(struct catalog *catalog, const struct key *key)
 	                        fetch->deadline_ms + settings->patience_ms;
 }
 
-static struct deadlines *deadlines_for(struct catalog *catalog, const struct key *key)
+static struct deadlines *deadlines_for(struct catalog *catalog, const struct key *key,
+                                       uint64_t caller)
 {
 	if (!has_old_answer(catalog, key))
 		return &catalog->timeout;
 	/* A path has many names, each of them looked up, and is one wait to its user. */
-	if (catalog->source->operations->state(catalog->source) == SOURCE_BUSY ||
+	if (catalog->source->operations->state(catalog->source, caller) == SOURCE_BUSY ||
 	    is_long_under_way(catalog, key))
 		return &catalog->none;
 	return &catalog->patience;
 }
 
 /* The fetch for @key, old or new; NULL if it is a renewal and there are too many already. */
-static int join_fetch(struct catalog *catalog, const struct key *key, bool is_renewal,
+static int join_fetch(struct catalog *catalog, const struct source_question *question,
                       struct fetch **ret)
 {
-	const struct source_question question = { .key = *key, .is_renewal = is_renewal };
-	struct fetch *fetch = fetch_find(catalog, key);
+	struct fetch *fetch = fetch_find(catalog, &question->key);
 
-	if (!fetch && is_renewal && catalog->fetch_count >= catalog->settings.waiting_max) {
+	if (!fetch && question->is_renewal &&
+	    catalog->fetch_count >= catalog->settings.waiting_max) {
 		*ret = NULL;
 		return 0;
 	}
 	if (!fetch)
-		return fetch_new(catalog, &question, ret);
+		return fetch_new(catalog, question, ret);
 
 	counter_add(&catalog->metrics.joined, 1);
 	*ret = fetch;
 	return 0;
 }
 
-int catalog_want(struct catalog *catalog, const struct key *key, catalog_ready_fn *ready,
-                 void *userdata, struct catalog_ticket **ret)
+int catalog_want_for(struct catalog *catalog, const struct key *key, uint64_t caller,
+                     catalog_ready_fn *ready, void *userdata, struct catalog_ticket **ret)
 {
-	struct deadlines *deadlines = deadlines_for(catalog, key);
+	struct deadlines *deadlines = deadlines_for(catalog, key, caller);
+	const struct source_question question = {
+		.key = *key,
+		.is_renewal = deadlines == &catalog->none,
+		.caller = caller,
+	};
 	struct catalog_ticket *ticket;
 	struct fetch *fetch;
 	int r;
@@ -249,7 +255,7 @@ int catalog_want(struct catalog *catalog, const struct key *key, catalog_ready_f
 	r = ticket_new(catalog, ready, userdata, &ticket);
 	if (r)
 		return r;
-	r = join_fetch(catalog, key, deadlines == &catalog->none, &fetch);
+	r = join_fetch(catalog, &question, &fetch);
 	if (r) {
 		free(ticket);
 		return r;
@@ -258,6 +264,12 @@ int catalog_want(struct catalog *catalog, const struct key *key, catalog_ready_f
 	ticket_link(ticket, fetch, deadlines);
 	*ret = ticket;
 	return 0;
+}
+
+int catalog_want(struct catalog *catalog, const struct key *key, catalog_ready_fn *ready,
+                 void *userdata, struct catalog_ticket **ret)
+{
+	return catalog_want_for(catalog, key, 0, ready, userdata, ret);
 }
 
 /* Life cycle */

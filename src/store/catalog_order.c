@@ -28,10 +28,14 @@ static bool is_too_late_for(const struct fetch *fetch)
 	return fetch->catalog->source->operations->is_asked(fetch->source_fetch);
 }
 
-static int fetch_anew(struct catalog *catalog, const struct key *key, bool can_wait,
-                      struct fetch **ret)
+static int fetch_anew(struct catalog *catalog, const struct key *key, uint64_t caller,
+                      bool can_wait, struct fetch **ret)
 {
-	const struct source_question question = { .key = *key, .is_renewal = can_wait };
+	const struct source_question question = {
+		.key = *key,
+		.is_renewal = can_wait,
+		.caller = caller,
+	};
 	struct fetch *fetch = fetch_find(catalog, key);
 	struct fetch *later;
 	int r;
@@ -50,7 +54,7 @@ static int fetch_anew(struct catalog *catalog, const struct key *key, bool can_w
 	return 0;
 }
 
-int catalog_renew(struct catalog *catalog, const struct key *key, bool can_wait,
+int catalog_renew(struct catalog *catalog, const struct key *key, uint64_t caller, bool can_wait,
                   catalog_ready_fn *ready, void *userdata, struct catalog_ticket **ret)
 {
 	struct catalog_ticket *ticket;
@@ -62,7 +66,7 @@ int catalog_renew(struct catalog *catalog, const struct key *key, bool can_wait,
 	r = ticket_new(catalog, ready, userdata, &ticket);
 	if (r)
 		return r;
-	r = fetch_anew(catalog, key, can_wait, &fetch);
+	r = fetch_anew(catalog, key, caller, can_wait, &fetch);
 	if (r) {
 		free(ticket);
 		return r;

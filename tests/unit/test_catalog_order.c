@@ -44,7 +44,7 @@ static void renew(struct fixture *fixture, const struct key *key, bool can_wait,
 	struct catalog_ticket *ticket;
 
 	*waiter = (struct waiter){ .calls = 0 };
-	assert_int_equal(catalog_renew(fixture->catalog, key, can_wait, waiter_called, waiter,
+	assert_int_equal(catalog_renew(fixture->catalog, key, 0, can_wait, waiter_called, waiter,
 	                               &ticket),
 	                 0);
 }
@@ -274,7 +274,7 @@ static void test_nobody_is_asked_offline(void **state)
 	(void)state;
 	settings.offline = true;
 	fixture = begin(&settings);
-	assert_int_equal(catalog_renew(fixture->catalog, &key, false, waiter_called, &waiter,
+	assert_int_equal(catalog_renew(fixture->catalog, &key, 0, false, waiter_called, &waiter,
 	                               &ticket),
 	                 -ENETDOWN);
 	assert_int_equal(fixture->script.started, 0);

@@ -42,13 +42,14 @@ int64_t catalog_now_ms(struct catalog *catalog)
 	return 1;
 }
 
-int catalog_want(struct catalog *catalog, const struct key *key, catalog_ready_fn *ready,
-                 void *userdata, struct catalog_ticket **ret)
+int catalog_want_for(struct catalog *catalog, const struct key *key, uint64_t caller,
+                     catalog_ready_fn *ready, void *userdata, struct catalog_ticket **ret)
 {
 	struct catalog_ticket *ticket = &world.tickets[world.wanted];
 
 	(void)catalog;
 	(void)key;
+	(void)caller;
 	if (world.want_result)
 		return world.want_result;
 	world.wanted++;
@@ -57,12 +58,12 @@ int catalog_want(struct catalog *catalog, const struct key *key, catalog_ready_f
 	return 0;
 }
 
-int catalog_renew(struct catalog *catalog, const struct key *key, bool can_wait,
+int catalog_renew(struct catalog *catalog, const struct key *key, uint64_t caller, bool can_wait,
                   catalog_ready_fn *ready, void *userdata, struct catalog_ticket **ret)
 {
 	world.renewed++;
 	world.can_wait = can_wait;
-	return catalog_want(catalog, key, ready, userdata, ret);
+	return catalog_want_for(catalog, key, caller, ready, userdata, ret);
 }
 
 void catalog_cancel(struct catalog_ticket *ticket)

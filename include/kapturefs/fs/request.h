@@ -13,6 +13,7 @@
 #include <uv.h>
 
 #include "kapturefs/base/base.h"
+#include "kapturefs/base/log.h"
 #include "kapturefs/base/metrics.h"
 #include "kapturefs/fs/tree.h"
 #include "kapturefs/store/catalog.h"
@@ -77,6 +78,18 @@ struct request request_new(struct requests *requests, fuse_req_t req, uint64_t n
 
 /** Serve @request now, or later, when it has what it lacks. It is replied to exactly once. */
 void request_run(struct request *request);
+
+/** What somebody waits for, without saying whom it is about. */
+struct request_waiting {
+	const char *operation; /* static */
+	enum key_kind kind;    /* of the key that it lacks */
+	struct log_hash customer;
+	uint64_t waited_ms;
+};
+
+/** Those that have waited longest, in that order, at most @max. Returns how many. */
+size_t requests_list_waiting(const struct requests *requests, struct request_waiting *ret,
+                             size_t max);
 
 /** Reply @error (negative errno) to every waiting request. */
 void requests_fail_waiting(struct requests *requests, int error);

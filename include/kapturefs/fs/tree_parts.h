@@ -32,6 +32,9 @@ uint64_t tree_valid_ms(const struct tree *tree, const struct catalog_entry *entr
 /** The attributes of the root, a NODE_KEYS or the control directory. */
 void tree_fill_top(const struct tree *tree, struct node node, struct tree_attributes *ret);
 
+/** The attributes of the marker at @place, which there must be. */
+void tree_fill_marker(uint32_t place, struct tree_attributes *ret);
+
 /**
  * The entry of a node of a key's or a customer's slot, as known now, however old; of the latter
  * without its key. Returns 0, -ESTALE or another negative errno.

@@ -148,13 +148,18 @@ void catalog_entry_fini(struct catalog_entry *entry);
 int catalog_want(struct catalog *catalog, const struct key *key, catalog_ready_fn *ready,
                  void *userdata, struct catalog_ticket **ret) must_check;
 
+/** The same on behalf of @caller, among whom the budget is shared; see share.h. */
+int catalog_want_for(struct catalog *catalog, const struct key *key, uint64_t caller,
+                     catalog_ready_fn *ready, void *userdata,
+                     struct catalog_ticket **ret) must_check;
+
 /**
- * Have @key fetched whatever is known of it, by a request that begins now, and be told no later
- * than the timeout. What it changes is to be seen at once; should it fail, the old answer does
- * not count as fresh any more. If it @can_wait, every other question goes first, a fetch under
+ * Have @key fetched for @caller whatever is known of it, by a request that begins now, and be told
+ * no later than the timeout. What it changes is to be seen at once; should it fail, the old answer
+ * does not count as fresh any more. If it @can_wait, every other question goes first, a fetch under
  * way will do, and there is no hurry to see it. Returns as catalog_want(); or -ENETDOWN offline.
  */
-int catalog_renew(struct catalog *catalog, const struct key *key, bool can_wait,
+int catalog_renew(struct catalog *catalog, const struct key *key, uint64_t caller, bool can_wait,
                   catalog_ready_fn *ready, void *userdata, struct catalog_ticket **ret) must_check;
 
 /**
