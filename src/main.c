@@ -73,8 +73,8 @@ static const struct command commands[] = {
 	  "  --jobs N                 so many at a time (default: max_connections of the mount)\n"
 	  "  --max-age SECONDS        answers as young as that will do (default: 43200)\n" },
 	{ "status", command_status, "[--json] MOUNTPOINT", "tell how a mount is doing", NULL },
-	{ "top", command_top, "MOUNTPOINT",
-	  "watch a mount: requests, latencies, waiting look-ups", NULL },
+	{ "top", command_top, "MOUNTPOINT", "watch a mount: requests, latencies, waiting look-ups",
+	  NULL },
 	{ "doctor", command_doctor, "[--json] [-o OPTION[=VALUE][,...]] [SOURCE]",
 	  "check what a mount needs, and say how to mend what is missing", NULL },
 	{ "sandbox", command_sandbox,

@@ -226,8 +226,7 @@ static int ask(uv_loop_t *loop, struct kapture *kapture, struct outcome *outcome
 
 static int ask_once(struct doctor *doctor, struct outcome *outcome)
 {
-	struct kapture_settings settings =
-	        settings_for_source(&doctor->config, &doctor->secrets);
+	struct kapture_settings settings = settings_for_source(&doctor->config, &doctor->secrets);
 	struct kapture *kapture = NULL;
 	uv_loop_t loop;
 	int r;
