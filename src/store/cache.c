@@ -7,6 +7,7 @@
  *   cache_store   keeps answers
  *   cache_forget  removes, without a trace, and expires
  *   cache_use     knows what was used when
+ *   cache_export  has all customers be one text, with cache_extent and cache_snapshot
  *   cache_sweep   evicts what was not
  *   cache_rescue  is there for when the file fails, with cache_overlay
  *   cache_values  turns rows into values and back, with cache_codec and cache_seal
@@ -128,6 +129,8 @@ static int furnish(struct cache *cache)
 	r = rows_prepare(cache, false);
 	if (!r)
 		r = found_or_take_over(cache);
+	if (!r)
+		r = cache_furnish_extents(cache);
 	if (!r)
 		r = database_run(cache->database, "PRAGMA main.synchronous = NORMAL");
 	if (!r)
@@ -267,6 +270,8 @@ static int cache_new(const char *path, const char *source, struct cache **ret)
 		r = codec_new(&cache->codec);
 	if (!r)
 		r = seal_new(&cache->seal);
+	if (!r)
+		r = snapshots_new(&cache->snapshots);
 	if (r)
 		return r;
 	*ret = steal(&cache);
@@ -325,6 +330,7 @@ void cache_close(struct cache *cache)
 	cache_detach(cache);
 	codec_free(cache->codec);
 	seal_free(cache->seal);
+	snapshots_free(cache->snapshots);
 	free(cache->path);
 	free(cache->log_path);
 	free(cache->source);
