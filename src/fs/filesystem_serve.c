@@ -65,7 +65,7 @@ static struct fuse_entry_param to_entry(const struct filesystem *filesystem,
 		.ino = attributes->number,
 		.attr = to_stat(filesystem, attributes),
 		.attr_timeout = valid,
-		.entry_timeout = valid,
+		.entry_timeout = attributes->is_fleeting ? 0 : valid,
 	};
 }
 
@@ -258,4 +258,36 @@ int serve_lseek(struct request *request)
 	fuse_reply_lseek(request->req,
 	                 request->seeks_hole ? (off_t)attributes.size : request->offset);
 	return 0;
+}
+
+/* A size of 0 asks how much there is. */
+static int reply_attribute(const struct request *request, const struct tree_bytes *bytes)
+{
+	if (request->size == 0)
+		fuse_reply_xattr(request->req, bytes->length);
+	else if (request->size < bytes->length)
+		return -ERANGE;
+	else
+		fuse_reply_buf(request->req, bytes->data, bytes->length);
+	return 0;
+}
+
+int serve_getxattr(struct request *request)
+{
+	cleanup(tree_bytes_fini) struct tree_bytes bytes = { 0 };
+	int r;
+
+	r = tree_attribute(filesystem_of(request)->tree, &request->query, request->number,
+	                   request->name, &bytes);
+	return r ? r : reply_attribute(request, &bytes);
+}
+
+int serve_listxattr(struct request *request)
+{
+	cleanup(tree_bytes_fini) struct tree_bytes bytes = { 0 };
+	int r;
+
+	r = tree_attribute_names(filesystem_of(request)->tree, &request->query, request->number,
+	                         &bytes);
+	return r ? r : reply_attribute(request, &bytes);
 }

@@ -4,6 +4,7 @@
 #include <errno.h>
 #include <sys/stat.h>
 
+#include "kapturefs/fs/marker.h"
 #include "kapturefs/fs/tree_parts.h"
 
 enum {
@@ -41,6 +42,7 @@ static bool emit_dots(struct listing *listing, uint64_t number)
 static int list_root(const struct tree *tree, struct listing *listing)
 {
 	struct tree_attributes attributes;
+	const struct marker *marker;
 
 	for (int kind = 0; kind < KEY_KINDS; kind++) {
 		tree_fill_top(tree, node_of(NODE_KEYS, (uint32_t)kind + 1, 0), &attributes);
@@ -49,7 +51,14 @@ static int list_root(const struct tree *tree, struct listing *listing)
 			return 0;
 	}
 	tree_fill_top(tree, node_of(NODE_CONTROL, 1, 0), &attributes);
-	emit(listing, CONTROL_DIRECTORY, &attributes, true, COOKIE_FIRST + KEY_KINDS);
+	if (!emit(listing, CONTROL_DIRECTORY, &attributes, true, COOKIE_FIRST + KEY_KINDS))
+		return 0;
+	for (uint32_t place = 0; (marker = marker_at(place)); place++) {
+		tree_fill_marker(place, &attributes);
+		if (marker->is_listed && !emit(listing, marker->name, &attributes, true,
+		                               COOKIE_FIRST + KEY_KINDS + 1 + place))
+			return 0;
+	}
 	return 0;
 }
 

@@ -3,9 +3,11 @@
 
 #include <errno.h>
 #include <stdio.h>
+#include <string.h>
 #include <sys/types.h>
 
 #include "kapturefs/base/buffer.h"
+#include "kapturefs/fs/marker.h"
 #include "kapturefs/fs/tree_parts.h"
 
 enum { META_SIZE_MAX = 1024 };
@@ -69,6 +71,11 @@ int tree_read(struct tree *tree, uint64_t number, struct tree_bytes *ret)
 	*ret = (struct tree_bytes){ 0 };
 	if (node.kind == NODE_CONTROL_FILE)
 		return read_snapshot(tree, node, ret);
+	if (node.kind == NODE_MARKER && marker_at(node.slot - 1)) {
+		ret->data = marker_at(node.slot - 1)->content;
+		ret->length = strlen(ret->data);
+		return 0;
+	}
 	if (!tree_has_versions(node.kind) && node.kind != NODE_META)
 		return -EISDIR;
 

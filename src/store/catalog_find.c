@@ -99,8 +99,9 @@ static int decide(struct catalog *catalog, const struct catalog_question *questi
 	known->waited = question->waited;
 	known->error = question->result.error;
 	known->may_pass = question->result.may_pass;
-	known->is_refused = question->waited &&
-	                    catalog->source->operations->state(catalog->source) == SOURCE_REFUSED;
+	known->is_refused =
+	        question->waited &&
+	        catalog->source->operations->state(catalog->source, 0) == SOURCE_REFUSED;
 	return freshness_decide(&rules, known);
 }
 
@@ -165,7 +166,7 @@ int catalog_known(struct catalog *catalog, uint32_t slot, struct catalog_entry *
 	           freshness_at(catalog_now_ms(catalog), entry.key.fetched_ms,
 	                        catalog->settings.ttl_ms,
 	                        catalog->settings.max_stale_ms) != FRESHNESS_FRESH;
-	if (is_stale && catalog->source->operations->state(catalog->source) == SOURCE_REFUSED)
+	if (is_stale && catalog->source->operations->state(catalog->source, 0) == SOURCE_REFUSED)
 		return -EACCES;
 
 	r = catalog_customer(catalog, entry.key.customer, &entry.customer);

@@ -51,8 +51,9 @@ static inline void script_free(struct source_fetch *fetch)
 	free(fetch);
 }
 
-static inline enum source_state script_state(struct source *source)
+static inline enum source_state script_state(struct source *source, uint64_t caller)
 {
+	(void)caller;
 	return container_of(source, struct script, source)->state;
 }
 
