@@ -85,6 +85,18 @@ static int take_numbers(struct cache *cache)
 	return r;
 }
 
+/* Whoever opens a cache for what is in it takes its source as it is. */
+static int adopt_source(struct cache *cache, const char *source)
+{
+	char *copy = strdup(source);
+
+	if (!copy)
+		return -ENOMEM;
+	free(cache->source);
+	cache->source = copy;
+	return 0;
+}
+
 /* The file has been used before: it must be whole, and of the same source. */
 static int take_over(struct cache *cache, const char *secret)
 {
@@ -93,8 +105,11 @@ static int take_over(struct cache *cache, const char *secret)
 
 	if (seal_take_secret(cache->seal, secret))
 		return CACHE_DAMAGED;
-	if (strcmp(required(cache, "source", text, &r), cache->source) != 0)
-		return r ? r : CACHE_OTHER_OWNER;
+	required(cache, "source", text, &r);
+	if (!r && !*cache->source)
+		r = adopt_source(cache, text);
+	if (!r && strcmp(text, cache->source) != 0)
+		return CACHE_OTHER_OWNER;
 	if (!r)
 		r = take_account(cache);
 	if (!r)
@@ -317,6 +332,26 @@ static void close_file(struct cache *cache)
 		rows_finalize(cache);
 		database_close(steal(&cache->database));
 	}
+}
+
+int cache_open_existing(const char *path, struct cache **ret)
+{
+	cleanup(cache_closep) struct cache *cache = NULL;
+	struct stat status;
+	int r;
+
+	if (stat(path, &status))
+		return -errno;
+	if (!S_ISREG(status.st_mode) || !status.st_size)
+		return CACHE_FOREIGN;
+	r = cache_new(path, "", &cache);
+	if (!r)
+		r = cache_attach(cache);
+	if (r)
+		return r == CACHE_DAMAGED ? -EUCLEAN : r;
+
+	*ret = steal(&cache);
+	return 0;
 }
 
 void cache_close(struct cache *cache)

@@ -68,6 +68,12 @@ struct cache_change {
  */
 int cache_open(const char *path, const char *source, struct cache **ret) must_check;
 
+/**
+ * Open the cache at @path, whosever answers it holds, without making or replacing any file. Returns
+ * as cache_open(), and -EUCLEAN for a damaged one.
+ */
+int cache_open_existing(const char *path, struct cache **ret) must_check;
+
 /** Close; NULL is ignored. */
 void cache_close(struct cache *cache);
 define_cleanup(struct cache *, cache_close);
