@@ -8,7 +8,6 @@ import shutil
 import subprocess
 
 import harness
-from api import customer
 from expected import details_of
 
 

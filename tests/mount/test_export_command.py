@@ -9,11 +9,10 @@ import pty
 import subprocess
 
 import harness
-from api import customer
 
 
 def run(*arguments, **more):
-    return subprocess.run([harness.KAPTUREFS, 'export', *map(str, arguments)],
+    return subprocess.run([harness.BINARY, 'export', *map(str, arguments)],
                           capture_output=True, **more)
 
 
@@ -52,7 +51,7 @@ def test_it_prints_what_the_mount_shows(mounts, sandbox):
 def test_a_cache_that_nobody_has_mounted_is_exported_too(mounts, api, tmp_path):
     api.add_numbers([7, 8])
     mount = cached(mounts, api, 7, 8)
-    path = mount.cache
+    path = mount.options['cache']
     refused(run(path), 1, 'in use')
     expected = output(mount.path)
     mount.close()
@@ -112,7 +111,7 @@ def test_where_finds_all_words_without_case_and_accents(mounts, api):
     assert found('SÃO morning') == [7]
     assert found('prefers paulo evenings') == []
     assert found('0000008') == [8]
-    assert [row[0] for row in table('--format=csv', '--where', 'tome', mount.path)[1:]] == ['8']
+    assert [row[0] for row in table('--format=csv', '--where', 'evening', mount.path)[1:]] == ['8']
 
 
 def test_cells_that_are_formulas_are_quoted_if_wanted(mounts, api):
@@ -139,7 +138,7 @@ def test_a_bar_is_shown_on_a_terminal(mounts, api):
     for number in range(100, 120):
         os.stat(mount / 'by-id' / str(number))
     terminal, inner = pty.openpty()
-    result = subprocess.run([harness.KAPTUREFS, 'export', mount.path], stdout=subprocess.PIPE,
+    result = subprocess.run([harness.BINARY, 'export', mount.path], stdout=subprocess.PIPE,
                             stderr=inner, check=True)
     os.close(inner)
     shown = os.read(terminal, 65536).decode()
