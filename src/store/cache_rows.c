@@ -15,8 +15,8 @@
  *             checksums, the slots that may have been given, the times of the listings
  *
  * Every row but those of use, of which nothing depends but what is evicted first, and of extent,
- * which is compared with what it sums up, ends in a checksum of the rest. A key is found by a hash and listed by its slot, so that its text is kept
- * once.
+ * which is compared with what it sums up, ends in a checksum of the rest. A key is found by a hash
+ * and listed by its slot, so that its text is kept once.
  */
 
 #include <errno.h>

@@ -105,7 +105,8 @@ def test_where_finds_all_words_without_case_and_accents(mounts, api):
     mount = cached(mounts, api, 7, 8)
 
     def found(words):
-        return [json.loads(line)['id'] for line in output('--where', words, mount.path).splitlines()]
+        lines = output('--where', words, mount.path).splitlines()
+        return [json.loads(line)['id'] for line in lines]
 
     assert found('sao') == [7, 8]
     assert found('SÃO morning') == [7]
