@@ -92,6 +92,7 @@ static int write_roster(struct cache *cache, const struct answer *answer, int64_
 		return r;
 
 	is_new = *slot == 0;
+	change->roster = !is_new && has_changed;
 	if (is_new)
 		r = cache_new_slot(cache, slot);
 	if (!r && (is_new || has_changed))
@@ -108,7 +109,6 @@ static int store_roster(struct cache *cache, const void *arguments, int64_t now_
 	const struct answer *answer = arguments;
 	int r;
 
-	change->roster = true;
 	r = write_roster(cache, answer, now_ms, change);
 	if (!r)
 		r = cache_lead_key(cache, answer->key, change->customer.slot, now_ms, change);

@@ -11,12 +11,14 @@
  *   roster    one row a date that was answered: the ids of the customers, as text; for its key it
  *             is what a customer is for others, and its slot is like a customer's
  *   use       one row a customer or roster: when somebody last asked for it
+ *   extent    one row a block of slots with customers: how many bytes they are, unpacked;
+ *             see cache_extent.c
  *   property  the source and the account the answers belong to, the secret of the
  *             checksums, the slots that may have been given, the times of the listings
  *
- * Every row but those of use, of which nothing depends but what is evicted first, ends in a
- * checksum of the rest. A key is found by a hash and listed by its slot, so that its text is kept
- * once.
+ * Every row but those of use, of which nothing depends but what is evicted first, and of extent,
+ * which is compared with what it sums up, ends in a checksum of the rest. A key is found by a hash
+ * and listed by its slot, so that its text is kept once.
  */
 
 #include <errno.h>
@@ -58,6 +60,7 @@ static const char *const migrations[] = {
 	"CREATE INDEX absent_age ON absent (fetched_ms);"
 	"CREATE TABLE use (customer INTEGER PRIMARY KEY, used_ms INTEGER NOT NULL);"
 	"CREATE INDEX use_age ON use (used_ms);",
+	"CREATE TABLE extent (block INTEGER PRIMARY KEY, bytes INTEGER NOT NULL);",
 	"CREATE TABLE roster ("
 	"  slot INTEGER PRIMARY KEY,"
 	"  changed_ms INTEGER NOT NULL,"
@@ -100,6 +103,12 @@ static const char *const statement_texts[STATEMENTS] = {
 	                 " VALUES (?1, ?2, ?3, ?4)",
 	[DELETE_ROSTER] = "DELETE FROM roster WHERE slot = ?1",
 	[ROSTER_WITH] = "SELECT slot FROM roster WHERE instr(ids, ?1) OR instr(ids, ?2) LIMIT 1",
+	[LIST_CUSTOMERS] = "SELECT slot, fetched_ms, identity, json, sum FROM customer"
+	                   " WHERE slot >= ?1 AND slot < ?2 ORDER BY slot",
+	[READ_EXTENT] = "SELECT bytes FROM extent WHERE block = ?1",
+	[LIST_EXTENTS] = "SELECT block, bytes FROM extent ORDER BY block",
+	[WRITE_EXTENT] = "INSERT OR REPLACE INTO extent (block, bytes) VALUES (?1, ?2)",
+	[DELETE_EXTENT] = "DELETE FROM extent WHERE block = ?1",
 	[FIND_ABSENT] = "SELECT fetched_ms, sum FROM absent WHERE hash = ?1",
 	[WRITE_ABSENT] =
 	        "INSERT OR REPLACE INTO absent (hash, fetched_ms, sum) VALUES (?1, ?2, ?3)",

@@ -20,7 +20,7 @@
 
 enum node_kind {
 	NODE_ROOT,         /* slot 1 */
-	NODE_KEYS,         /* by-id, by-phone, by-email: slot is the kind of key + 1 */
+	NODE_KEYS,         /* by-id, by-phone, by-email, by-date: slot is the kind of key + 1 */
 	NODE_DIRECTORY,    /* of the key's slot, the record's ordinal: 0 is the customer */
 	NODE_FIELD,        /* of the customer's slot, the record's ordinal */
 	NODE_PRIMARY,      /* of the customer's slot: contacts/primary */
@@ -32,6 +32,9 @@ enum node_kind {
 	NODE_CONTROL,      /* .kapturefs: slot 1 */
 	NODE_CONTROL_FILE, /* slot is the file's place in the table + 1 */
 	NODE_MARKER,       /* a file of the root: slot is its place in the table + 1 */
+	NODE_FOLDER,       /* export: slot is its place in the table + 1 */
+	NODE_EXPORT_FILE,  /* slot 1, the generation as ordinal */
+	NODE_DAY, /* of the key's slot, a date's; the ordinal is the place of a link in it */
 	NODE_KINDS,
 };
 
