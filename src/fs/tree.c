@@ -165,7 +165,7 @@ void tree_fill_top(const struct tree *tree, struct node node, struct tree_attrib
 	if (node.kind == NODE_KEYS)
 		changed_ms = catalog_listing_changed_ms(tree->catalog, tree_keys_kind(node));
 	/* Whoever has listed the root without by-date must see that there is more to it. */
-	else if (node.kind == NODE_ROOT)
+	else if (node_is_root(node))
 		changed_ms = tree_has_days(tree);
 	*ret = (struct tree_attributes){
 		.number = node_pack(node),
@@ -209,7 +209,7 @@ static int lookup_in_root(const struct tree *tree, const char *name, struct tree
 		}
 	}
 	if (strcmp(name, CONTROL_DIRECTORY) == 0) {
-		tree_fill_top(tree, node_of(NODE_CONTROL, 1, 0), ret);
+		tree_fill_top(tree, node_of(NODE_ROOT, NODE_ROOT_CONTROL, 0), ret);
 		return 0;
 	}
 	if (folder.slot) {
@@ -315,7 +315,7 @@ int tree_lookup(struct tree *tree, struct tree_query *query, uint64_t number, co
 	if (strlen(name) > NAME_MAX)
 		return -ENAMETOOLONG;
 
-	if (node.kind == NODE_ROOT)
+	if (node_is_root(node))
 		return lookup_in_root(tree, name, ret);
 	if (node.kind == NODE_KEYS && tree_keys_kind(node) == KEY_DATE)
 		return tree_lookup_day(tree, query, name, ret);
@@ -325,7 +325,7 @@ int tree_lookup(struct tree *tree, struct tree_query *query, uint64_t number, co
 		return lookup_in_keys(tree, query, tree_keys_kind(node), name, ret);
 	if (node.kind == NODE_DIRECTORY)
 		return lookup_in_directory(tree, query, node, name, ret);
-	if (node.kind == NODE_CONTROL)
+	if (node_is_control(node))
 		return lookup_in_control(tree, name, ret);
 	return folder_has(node.kind) ? folder_lookup(tree, node, name, ret) : -ENOTDIR;
 }
@@ -414,7 +414,7 @@ int tree_stat(struct tree *tree, struct tree_query *query, uint64_t number,
 
 	if (!node_unpack(number, &node))
 		return -ESTALE;
-	if (node.kind == NODE_ROOT || node.kind == NODE_KEYS || node.kind == NODE_CONTROL) {
+	if (node_is_root(node) || node_is_control(node) || node.kind == NODE_KEYS) {
 		tree_fill_top(tree, node, ret);
 		return 0;
 	}

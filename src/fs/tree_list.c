@@ -53,7 +53,7 @@ static int list_root(const struct tree *tree, struct listing *listing)
 		          true, COOKIE_FIRST + (uint64_t)kind))
 			return 0;
 	}
-	tree_fill_top(tree, node_of(NODE_CONTROL, 1, 0), &attributes);
+	tree_fill_top(tree, node_of(NODE_ROOT, NODE_ROOT_CONTROL, 0), &attributes);
 	if (!emit(listing, CONTROL_DIRECTORY, &attributes, true, COOKIE_FIRST + KEY_LISTINGS))
 		return 0;
 	for (uint32_t folder = 0; folder < FOLDERS; folder++) {
@@ -186,14 +186,14 @@ int tree_list(struct tree *tree, uint64_t number, uint64_t cookie, tree_emit_fn 
 
 	if (!node_unpack(number, &node))
 		return -ESTALE;
-	if (node.kind != NODE_ROOT && node.kind != NODE_KEYS && node.kind != NODE_DIRECTORY &&
-	    node.kind != NODE_CONTROL && (node.kind != NODE_DAY || node.ordinal) &&
+	if (!node_is_root(node) && !node_is_control(node) && node.kind != NODE_KEYS &&
+	    node.kind != NODE_DIRECTORY && (node.kind != NODE_DAY || node.ordinal) &&
 	    node.kind != NODE_FOLDER)
 		return -ENOTDIR;
 
 	if (!emit_dots(&listing, number))
 		return 0;
-	if (node.kind == NODE_ROOT)
+	if (node_is_root(node))
 		return list_root(tree, &listing);
 	if (node.kind == NODE_KEYS)
 		return list_keys(tree, tree_keys_kind(node), &listing);
@@ -201,7 +201,7 @@ int tree_list(struct tree *tree, uint64_t number, uint64_t cookie, tree_emit_fn 
 		return list_day(tree, node.slot, &listing);
 	if (node.kind == NODE_FOLDER)
 		return list_folder(node, &listing);
-	if (node.kind == NODE_CONTROL)
+	if (node_is_control(node))
 		return list_control(tree, &listing);
 	return list_directory(tree, node, &listing);
 }

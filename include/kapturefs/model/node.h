@@ -19,7 +19,7 @@
 #include <stdint.h>
 
 enum node_kind {
-	NODE_ROOT,         /* slot 1 */
+	NODE_ROOT,         /* slot 1, and .kapturefs in it, slot 2 */
 	NODE_KEYS,         /* by-id, by-phone, by-email, by-date: slot is the kind of key + 1 */
 	NODE_DIRECTORY,    /* of the key's slot, the record's ordinal: 0 is the customer */
 	NODE_FIELD,        /* of the customer's slot, the record's ordinal */
@@ -29,7 +29,6 @@ enum node_kind {
 	NODE_KEY_LINK,     /* of the key's slot: another spelling of the key */
 	NODE_JSON_LINK,    /* another spelling of <key>.json */
 	NODE_META_LINK,    /* another spelling of <key>.meta */
-	NODE_CONTROL,      /* .kapturefs: slot 1 */
 	NODE_CONTROL_FILE, /* slot is the file's place in the table + 1 */
 	NODE_MARKER,       /* a file of the root: slot is its place in the table + 1 */
 	NODE_FOLDER,       /* export: slot is its place in the table + 1 */
@@ -37,6 +36,9 @@ enum node_kind {
 	NODE_DAY, /* of the key's slot, a date's; the ordinal is the place of a link in it */
 	NODE_KINDS,
 };
+
+/* The slots of NODE_ROOT. */
+enum { NODE_ROOT_ITSELF = 1, NODE_ROOT_CONTROL };
 
 #define NODE_SLOT_MAX    ((UINT32_C(1) << 30) - 1)
 #define NODE_ORDINAL_MAX ((UINT32_C(1) << 20) - 1)
@@ -53,6 +55,17 @@ struct node {
 static inline struct node node_of(enum node_kind kind, uint32_t slot, uint32_t ordinal)
 {
 	return (struct node){ .kind = kind, .slot = slot, .ordinal = ordinal };
+}
+
+/** Whether @node is the root, or .kapturefs. */
+static inline bool node_is_root(struct node node)
+{
+	return node.kind == NODE_ROOT && node.slot == NODE_ROOT_ITSELF;
+}
+
+static inline bool node_is_control(struct node node)
+{
+	return node.kind == NODE_ROOT && node.slot == NODE_ROOT_CONTROL;
 }
 
 /** The number of @node, whose slot is at least 1 and ordinal at most NODE_ORDINAL_MAX. */

@@ -238,8 +238,8 @@ enum { CACHE_REMAINS = 2 };
 
 /**
  * Remove the customer with @slot, every key that leads there and every roster that it is in, so
- * that none of their bytes is left in the cache's files. Returns 0 or CACHE_REMAINS with *@ret to be ended by
- * cache_change_fini(), CACHE_NONE, or a negative errno and nothing changed.
+ * that none of their bytes is left in the cache's files. Returns 0 or CACHE_REMAINS with *@ret to
+ * be ended by cache_change_fini(), CACHE_NONE, or a negative errno and nothing changed.
  */
 int cache_forget(struct cache *cache, uint32_t slot, int64_t now_ms,
                  struct cache_change *ret) must_check;

@@ -164,7 +164,7 @@ int cache_write_listing(struct cache *cache, enum key_kind kind, int64_t changed
 
 /* cache_store.c; inside a transaction */
 
-/** Make @key lead to @customer, a customer or a roster, as of now. Returns 0 or a negative errno. */
+/** Make @key lead to @customer, or a roster, as of now. Returns 0 or a negative errno. */
 int cache_lead_key(struct cache *cache, const struct key *key, uint32_t customer, int64_t now_ms,
                    struct cache_change *change) must_check;
 
@@ -180,7 +180,7 @@ int cache_note_keys(struct cache *cache, struct cache_change *change) must_check
 int cache_delete_rosters_with(struct cache *cache, const char *id,
                               struct cache_change *change) must_check;
 
-/** The roster that was read last, if it is the one with @slot or that is 0, is not there any more. */
+/** Do not believe the roster that was read last, if it is the one with @slot, or that is 0. */
 void cache_drop_recent(struct cache *cache, uint32_t slot);
 
 /* cache_forget.c; inside a transaction, but for the last */
@@ -192,7 +192,10 @@ int cache_note_key(struct cache_change *change, uint32_t slot) must_check;
 int cache_delete_key(struct cache *cache, const struct cache_key *found,
                      struct cache_change *change) must_check;
 
-/** Delete the customer or roster with @slot and all keys that lead there. Errors as cache_delete_key(). */
+/**
+ * Delete the customer or roster with @slot and all keys that lead there. Errors as
+ * cache_delete_key().
+ */
 int cache_delete_customer(struct cache *cache, uint32_t slot,
                           struct cache_change *change) must_check;
 
