@@ -217,6 +217,13 @@ static int find_day(struct catalog *catalog, const struct key *key,
 	return 0;
 }
 
+bool catalog_is_fresh(struct catalog *catalog, const struct cache_key *key)
+{
+	return !key->is_forced && freshness_at(catalog_now_ms(catalog), key->fetched_ms,
+	                                       catalog_ttl_ms(catalog, &key->key, key->fetched_ms),
+	                                       catalog->settings.max_stale_ms) == FRESHNESS_FRESH;
+}
+
 /* The key with @slot, however old what it leads to, unless the token would have to be believed. */
 static int known_key(struct catalog *catalog, uint32_t slot, struct cache_key *ret,
                      bool *ret_is_stale)
@@ -225,10 +232,7 @@ static int known_key(struct catalog *catalog, uint32_t slot, struct cache_key *r
 
 	if (r)
 		return r;
-	*ret_is_stale =
-	        ret->is_forced || freshness_at(catalog_now_ms(catalog), ret->fetched_ms,
-	                                       catalog_ttl_ms(catalog, &ret->key, ret->fetched_ms),
-	                                       catalog->settings.max_stale_ms) != FRESHNESS_FRESH;
+	*ret_is_stale = !catalog_is_fresh(catalog, ret);
 	if (*ret_is_stale &&
 	    catalog->source->operations->state(catalog->source, 0) == SOURCE_REFUSED)
 		return -EACCES;

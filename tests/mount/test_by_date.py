@@ -283,3 +283,96 @@ def test_many_who_open_a_day_ask_once(mounts, api):
     for listing in listings:
         assert harness.finish(listing)[:2] == (0, b'7\n')
     assert len(api.requests) == 1
+
+
+# warm
+
+
+def warm(mount, *arguments):
+    result = harness.command('warm', '--json', *arguments, mount.path)
+    return json.loads(result.stdout), result
+
+
+def test_warm_asks_for_the_days_and_then_for_their_customers(mounts, api):
+    api.add_numbers([7, 8, 9])
+    api.days.update({'2026-01-05': [7, 8], '2026-01-07': [8, 9, 10]})
+    mount = mounts(api.url, **KNOWN)
+    report, result = warm(mount, '--since', '2026-01-05', '--until', '2026-01-07')
+    assert report == {'days': 3, 'days_failed': 0, 'keys': 4, 'found': 3, 'absent': 1, 'failed': 0,
+                      'left': 0, 'failed_keys': []}
+    assert result.returncode == 0
+    assert sorted(day for day, _, _ in asked_pages(api)) == ['2026-01-05', '2026-01-06',
+                                                             '2026-01-07']
+    assert len(api.requests) == 7
+    assert (mount / 'by-date/2026-01-07/9/name').read_text() == 'Customer 9\n'
+    assert warm(mount, '--since', '2026-01-05', '--until', '2026-01-07')[0] == report
+    assert len(api.requests) == 7
+
+
+def test_warm_tells_which_day_failed_and_goes_on(mounts, api):
+    api.add_numbers([7])
+    api.days['2026-01-06'] = [7]
+    mount = mounts(api.url, **KNOWN)
+    api.respond = lambda request: (
+        api_module.Reply(b'', 500) if request.key == ('date', DAY) else api.honest(request))
+    report, result = warm(mount, '--since', '2026-01-05', '--until', '2026-01-06')
+    assert (report['days'], report['days_failed'], report['found']) == (2, 1, 1)
+    assert result.returncode == 1
+    assert f'date:{DAY}' in result.stderr
+    words = harness.command('warm', '--since', '2026-01-05', '--until', '2026-01-06', mount.path)
+    assert words.stdout == '2 days, 1 failed: 1 found, 0 absent, 0 failed\n'
+
+
+def test_dry_warm_asks_nothing_and_tells_what_is_known(mounts, api):
+    api.add_numbers([7, 8])
+    api.days[DAY] = [7, 8]
+    mount = mounts(api.url, **KNOWN)
+    ids(mount)
+    os.stat(mount / 'by-id/7')
+    report, _ = warm(mount, '--dry-run', '--since', DAY, '--until', '2026-01-08')
+    assert report == {'days': 4, 'days_to_ask': 3, 'keys': 2, 'known': 1, 'to_ask': 1, 'failed': 0,
+                      'seconds': 0}
+    words = harness.command('warm', '--dry-run', '--since', DAY, '--until', '2026-01-08',
+                            mount.path)
+    assert words.stdout.startswith('4 days, of which 3 have to be asked for; on the others 2 keys')
+    assert 'at least 4 requests' in words.stdout
+    assert len(api.requests) == 2
+
+
+def test_warm_without_until_ends_today(mounts, api):
+    mount = mounts(api.url, **KNOWN)
+    since = today() - datetime.timedelta(1)
+    report, _ = warm(mount, '--since', since)
+    assert report['days'] == len(asked_pages(api)) in (2, 3)
+
+
+def test_warm_needs_the_account(mounts, api):
+    mount = mounts(api.url)
+    result = harness.command('warm', '--since', DAY, mount.path)
+    assert result.returncode == 1
+    assert 'account_id=N' in result.stderr
+    assert api.requests == []
+
+
+@pytest.mark.parametrize('arguments', [
+    ['--since', '2026-02-29'], ['--since', 'yesterday'], ['--until', DAY],
+    ['--since', DAY, '--until', '2026-01-04'], ['--since', DAY, '--until', '']])
+def test_days_that_make_no_sense_are_a_usage_error(mounts, api, arguments):
+    mount = mounts(api.url, **KNOWN)
+    assert harness.command('warm', *arguments, mount.path).returncode == 2
+    assert harness.command('warm', '--since', DAY, mount.path, 'file').returncode == 2
+    assert api.requests == []
+
+
+# The sandbox
+
+
+def test_sandbox_shows_each_customer_on_its_day(mounts, sandboxes):
+    sandbox = sandboxes(customers=200)
+    customer = sandbox.customers(1)[0]['id']
+    mount = mounts(sandbox.url)
+    text = (mount / 'by-id' / customer / 'generationDate').read_text().strip()
+    day = datetime.datetime.strptime(text, '%b %d, %Y %I:%M:%S %p').date()
+    assert customer in ids(mount, str(day))
+    assert customer not in ids(mount, str(day + datetime.timedelta(1)))
+    assert customer not in ids(mount, str(day - datetime.timedelta(1)))

@@ -117,6 +117,9 @@ int64_t catalog_now_ms(struct catalog *catalog);
  */
 const char *catalog_account(struct catalog *catalog);
 
+/** Whether the answer that @key was found with counts as fresh. */
+bool catalog_is_fresh(struct catalog *catalog, const struct cache_key *key);
+
 /** The most that a ticket waits. */
 uint64_t catalog_timeout_ms(const struct catalog *catalog);
 
