@@ -35,13 +35,14 @@ struct notice {
 };
 
 struct notifier {
-	pthread_mutex_t lock; /* of the queue and the two flags */
+	pthread_mutex_t lock; /* of the queue and the flags */
 	pthread_cond_t filled;
 	pthread_t thread;
 	struct fuse_session *session;
 	bool is_running;
 	bool must_end;
 	bool has_ended;
+	bool is_telling; /* what has left the queue */
 	unsigned first;
 	unsigned count;
 	struct notice notices[NOTICES_MAX];
@@ -155,6 +156,7 @@ static void *run(void *userdata)
 		if (!notice.record)
 			continue;
 
+		notifier->is_telling = true;
 		pthread_mutex_unlock(&notifier->lock);
 		if (notice.is_push)
 			push(notifier, &notice);
@@ -162,6 +164,7 @@ static void *run(void *userdata)
 			drop_changed(notifier, &notice);
 		take_back(&notice);
 		pthread_mutex_lock(&notifier->lock);
+		notifier->is_telling = false;
 	}
 	notifier->has_ended = true;
 	pthread_mutex_unlock(&notifier->lock);
@@ -225,6 +228,16 @@ static void add(struct notifier *notifier, const struct notice *notice)
 		record_ref(notice->successor);
 	notifier->count++;
 	pthread_cond_signal(&notifier->filled);
+}
+
+bool notifier_is_busy(struct notifier *notifier)
+{
+	bool is_busy;
+
+	pthread_mutex_lock(&notifier->lock);
+	is_busy = notifier->is_telling || notifier->count > 0;
+	pthread_mutex_unlock(&notifier->lock);
+	return is_busy;
 }
 
 void notifier_push(struct notifier *notifier, uint32_t customer, struct record *record,

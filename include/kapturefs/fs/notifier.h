@@ -43,6 +43,9 @@ void notifier_stop(struct notifier *notifier);
 /** Whether no thread is there (any more); if so it has been joined. */
 bool notifier_has_ended(struct notifier *notifier);
 
+/** Whether the thread has something to tell. */
+bool notifier_is_busy(struct notifier *notifier);
+
 /** What an answer changed: attributes at once, before this returns; pages soon after. */
 void notifier_answer_changed(struct notifier *notifier, const struct cache_change *change);
 
