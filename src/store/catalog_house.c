@@ -27,13 +27,14 @@ static void sync_done(uv_fs_t *request)
 	close(catalog->house.sync_descriptor);
 	uv_fs_req_cleanup(request);
 	catalog->house.is_syncing = false;
+	/* What came meanwhile gets its own. */
 	if (!catalog->house.is_ending)
-		house_sync(catalog);
+		house_answer_kept(catalog);
 	catalog_let_go(catalog);
 }
 
-/* A failure shows at the next checkpoint, which syncs the log itself. */
-void house_sync(struct catalog *catalog)
+/* Unless that is under way. A failure shows at the next checkpoint, which syncs the log itself. */
+static void sync_log(struct catalog *catalog)
 {
 	int descriptor;
 
@@ -74,7 +75,7 @@ static void sweep(uv_timer_t *timer)
 		cache_change_fini(&change);
 	} while (r == CACHE_MORE && uv_hrtime() - start < STEPS_NS_MAX);
 
-	house_sync(catalog);
+	sync_log(catalog);
 	if (r > 0)
 		uv_timer_start(timer, sweep, r == CACHE_MORE ? 0 : LATER_MS, 0);
 }
