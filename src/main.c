@@ -3,7 +3,11 @@
  * The map of the program. Each folder uses only what stands below it.
  *
  *   main          picks the subcommand
- *   command/      one file a subcommand; mount builds what follows and runs the loop
+ *   command/      one file a subcommand; mount builds what follows and runs the loop; stack
+ *                 (up to the catalog) is built for get, too; refresh, forget and warm act through
+ *                 a mount, by the ioctls in fs/control_ioctl.h
+ *                 facts (what there is to say of it) -> control_files (of .kapturefs)
+ *                 -> status, top, which read them; doctor (_local, _network)
  *   config/       load: defaults, then file (parse: INI), then command line
  *                 -> table (of the options), options, source, number; secrets (what the files hold)
  *   fs/           session (the mount) -> filesystem (operations, replies) -> request (its life)
@@ -13,17 +17,21 @@
  *   store/        catalog (find, want) -> cache (what is kept) and
  *                 kapture (the API) through the interface in source.h
  *   model/        key, record, payload, naming, node: pure      io/  http, database: generic
- *   base/         log, buffer, list, metrics
+ *   base/         log (events, flood, sink, line), buffer, list, metrics, siphash
  *   sandbox/      a stand-in API to try all of it
  *
  * Everything runs on one thread, in the turns of one libuv loop; only the notifier's calls into
  * the kernel, which may have to wait for a page, have a thread of their own.
  */
 
+#include <fcntl.h>
+#include <stdbool.h>
 #include <stdio.h>
 #include <string.h>
+#include <unistd.h>
 
 #include "kapturefs/base/base.h"
+#include "kapturefs/base/log.h"
 #include "kapturefs/command/command.h"
 #include "kapturefs/config/options.h"
 #include "kapturefs/fs/unmounter.h"
@@ -33,18 +41,48 @@ struct command {
 	int (*run)(int argc, char **argv);
 	const char *synopsis;
 	const char *summary;
+	const char *details; /* whole lines, or NULL */
 };
 
 static const struct command commands[] = {
 	{ "mount", command_mount, "[-f] [-d] [-o OPTION[=VALUE][,...]] SOURCE MOUNTPOINT",
-	  "show the customers of a Kapture account as directories" },
+	  "show the customers of a Kapture account as directories",
+	  "  -f                       stay in the foreground, log to standard error\n"
+	  "  -d                       the same, with debug output\n" },
 	{ "attach", command_attach, "[-o OPTION[=VALUE][,...]] SOURCE MOUNTPOINT",
-	  "mount, and hand the mount to systemd for kapturefs@.service" },
+	  "mount, and hand the mount to systemd for kapturefs@.service", NULL },
+	{ "get", command_get, "[-o OPTION[=VALUE][,...]] [--field NAME] SOURCE KEY...",
+	  "print customers as JSON, one a line, without a mount",
+	  "KEY is id:NUMBER, phone:NUMBER or email:ADDRESS. Without the kind, what has an @ is an\n"
+	  "e-mail address, up to nine digits are an id, and anything else is a phone number.\n\n"
+	  "  --field NAME             print the value of one field, as its file would hold it\n" },
+	{ "refresh", command_refresh, "PATH...", "have a mount ask for customers again",
+	  "PATH is that of a customer in a mount, or anything below. What has changed can be read\n"
+	  "as soon as the command is back.\n" },
+	{ "forget", command_forget, "PATH...", "have a mount forget customers",
+	  "PATH is that of a customer in a mount, or anything below. No byte of the customer "
+	  "stays\n"
+	  "in the cache or in the kernel's, under any key. The next look-up asks again.\n" },
+	{ "warm", command_warm,
+	  "[--dry-run] [--json] [--jobs N] [--max-age SECONDS] MOUNTPOINT [FILE]",
+	  "have a mount ask for many customers",
+	  "FILE, or standard input, has a KEY a line, as get takes it. To resume after an\n"
+	  "interruption, start it again.\n\n"
+	  "  --dry-run                only tell how many requests it takes, and how long\n"
+	  "  --json                   report as one JSON object\n"
+	  "  --jobs N                 so many at a time (default: max_connections of the mount)\n"
+	  "  --max-age SECONDS        answers as young as that will do (default: 43200)\n" },
+	{ "status", command_status, "[--json] MOUNTPOINT", "tell how a mount is doing", NULL },
+	{ "top", command_top, "MOUNTPOINT",
+	  "watch a mount: requests, latencies, waiting look-ups", NULL },
+	{ "doctor", command_doctor, "[--json] [-o OPTION[=VALUE][,...]] [SOURCE]",
+	  "check what a mount needs, and say how to mend what is missing", NULL },
 	{ "sandbox", command_sandbox,
 	  "[--port N] [--customers N] [--seed N] [--latency MS] [--token T] [--tls] [--ca FILE] "
 	  "[--faults FILE]",
-	  "serve generated customers by the same API, for trying and testing" },
-	{ "demo", command_demo, "MOUNTPOINT", "sandbox and mount in one, nothing to configure" },
+	  "serve generated customers by the same API, for trying and testing", NULL },
+	{ "demo", command_demo, "MOUNTPOINT", "sandbox and mount in one, nothing to configure",
+	  NULL },
 };
 
 static int print_help(void)
@@ -53,15 +91,14 @@ static int print_help(void)
 	for (size_t i = 1; i < array_length(commands); i++)
 		printf("       kapturefs %s %s\n", commands[i].name, commands[i].synopsis);
 	printf("       kapturefs --check-config [FILE]\n"
+	       "       kapturefs COMMAND --help\n"
 	       "       kapturefs --help | --version\n\n");
 	for (size_t i = 0; i < array_length(commands); i++)
 		printf("  %-24s %s\n", commands[i].name, commands[i].summary);
 	printf("  --check-config           check the configuration file and the files that it "
 	       "names\n");
-	printf("\nSOURCE is a sub domain (acme), a host or a base URL.\n\n"
-	       "  -f                       stay in the foreground, log to standard error\n"
-	       "  -d                       the same, with debug output\n\n"
-	       "options of -o:\n");
+	printf("\nSOURCE is a sub domain (acme), a host or a base URL.\n\n%s\noptions of -o:\n",
+	       commands[0].details);
 	config_print_options(stdout);
 	return fflush(stdout) ? EXIT_FAILED : EXIT_OK;
 }
@@ -73,8 +110,49 @@ static const char *base_name(const char *path)
 	return slash ? slash + 1 : path;
 }
 
+static int print_command_help(const struct command *command)
+{
+	printf("usage: kapturefs %s %s\n\n%s\n", command->name, command->synopsis,
+	       command->summary);
+	if (command->details)
+		printf("\n%s", command->details);
+	if (strstr(command->synopsis, "-o OPTION")) {
+		printf("\noptions of -o:\n");
+		config_print_options(stdout);
+	}
+	return fflush(stdout) ? EXIT_FAILED : EXIT_OK;
+}
+
+static bool wants_help(int argc, char **argv)
+{
+	for (int i = 1; i < argc && strcmp(argv[i], "--") != 0; i++) {
+		if (strcmp(argv[i], "--help") == 0)
+			return true;
+	}
+	return false;
+}
+
+static int run_command(const struct command *command, int argc, char **argv)
+{
+	return wants_help(argc, argv) ? print_command_help(command) : command->run(argc, argv);
+}
+
+/* A standard descriptor that is closed would be the next file to be opened, the cache say. */
+static bool keep_standard_descriptors(void)
+{
+	for (int descriptor = STDIN_FILENO; descriptor <= STDERR_FILENO; descriptor++) {
+		/* Opening takes the lowest that is free. */
+		if (fcntl(descriptor, F_GETFD) < 0 && open("/dev/null", O_RDWR) != descriptor)
+			return false;
+	}
+	return true;
+}
+
 int main(int argc, char **argv)
 {
+	if (!keep_standard_descriptors())
+		return EXIT_FAILED;
+	log_open();
 	if (argc == 1 && strcmp(argv[0], UNMOUNTER_NAME) == 0)
 		return unmounter_run();
 	if (argc > 0 && strcmp(base_name(argv[0]), MOUNT_HELPER_NAME) == 0)
@@ -94,7 +172,7 @@ int main(int argc, char **argv)
 
 	for (size_t i = 0; i < array_length(commands); i++) {
 		if (strcmp(argv[1], commands[i].name) == 0)
-			return commands[i].run(argc - 1, argv + 1);
+			return run_command(&commands[i], argc - 1, argv + 1);
 	}
 	return command_mount(argc, argv);
 }

@@ -127,3 +127,22 @@ int metrics_print(const struct metrics *metrics, struct buffer *text)
 	}
 	return r;
 }
+
+bool metrics_find(const struct metrics *metrics, const char *name, const char *labels,
+                  uint64_t *ret)
+{
+	bool is_found = false;
+
+	*ret = 0;
+	for (struct list *link = metrics->members.next; link != &metrics->members;
+	     link = link->next) {
+		const struct metric *metric = container_of(link, struct metric, link);
+
+		if (metric->type == METRIC_HISTOGRAM || strcmp(metric->name, name) != 0 ||
+		    (labels && strcmp(metric->labels, labels) != 0))
+			continue;
+		*ret += counter_value((const struct counter *)(const void *)metric);
+		is_found = true;
+	}
+	return is_found;
+}

@@ -19,19 +19,18 @@
 #include "kapturefs/base/log.h"
 #include "kapturefs/command/attachment.h"
 #include "kapturefs/command/command.h"
+#include "kapturefs/command/control_files.h"
 #include "kapturefs/command/daemon.h"
+#include "kapturefs/command/facts.h"
 #include "kapturefs/command/mountpoint.h"
 #include "kapturefs/command/serve.h"
 #include "kapturefs/command/service.h"
 #include "kapturefs/command/settings.h"
-#include "kapturefs/command/token.h"
+#include "kapturefs/command/stack.h"
 #include "kapturefs/fs/control.h"
 #include "kapturefs/fs/filesystem.h"
 #include "kapturefs/fs/session.h"
 #include "kapturefs/fs/tree.h"
-#include "kapturefs/store/cache.h"
-#include "kapturefs/store/catalog.h"
-#include "kapturefs/store/kapture.h"
 
 void serve_harden(void)
 {
@@ -54,16 +53,13 @@ void serve_harden(void)
 struct mount {
 	const struct serve_settings *settings;
 	struct daemon daemon;
-	uv_loop_t loop;
+	struct stack stack;
 	uv_signal_t signals[3];
 	struct service service;
 	struct attachment attachment;
-	struct kapture *kapture;
-	struct token_watch token;
-	struct cache *cache;
-	struct catalog *catalog;
 	struct metrics metrics;
 	struct control *control;
+	struct facts_sources facts;
 	struct notifier *notifier;
 	struct tree *tree;
 	struct filesystem *filesystem;
@@ -91,84 +87,21 @@ static bool is_hidden(const struct mount *mount, const char *option, const char 
 	return is_hidden;
 }
 
-/* Make the directories that lead to @path. */
-static int make_parents(char *path)
-{
-	for (char *slash = strchr(path + 1, '/'); slash; slash = strchr(slash + 1, '/')) {
-		int r;
-
-		*slash = '\0';
-		r = mkdir(path, 0700);
-		*slash = '/';
-		if (r < 0 && errno != EEXIST)
-			return -errno;
-	}
-	return 0;
-}
-
-static const char *cache_complaint(int r)
-{
-	switch (r) {
-	case CACHE_BUSY:
-		return "in use by another kapturefs; unmount that, or give another cache=PATH";
-	case CACHE_FOREIGN:
-		return "no cache of kapturefs; move it away, or give another cache=PATH";
-	case CACHE_NEWER:
-		return "made by a later version of kapturefs; update, or give another cache=PATH";
-	case CACHE_OTHER_OWNER:
-		return "belongs to another source; give another cache=PATH";
-	default:
-		return strerror(-r);
-	}
-}
-
 static int open_cache(struct mount *mount)
 {
-	const char *token_file = mount->settings->config->token_file;
-	char *path = mount->settings->config->cache;
-	int r = 0;
-
-	/* The token file is looked at again when the token is refused. */
-	if (is_hidden(mount, "cache", path) ||
-	    (token_file && is_hidden(mount, "token_file", token_file)))
-		return EXIT_USAGE;
-	if (strcmp(path, ":memory:") != 0)
-		r = make_parents(path);
-	if (!r)
-		r = cache_open(path, mount->settings->config->base_url, &mount->cache);
-	if (!r) {
-		const struct cache_limits limits = {
-			.size_max = mount->settings->config->cache_size,
-			.retain_ms = (int64_t)mount->settings->config->retain * 86400 * 1000,
-		};
-
-		cache_limit(mount->cache, &limits);
-		return EXIT_OK;
-	}
-
-	fprintf(stderr, "kapturefs: cache %s: %s\n", path, cache_complaint(r));
-	return EXIT_FAILED;
-}
-
-static void token_refused(void *userdata)
-{
-	token_watch_look(userdata);
-}
-
-static int open_source(struct mount *mount)
-{
 	const struct config *config = mount->settings->config;
-	const struct kapture_settings settings =
-	        settings_for_source(config, mount->settings->secrets);
 	int r;
 
-	r = kapture_new(&mount->loop, &settings, &mount->kapture);
+	/* The token file is looked at again when the token is refused. */
+	if (is_hidden(mount, "cache", config->cache) ||
+	    (config->token_file && is_hidden(mount, "token_file", config->token_file)))
+		return EXIT_USAGE;
+	r = stack_open_cache(&mount->stack, config);
 	if (!r)
-		r = token_watch_init(&mount->token, config, mount->kapture);
-	if (!r)
-		kapture_set_keeper(mount->kapture,
-		                   (struct kapture_keeper){ token_refused, &mount->token });
-	return r;
+		return EXIT_OK;
+
+	fprintf(stderr, "kapturefs: cache %s: %s\n", config->cache, stack_cache_complaint(r));
+	return EXIT_FAILED;
 }
 
 static void answer_changed(void *userdata, const struct cache_change *change)
@@ -181,15 +114,13 @@ static void answer_changed(void *userdata, const struct cache_change *change)
 		notifier_answer_changed(mount->notifier, change);
 }
 
-static int open_catalog(struct mount *mount)
+static int open_stack(struct mount *mount)
 {
-	const struct catalog_settings settings = settings_for_catalog(mount->settings->config);
-	int r;
+	int r = stack_open(&mount->stack, mount->settings->config, mount->settings->secrets);
 
-	r = catalog_new(&mount->loop, mount->cache, kapture_source(mount->kapture), &settings,
-	                &mount->catalog);
 	if (!r)
-		catalog_listen(mount->catalog, (struct catalog_listener){ answer_changed, mount });
+		catalog_listen(mount->stack.catalog,
+		               (struct catalog_listener){ answer_changed, mount });
 	return r;
 }
 
@@ -199,6 +130,7 @@ static void mount_ready(void *userdata)
 
 	/* From the report on, the log of a daemon goes to syslog. */
 	daemon_report(&mount->daemon, EXIT_OK);
+	mount->facts.mounted_ms = catalog_now_ms(mount->stack.catalog);
 	log_notice("session: mounted");
 	service_ready(mount->settings->config->base_url);
 	if (mount->settings->ready)
@@ -210,7 +142,7 @@ static void mount_ended(void *userdata)
 	struct mount *mount = userdata;
 
 	log_notice("session: unmounted");
-	uv_stop(&mount->loop);
+	uv_stop(&mount->stack.loop);
 }
 
 static int open_filesystem(struct mount *mount)
@@ -219,6 +151,7 @@ static int open_filesystem(struct mount *mount)
 	const struct filesystem_settings settings = {
 		.uid = (uid_t)config->uid,
 		.gid = (gid_t)config->gid,
+		.xattr = config->xattr,
 		.umask = (mode_t)config->umask,
 	};
 	struct session_settings session = {
@@ -231,31 +164,18 @@ static int open_filesystem(struct mount *mount)
 	};
 	int r;
 
-	r = tree_new(mount->catalog, mount->control, &mount->tree);
+	r = tree_new(mount->stack.catalog, mount->control, &mount->tree);
 	if (!r)
 		r = notifier_new(&mount->notifier);
 	if (!r)
-		r = filesystem_new(&mount->loop, mount->tree, mount->catalog, mount->notifier,
-		                   &settings, mount_ready, mount, &mount->filesystem);
+		r = filesystem_new(&mount->stack.loop, mount->tree, mount->stack.catalog,
+		                   mount->notifier, &settings, mount_ready, mount,
+		                   &mount->filesystem);
 	if (r)
 		return r;
 	session.descriptor = attachment_take(&mount->attachment);
-	return session_open(&mount->loop, mount->filesystem, mount->notifier, &session, mount_ended,
-	                    mount, &mount->session);
-}
-
-static int print_metrics(void *userdata, struct buffer *text)
-{
-	struct mount *mount = userdata;
-
-	kapture_update_metrics(mount->kapture);
-	return metrics_print(&mount->metrics, text);
-}
-
-static int print_version(void *userdata, struct buffer *text)
-{
-	(void)userdata;
-	return buffer_append_text(text, "kapturefs " KAPTUREFS_VERSION "\n");
+	return session_open(&mount->stack.loop, mount->filesystem, mount->notifier, &session,
+	                    mount_ended, mount, &mount->session);
 }
 
 static int open_control(struct mount *mount)
@@ -265,8 +185,13 @@ static int open_control(struct mount *mount)
 	if (r)
 		return r;
 	metrics_init(&mount->metrics);
-	control_add(mount->control, "metrics", print_metrics, mount);
-	control_add(mount->control, "version", print_version, NULL);
+	mount->facts = (struct facts_sources){
+		.config = mount->settings->config,
+		.mountpoint = mount->settings->mountpoint,
+		.kapture = mount->stack.kapture,
+		.metrics = &mount->metrics,
+	};
+	control_files_add(mount->control, &mount->facts);
 	return 0;
 }
 
@@ -275,9 +200,9 @@ static void add_metrics(struct mount *mount)
 	session_add_metrics(mount->session, &mount->metrics);
 	filesystem_add_metrics(mount->filesystem, &mount->metrics);
 	notifier_add_metrics(mount->notifier, &mount->metrics);
-	catalog_add_metrics(mount->catalog, &mount->metrics);
-	cache_add_metrics(mount->cache, &mount->metrics);
-	kapture_add_metrics(mount->kapture, &mount->metrics);
+	catalog_add_metrics(mount->stack.catalog, &mount->metrics);
+	cache_add_metrics(mount->stack.cache, &mount->metrics);
+	kapture_add_metrics(mount->stack.kapture, &mount->metrics);
 }
 
 static void told_to_end(uv_signal_t *handle, int number)
@@ -303,8 +228,8 @@ static void reload_config(struct mount *mount)
 	}
 	source = settings_for_source(config, mount->settings->secrets);
 	catalog = settings_for_catalog(config);
-	kapture_change(mount->kapture, &source);
-	catalog_change(mount->catalog, &catalog);
+	kapture_change(mount->stack.kapture, &source);
+	catalog_change(mount->stack.catalog, &catalog);
 	if (r == CONFIG_NEEDS_REMOUNT)
 		log_warning("config: read again; these wait for a remount: %s", complaint.text);
 	else
@@ -317,13 +242,13 @@ static void told_to_reload(uv_signal_t *handle, int number)
 	struct mount *mount = handle->data;
 
 	(void)number;
-	if (!mount->catalog)
+	if (!mount->stack.catalog)
 		return;
 	if (mount->settings->request)
 		reload_config(mount);
-	if (token_watch_reload(&mount->token))
+	if (token_watch_reload(&mount->stack.token))
 		log_error("token: no memory to look at its file");
-	kapture_open_door(mount->kapture);
+	kapture_open_door(mount->stack.kapture);
 }
 
 static void catch_signals(struct mount *mount)
@@ -338,7 +263,7 @@ static void catch_signals(struct mount *mount)
 	};
 
 	for (size_t i = 0; i < array_length(table); i++) {
-		uv_signal_init(&mount->loop, &mount->signals[i]);
+		uv_signal_init(&mount->stack.loop, &mount->signals[i]);
 		mount->signals[i].data = mount;
 		uv_signal_start(&mount->signals[i], table[i].came, table[i].number);
 	}
@@ -361,15 +286,15 @@ static int build(struct mount *mount)
 	r = attachment_make(&mount->attachment, mount->settings->mountpoint,
 	                    mount->settings->config);
 	if (!r)
-		r = open_source(mount);
-	if (!r)
-		r = open_catalog(mount);
+		r = open_stack(mount);
 	if (!r)
 		r = open_control(mount);
 	if (!r)
 		r = open_filesystem(mount);
 	if (!r) {
 		add_metrics(mount);
+		mount->facts.filesystem = mount->filesystem;
+		mount->facts.session = mount->session;
 		return EXIT_OK;
 	}
 
@@ -387,18 +312,13 @@ static void tear_down(struct mount *mount)
 	filesystem_free(mount->filesystem);
 	tree_free(mount->tree);
 	control_free(mount->control);
-	catalog_free(mount->catalog);
-	token_watch_fini(&mount->token);
-	kapture_free(mount->kapture);
+	stack_close(&mount->stack);
 	for (size_t i = 0; i < array_length(mount->signals); i++)
 		uv_close((uv_handle_t *)&mount->signals[i], NULL);
 	service_fini(&mount->service);
-	/* A stop that nobody ran into yet would end the first round at once. */
-	while (uv_run(&mount->loop, UV_RUN_DEFAULT))
-		;
+	stack_fini(&mount->stack);
 	attachment_fini(&mount->attachment);
 	notifier_free(mount->notifier);
-	cache_close(mount->cache);
 }
 
 int serve(const struct serve_settings *settings)
@@ -419,19 +339,19 @@ int serve(const struct serve_settings *settings)
 			return EXIT_FAILED;
 		}
 	}
-	r = uv_loop_init(&mount.loop);
+	r = stack_init(&mount.stack);
 	if (r) {
 		fprintf(stderr, "kapturefs: cannot start: %s\n", uv_strerror(r));
 		return EXIT_FAILED;
 	}
 
 	catch_signals(&mount);
-	service_init(&mount.service, &mount.loop);
+	service_init(&mount.service, &mount.stack.loop);
 	status = build(&mount);
 	if (status == EXIT_OK)
-		uv_run(&mount.loop, UV_RUN_DEFAULT);
+		uv_run(&mount.stack.loop, UV_RUN_DEFAULT);
 	tear_down(&mount);
-	uv_loop_close(&mount.loop);
+	log_settle();
 	daemon_report(&mount.daemon, status);
 	return status;
 }

@@ -51,3 +51,10 @@ enum caller_state caller_state(pid_t pid)
 	pending = signals_after(status, "\nSigPnd:") | signals_after(status, "\nShdPnd:");
 	return pending & UINT64_C(1) << (SIGKILL - 1) ? CALLER_DYING : CALLER_ALIVE;
 }
+
+uint64_t caller_group(pid_t pid, uid_t uid)
+{
+	pid_t session = pid > 0 ? getsid(pid) : -1;
+
+	return session > 0 ? (uint64_t)session : UINT64_C(1) << 32 | uid;
+}

@@ -78,7 +78,7 @@ static void note_request(struct channel *channel, const char *bytes, size_t leng
 	length -= sizeof(header);
 	memcpy(&init, bytes + sizeof(header), length < sizeof(init) ? length : sizeof(init));
 	channel->init_unique = header.unique;
-	channel->offers_parallel_lookups = init.flags & FUSE_PARALLEL_DIROPS;
+	channel->kernel_flags = init.flags;
 }
 
 static ssize_t channel_read(int descriptor, void *bytes, size_t size, void *userdata)
@@ -102,7 +102,7 @@ static void repair_init_reply(struct channel *channel, const struct fuse_out_hea
 	if (header->error || parts[1].iov_len < offsetof(struct fuse_init_out, max_background))
 		return;
 	reply = parts[1].iov_base;
-	if (channel->offers_parallel_lookups)
+	if (channel->kernel_flags & FUSE_PARALLEL_DIROPS)
 		reply->flags |= FUSE_PARALLEL_DIROPS;
 }
 

@@ -13,8 +13,8 @@
 /* After its time-out, a request is overdue: the promise is a second. */
 enum { OVERDUE_AFTER_MS = 1000 };
 
-static struct request begin(fuse_req_t req, fuse_ino_t number, const char *operation,
-                            request_serve_fn *serve)
+struct request filesystem_request(fuse_req_t req, fuse_ino_t number, const char *operation,
+                                  request_serve_fn *serve)
 {
 	struct filesystem *filesystem = channel_userdata(req);
 
@@ -23,7 +23,7 @@ static struct request begin(fuse_req_t req, fuse_ino_t number, const char *opera
 
 static void handle_lookup(fuse_req_t req, fuse_ino_t parent, const char *name)
 {
-	struct request request = begin(req, parent, "lookup", serve_lookup);
+	struct request request = filesystem_request(req, parent, "lookup", serve_lookup);
 
 	request.name = name;
 	request_run(&request);
@@ -31,7 +31,7 @@ static void handle_lookup(fuse_req_t req, fuse_ino_t parent, const char *name)
 
 static void handle_getattr(fuse_req_t req, fuse_ino_t number, struct fuse_file_info *file)
 {
-	struct request request = begin(req, number, "getattr", serve_getattr);
+	struct request request = filesystem_request(req, number, "getattr", serve_getattr);
 
 	(void)file;
 	request_run(&request);
@@ -40,7 +40,7 @@ static void handle_getattr(fuse_req_t req, fuse_ino_t number, struct fuse_file_i
 static void handle_read(fuse_req_t req, fuse_ino_t number, size_t size, off_t offset,
                         struct fuse_file_info *file)
 {
-	struct request request = begin(req, number, "read", serve_read);
+	struct request request = filesystem_request(req, number, "read", serve_read);
 
 	(void)file;
 	request.size = size;
@@ -50,14 +50,14 @@ static void handle_read(fuse_req_t req, fuse_ino_t number, size_t size, off_t of
 
 static void handle_readlink(fuse_req_t req, fuse_ino_t number)
 {
-	struct request request = begin(req, number, "readlink", serve_readlink);
+	struct request request = filesystem_request(req, number, "readlink", serve_readlink);
 
 	request_run(&request);
 }
 
 static void list_from(fuse_req_t req, fuse_ino_t number, size_t size, off_t offset, bool plus)
 {
-	struct request request = begin(req, number, "readdir", serve_list);
+	struct request request = filesystem_request(req, number, "readdir", serve_list);
 
 	request.size = size;
 	request.offset = offset;
@@ -81,8 +81,8 @@ static void handle_readdirplus(fuse_req_t req, fuse_ino_t number, size_t size, o
 
 /*
  * Answered like this once, the kernel opens, flushes and closes files and directories by itself,
- * for good, and keeps their pages and listings. Extended attributes are not served, which libfuse
- * says with the same error. No other operation may ever get it.
+ * for good, and keeps their pages and listings. Extended attributes that are not wanted are refused
+ * with the same error, lest they be asked for again. No other operation may ever get it.
  */
 static void handle_open(fuse_req_t req, fuse_ino_t number, struct fuse_file_info *file)
 {
@@ -94,7 +94,7 @@ static void handle_open(fuse_req_t req, fuse_ino_t number, struct fuse_file_info
 static void handle_lseek(fuse_req_t req, fuse_ino_t number, off_t offset, int whence,
                          struct fuse_file_info *file)
 {
-	struct request request = begin(req, number, "lseek", serve_lseek);
+	struct request request = filesystem_request(req, number, "lseek", serve_lseek);
 
 	(void)file;
 	if (whence != SEEK_DATA && whence != SEEK_HOLE) {
@@ -127,19 +127,31 @@ static void handle_fsync(fuse_req_t req, fuse_ino_t number, int is_data,
 	fuse_reply_err(req, 0);
 }
 
-static void handle_ioctl(fuse_req_t req, fuse_ino_t number, unsigned int command, void *argument,
-                         struct fuse_file_info *file, unsigned flags, const void *in,
-                         size_t in_size, size_t out_size)
+static void handle_getxattr(fuse_req_t req, fuse_ino_t number, const char *name, size_t size)
 {
-	(void)number;
-	(void)command;
-	(void)argument;
-	(void)file;
-	(void)flags;
-	(void)in;
-	(void)in_size;
-	(void)out_size;
-	fuse_reply_err(req, ENOTTY);
+	struct request request = filesystem_request(req, number, "getxattr", serve_getxattr);
+	const struct filesystem *filesystem = request.context;
+
+	if (!filesystem->settings.xattr) {
+		fuse_reply_err(req, ENOSYS);
+		return;
+	}
+	request.name = name;
+	request.size = size;
+	request_run(&request);
+}
+
+static void handle_listxattr(fuse_req_t req, fuse_ino_t number, size_t size)
+{
+	struct request request = filesystem_request(req, number, "listxattr", serve_listxattr);
+	const struct filesystem *filesystem = request.context;
+
+	if (!filesystem->settings.xattr) {
+		fuse_reply_err(req, ENOSYS);
+		return;
+	}
+	request.size = size;
+	request_run(&request);
 }
 
 /* Numbers are arithmetic: there is nothing to forget. */
@@ -166,7 +178,7 @@ static void handle_init(void *userdata, struct fuse_conn_info *connection)
 	        connection->capable &
 	        (FUSE_CAP_AUTO_INVAL_DATA | FUSE_CAP_PARALLEL_DIROPS | FUSE_CAP_READDIRPLUS |
 	         FUSE_CAP_READDIRPLUS_AUTO | FUSE_CAP_CACHE_SYMLINKS | FUSE_CAP_NO_OPEN_SUPPORT |
-	         FUSE_CAP_NO_OPENDIR_SUPPORT);
+	         FUSE_CAP_NO_OPENDIR_SUPPORT | FUSE_CAP_IOCTL_DIR);
 	filesystem->ready(filesystem->userdata);
 }
 
@@ -186,6 +198,8 @@ const struct fuse_lowlevel_ops *filesystem_operations(void)
 		.opendir = handle_open,
 		.readdir = handle_readdir,
 		.fsyncdir = handle_fsync,
+		.getxattr = handle_getxattr,
+		.listxattr = handle_listxattr,
 		.ioctl = handle_ioctl,
 		.poll = handle_poll,
 		.readdirplus = handle_readdirplus,
@@ -209,6 +223,7 @@ int filesystem_new(uv_loop_t *loop, struct tree *tree, struct catalog *catalog,
 		return -ENOMEM;
 
 	filesystem->tree = tree;
+	filesystem->catalog = catalog;
 	filesystem->notifier = notifier;
 	filesystem->settings = *settings;
 	filesystem->ready = ready;
@@ -240,4 +255,10 @@ void filesystem_free(struct filesystem *filesystem)
 void filesystem_fail_waiting(struct filesystem *filesystem, int error)
 {
 	requests_fail_waiting(filesystem->requests, error);
+}
+
+size_t filesystem_list_waiting(const struct filesystem *filesystem, struct request_waiting *ret,
+                               size_t max)
+{
+	return requests_list_waiting(filesystem->requests, ret, max);
 }

@@ -65,7 +65,7 @@ static struct fuse_entry_param to_entry(const struct filesystem *filesystem,
 		.ino = attributes->number,
 		.attr = to_stat(filesystem, attributes),
 		.attr_timeout = valid,
-		.entry_timeout = valid,
+		.entry_timeout = attributes->is_fleeting ? 0 : valid,
 	};
 }
 
@@ -151,10 +151,9 @@ static void read_ahead_of_all(const struct request *request)
 {
 	cleanup(tree_bytes_fini) struct tree_bytes bytes = { 0 };
 	struct filesystem *filesystem = filesystem_of(request);
-	struct tree_query query = request->query;
 	uint64_t value = readahead_ended(&filesystem->readahead, request->number);
 
-	if (value && tree_read(filesystem->tree, &query, value, &bytes) == 0)
+	if (value && tree_read(filesystem->tree, value, &bytes) == 0)
 		(void)push_around(filesystem, value, &bytes);
 }
 
@@ -165,7 +164,7 @@ int serve_read(struct request *request)
 	size_t left;
 	int r;
 
-	r = tree_read(filesystem_of(request)->tree, &request->query, request->number, &bytes);
+	r = tree_read(filesystem_of(request)->tree, request->number, &bytes);
 	if (r)
 		return r;
 
@@ -182,7 +181,7 @@ int serve_readlink(struct request *request)
 	char target[PATH_MAX];
 	int r;
 
-	r = tree_readlink(filesystem_of(request)->tree, &request->query, request->number, &bytes);
+	r = tree_readlink(filesystem_of(request)->tree, request->number, &bytes);
 	if (r)
 		return r;
 	if (bytes.length >= sizeof(target))
@@ -267,8 +266,8 @@ int serve_list(struct request *request)
 	if (r)
 		return r;
 	listing.bytes = filesystem->listing;
-	r = tree_list(filesystem->tree, &request->query, request->number, (uint64_t)request->offset,
-	              add_entry, &listing);
+	r = tree_list(filesystem->tree, request->number, (uint64_t)request->offset, add_entry,
+	              &listing);
 	if (r)
 		return r;
 
@@ -295,4 +294,36 @@ int serve_lseek(struct request *request)
 	fuse_reply_lseek(request->req,
 	                 request->seeks_hole ? (off_t)attributes.size : request->offset);
 	return 0;
+}
+
+/* A size of 0 asks how much there is. */
+static int reply_attribute(const struct request *request, const struct tree_bytes *bytes)
+{
+	if (request->size == 0)
+		fuse_reply_xattr(request->req, bytes->length);
+	else if (request->size < bytes->length)
+		return -ERANGE;
+	else
+		fuse_reply_buf(request->req, bytes->data, bytes->length);
+	return 0;
+}
+
+int serve_getxattr(struct request *request)
+{
+	cleanup(tree_bytes_fini) struct tree_bytes bytes = { 0 };
+	int r;
+
+	r = tree_attribute(filesystem_of(request)->tree, &request->query, request->number,
+	                   request->name, &bytes);
+	return r ? r : reply_attribute(request, &bytes);
+}
+
+int serve_listxattr(struct request *request)
+{
+	cleanup(tree_bytes_fini) struct tree_bytes bytes = { 0 };
+	int r;
+
+	r = tree_attribute_names(filesystem_of(request)->tree, &request->query, request->number,
+	                         &bytes);
+	return r ? r : reply_attribute(request, &bytes);
 }

@@ -43,41 +43,110 @@ static void unescape(char *text)
 	*to = '\0';
 }
 
+struct line {
+	struct mounts_entry entry;
+	const char *path;
+	const char *source;
+};
+
 /* `36 35 98:0 /mnt1 /mnt2 rw,noatime master:1 - ext3 /dev/root rw` */
-static bool read_line(char *line, const char *path, struct mounts_entry *ret)
+static bool read_line(char *text, struct line *ret)
 {
 	enum { DEVICE = 2, PLACE = 4, FIELDS };
-	const char *separator = strstr(line, " - ");
-	struct mounts_entry entry;
+	char *separator = strstr(text, " - ");
 	char *fields[FIELDS];
-	char *rest = line;
+	char *rest = text;
+	char *source;
 
-	if (!separator || sscanf(separator, " - %63s", entry.type) != 1)
+	if (!separator || sscanf(separator, " - %63s", ret->entry.type) != 1)
 		return false;
+	source = separator + strlen(" - ") + strlen(ret->entry.type);
+	source += *source == ' ';
+	source[strcspn(source, " \n")] = '\0';
+	unescape(source);
 	for (int i = 0; i < FIELDS; i++) {
 		fields[i] = strsep(&rest, " ");
 		if (!fields[i])
 			return false;
 	}
 	unescape(fields[PLACE]);
-	if (strcmp(fields[PLACE], path) != 0 ||
-	    sscanf(fields[DEVICE], "%u:%u", &entry.major, &entry.minor) != 2)
-		return false;
+	ret->path = fields[PLACE];
+	ret->source = source;
+	return sscanf(fields[DEVICE], "%u:%u", &ret->entry.major, &ret->entry.minor) == 2;
+}
 
-	*ret = entry;
+/* Run @look on each line of the table, until it has enough. */
+static void for_each_line(bool (*look)(void *userdata, const struct line *line), void *userdata)
+{
+	cleanup(close_table) FILE *table = fopen("/proc/self/mountinfo", "re");
+	cleanup(free_line) char *text = NULL;
+	struct line line;
+	size_t size = 0;
+
+	while (table && getline(&text, &size, table) > 0) {
+		if (read_line(text, &line) && !look(userdata, &line))
+			return;
+	}
+}
+
+struct search {
+	struct line wanted;
+	mounts_take_fn *take;
+	void *userdata;
+	bool is_found;
+};
+
+static bool look_for_path(void *userdata, const struct line *line)
+{
+	struct search *search = userdata;
+
+	/* The last one is on top. */
+	if (strcmp(line->path, search->wanted.path) == 0)
+		search->wanted.entry = line->entry;
 	return true;
 }
 
 struct mounts_entry mounts_find(const char *path)
 {
-	cleanup(close_table) FILE *table = fopen("/proc/self/mountinfo", "re");
-	cleanup(free_line) char *line = NULL;
-	struct mounts_entry entry = { .type = "" };
-	size_t size = 0;
+	struct search search = { .wanted.path = path };
 
-	while (table && getline(&line, &size, table) > 0)
-		read_line(line, path, &entry);
-	return entry;
+	for_each_line(look_for_path, &search);
+	return search.wanted.entry;
+}
+
+static bool look_for_device(void *userdata, const struct line *line)
+{
+	struct search *search = userdata;
+
+	search->is_found = mounts_equal(&line->entry, &search->wanted.entry);
+	return !search->is_found;
+}
+
+bool mounts_have(const char *type, unsigned major, unsigned minor)
+{
+	struct search search = { .wanted.entry = { .major = major, .minor = minor } };
+
+	snprintf(search.wanted.entry.type, sizeof(search.wanted.entry.type), "%s", type);
+	for_each_line(look_for_device, &search);
+	return search.is_found;
+}
+
+static bool look_for_source(void *userdata, const struct line *line)
+{
+	struct search *search = userdata;
+
+	if (strcmp(line->entry.type, search->wanted.entry.type) != 0 ||
+	    strcmp(line->source, search->wanted.source) != 0)
+		return true;
+	return search->take(search->userdata, line->path);
+}
+
+void mounts_of_source(const char *type, const char *source, mounts_take_fn *take, void *userdata)
+{
+	struct search search = { .wanted.source = source, .take = take, .userdata = userdata };
+
+	snprintf(search.wanted.entry.type, sizeof(search.wanted.entry.type), "%s", type);
+	for_each_line(look_for_source, &search);
 }
 
 bool mounts_equal(const struct mounts_entry *left, const struct mounts_entry *right)

@@ -7,6 +7,9 @@
  *
  * A change takes the pushes of its customer out of the queue. What is being pushed at that moment
  * cannot be stopped, but the change stands behind it, and so has the last word.
+ *
+ * Changes that somebody waits to see have a queue of their own, which goes first and is as long as
+ * there are people who wait. They are numbered, so that it can be seen which are done.
  */
 
 #include <assert.h>
@@ -16,41 +19,7 @@
 #include <string.h>
 
 #include "kapturefs/base/log.h"
-#include "kapturefs/fs/notifier.h"
-#include "kapturefs/fs/view.h"
-#include "kapturefs/model/node.h"
-
-enum {
-	NOTICES_MAX = 1024,
-	PUSH_SIZE_MAX = 64 << 10,
-	PAGE_BYTES = 4096,
-};
-
-struct notice {
-	struct record *record;    /* owned; NULL for what was taken back */
-	struct record *successor; /* of a change: owned, or NULL */
-	uint32_t customer;
-	uint32_t directory; /* of a push: an index of the record's */
-	bool is_push;
-};
-
-struct notifier {
-	pthread_mutex_t lock; /* of the queue and the flags */
-	pthread_cond_t filled;
-	pthread_t thread;
-	struct fuse_session *session;
-	bool is_running;
-	bool must_end;
-	bool has_ended;
-	bool is_telling; /* what has left the queue */
-	unsigned first;
-	unsigned count;
-	struct notice notices[NOTICES_MAX];
-	struct counter pushed_pages;
-	struct counter dropped_pushes;
-	struct counter dropped_changes;
-	struct counter changed_values;
-};
+#include "kapturefs/fs/notifier_parts.h"
 
 int notifier_new(struct notifier **ret)
 {
@@ -60,6 +29,7 @@ int notifier_new(struct notifier **ret)
 		return -ENOMEM;
 	pthread_mutex_init(&notifier->lock, NULL);
 	pthread_cond_init(&notifier->filled, NULL);
+	list_init(&notifier->urgent);
 	*ret = notifier;
 	return 0;
 }
@@ -75,6 +45,9 @@ void notifier_add_metrics(struct notifier *notifier, struct metrics *metrics)
 	metrics_add_counter(metrics, &notifier->changed_values, METRIC_COUNTER,
 	                    "kapturefs_changed_values_total", "",
 	                    "Values whose pages the kernel was told to drop.");
+	metrics_add_counter(metrics, &notifier->dropped_entries, METRIC_COUNTER,
+	                    "kapturefs_dropped_entries_total", "",
+	                    "Names that the kernel was told to drop, and had.");
 	metrics_add_counter(metrics, &notifier->dropped_changes, METRIC_COUNTER,
 	                    "kapturefs_dropped_changes_total", "",
 	                    "Changes not told because the queue was full of others.");
@@ -86,84 +59,63 @@ static void take_back(struct notice *notice)
 	record_unref(steal(&notice->successor));
 }
 
+static void urgent_free(struct urgent *urgent)
+{
+	list_remove(&urgent->link);
+	record_unref(urgent->previous);
+	record_unref(urgent->successor);
+	free(urgent);
+}
+
 /* The thread's part */
 
-/* -ENOENT: the kernel does not know the node, so it has nothing to drop or to keep. */
-static void push_value(struct notifier *notifier, uint32_t customer, const struct member *member)
-{
-	struct fuse_bufvec bytes = FUSE_BUFVEC_INIT(member->value_length);
-	union {
-		const char *value;
-		void *memory;
-	} place = { .value = member->value };
-	uint64_t number = node_pack(view_field_node(customer, member));
+/* The next two run with the lock held, and give it back for as long as the kernel is told. */
 
-	bytes.buf[0].mem = place.memory;
-	if (fuse_lowlevel_notify_store(notifier->session, number, 0, &bytes, FUSE_BUF_NO_SPLICE) ==
-	    0)
-		counter_add(&notifier->pushed_pages,
-		            (member->value_length + PAGE_BYTES - 1) / PAGE_BYTES);
+static void tell_urgent(struct notifier *notifier)
+{
+	struct urgent *urgent = container_of(notifier->urgent.next, struct urgent, link);
+
+	list_remove(&urgent->link);
+	pthread_mutex_unlock(&notifier->lock);
+	notifier_drop_urgent(notifier, urgent);
+	pthread_mutex_lock(&notifier->lock);
+	notifier->urgent_told = urgent->number;
+	urgent_free(urgent);
 }
 
-static void push(struct notifier *notifier, const struct notice *notice)
+static void tell_next(struct notifier *notifier)
 {
-	const struct member *directory = record_member(notice->record, notice->directory);
+	struct notice notice = notifier->notices[notifier->first];
 
-	for (uint32_t i = 0; i < directory->child_count; i++) {
-		const struct member *child =
-		        record_member(notice->record, directory->first_child + i);
+	notifier->first = (notifier->first + 1) % NOTICES_MAX;
+	notifier->count--;
+	if (!notice.record)
+		return;
 
-		if (!member_is_directory(child) && child->value_length > 0 &&
-		    child->value_length <= PUSH_SIZE_MAX)
-			push_value(notifier, notice->customer, child);
-	}
-}
-
-static void drop_pages(struct notifier *notifier, struct node node)
-{
-	(void)fuse_lowlevel_notify_inval_inode(notifier->session, node_pack(node), 0, 0);
-	counter_add(&notifier->changed_values, 1);
-}
-
-static void drop_changed(struct notifier *notifier, const struct notice *notice)
-{
-	const struct member *before;
-	const struct member *now;
-
-	for (uint32_t i = 0; (before = record_member(notice->record, i)); i++) {
-		now = notice->successor ? record_by_ordinal(notice->successor, before->ordinal)
-		                        : NULL;
-		if (!member_is_directory(before) && (!now || now->changed_ms != before->changed_ms))
-			drop_pages(notifier, view_field_node(notice->customer, before));
-	}
-	drop_pages(notifier, view_json_node(notice->customer, notice->record));
+	pthread_mutex_unlock(&notifier->lock);
+	if (notice.is_push)
+		notifier_push_values(notifier, &notice);
+	else
+		notifier_drop_changed(notifier, notice.customer, notice.record, notice.successor);
+	take_back(&notice);
+	pthread_mutex_lock(&notifier->lock);
 }
 
 static void *run(void *userdata)
 {
 	struct notifier *notifier = userdata;
-	struct notice notice;
 
 	pthread_mutex_lock(&notifier->lock);
 	for (;;) {
-		while (!notifier->count && !notifier->must_end)
+		while (!notifier->count && list_is_empty(&notifier->urgent) && !notifier->must_end)
 			pthread_cond_wait(&notifier->filled, &notifier->lock);
 		if (notifier->must_end)
 			break;
-		notice = notifier->notices[notifier->first];
-		notifier->first = (notifier->first + 1) % NOTICES_MAX;
-		notifier->count--;
-		if (!notice.record)
-			continue;
-
 		notifier->is_telling = true;
-		pthread_mutex_unlock(&notifier->lock);
-		if (notice.is_push)
-			push(notifier, &notice);
+		if (!list_is_empty(&notifier->urgent))
+			tell_urgent(notifier);
 		else
-			drop_changed(notifier, &notice);
-		take_back(&notice);
-		pthread_mutex_lock(&notifier->lock);
+			tell_next(notifier);
 		notifier->is_telling = false;
 	}
 	notifier->has_ended = true;
@@ -235,7 +187,7 @@ bool notifier_is_busy(struct notifier *notifier)
 	bool is_busy;
 
 	pthread_mutex_lock(&notifier->lock);
-	is_busy = notifier->is_telling || notifier->count > 0;
+	is_busy = notifier->is_telling || notifier->count > 0 || !list_is_empty(&notifier->urgent);
 	pthread_mutex_unlock(&notifier->lock);
 	return is_busy;
 }
@@ -275,38 +227,39 @@ static void add_change(struct notifier *notifier, const struct cache_change *cha
 	pthread_mutex_unlock(&notifier->lock);
 }
 
-/* Takes no lock that a pending request can hold. -ENOENT: the kernel does not know the node. */
-static void expire(struct notifier *notifier, struct node node)
+static struct urgent *urgent_new(const struct cache_change *change)
 {
-	(void)fuse_lowlevel_notify_inval_inode(notifier->session, node_pack(node), -1, 0);
+	size_t keys_size = change->key_count * sizeof(change->keys[0]);
+	struct urgent *urgent = calloc(1, sizeof(*urgent) + keys_size);
+
+	if (!urgent)
+		return NULL;
+	list_init(&urgent->link);
+	urgent->customer = change->customer.slot;
+	urgent->previous = change->previous ? record_ref(change->previous) : NULL;
+	urgent->successor = change->customer.record ? record_ref(change->customer.record) : NULL;
+	urgent->key_count = change->key_count;
+	if (keys_size)
+		memcpy(urgent->keys, change->keys, keys_size);
+	return urgent;
 }
 
-/* Directories are of the keys' slots, and each has its own of the customer's. */
-static void expire_directory(struct notifier *notifier, const struct cache_change *change,
-                             uint32_t ordinal)
+/* One that there is no memory for is never told, and whoever waits for it waits in vain. */
+static void add_urgent(struct notifier *notifier, const struct cache_change *change)
 {
-	for (size_t i = 0; i < change->key_count; i++)
-		expire(notifier, node_of(NODE_DIRECTORY, change->keys[i], ordinal));
-}
+	struct urgent *urgent = urgent_new(change);
 
-/* What was there and is no more, or is not any longer what it was. */
-static void expire_previous(struct notifier *notifier, const struct cache_change *change)
-{
-	const struct record *record = change->customer.record;
-	const struct member *before;
-	const struct member *now;
-
-	for (uint32_t i = 0; (before = record_member(change->previous, i)); i++) {
-		now = record ? record_by_ordinal(record, before->ordinal) : NULL;
-		if (now && now->changed_ms == before->changed_ms)
-			continue;
-		if (member_is_directory(before))
-			expire_directory(notifier, change, before->ordinal);
-		else
-			expire(notifier, view_field_node(change->customer.slot, before));
+	pthread_mutex_lock(&notifier->lock);
+	notifier->urgent_added++;
+	if (urgent) {
+		take_back_pushes(notifier, urgent->customer);
+		urgent->number = notifier->urgent_added;
+		list_insert_before(&notifier->urgent, &urgent->link);
+		pthread_cond_signal(&notifier->filled);
+	} else {
+		counter_add(&notifier->dropped_changes, 1);
 	}
-	expire(notifier, view_json_node(change->customer.slot, change->previous));
-	expire(notifier, view_primary_node(change->customer.slot, change->previous));
+	pthread_mutex_unlock(&notifier->lock);
 }
 
 void notifier_answer_changed(struct notifier *notifier, const struct cache_change *change)
@@ -314,14 +267,27 @@ void notifier_answer_changed(struct notifier *notifier, const struct cache_chang
 	if (!notifier->is_running)
 		return;
 
-	for (int kind = 0; kind < KEY_KINDS; kind++) {
-		if (change->listing[kind])
-			expire(notifier, node_of(NODE_KEYS, (uint32_t)kind + 1, 0));
-	}
-	if (!change->previous || (change->customer.record && !change->values))
-		return;
-	expire_previous(notifier, change);
-	add_change(notifier, change);
+	notifier_expire(notifier, change);
+	if (change->at_once)
+		add_urgent(notifier, change);
+	else if (change->previous && (!change->customer.record || change->values))
+		add_change(notifier, change);
+}
+
+uint64_t notifier_last(const struct notifier *notifier)
+{
+	/* Only the reactor adds. */
+	return notifier->urgent_added;
+}
+
+bool notifier_has_told(struct notifier *notifier, uint64_t number)
+{
+	bool has_told;
+
+	pthread_mutex_lock(&notifier->lock);
+	has_told = notifier->urgent_told >= number;
+	pthread_mutex_unlock(&notifier->lock);
+	return has_told;
 }
 
 void notifier_stop(struct notifier *notifier)
@@ -333,6 +299,8 @@ void notifier_stop(struct notifier *notifier)
 	for (unsigned i = 0; i < notifier->count; i++)
 		take_back(notice_at(notifier, i));
 	notifier->count = 0;
+	while (!list_is_empty(&notifier->urgent))
+		urgent_free(container_of(notifier->urgent.next, struct urgent, link));
 	notifier->must_end = true;
 	pthread_cond_signal(&notifier->filled);
 	pthread_mutex_unlock(&notifier->lock);

@@ -4,6 +4,7 @@
  *
  *   running   it lives on the stack of its handler and asks the tree
  *   waiting   a copy on the heap holds a ticket for the key that it lacks
+ *   settling  a copy on the heap is served again and again, until the kernel has been told
  *   replied   gone
  *
  * A waiting request whose caller was interrupted is looked at again and again until the caller
@@ -25,6 +26,7 @@
 #include "kapturefs/fs/request.h"
 
 enum {
+	SETTLING_LOOK_MS = 2,
 	INTERRUPT_LOOK_MS = 10,
 	/*
 	 * A caller whose state cannot be seen, in another process namespace say, is let go after
@@ -37,8 +39,10 @@ struct requests {
 	uv_loop_t *loop;
 	struct catalog *catalog;
 	uint64_t wait_max_ms;
-	struct list waiting;     /* in the order in which they began */
-	struct list interrupted; /* those of the waiting whose caller was interrupted */
+	struct list waiting;       /* in the order in which they began */
+	struct list settling;      /* those of the waiting that need no answer any more */
+	struct list interrupted;   /* those of the waiting whose caller was interrupted */
+	uv_timer_t settling_timer; /* runs while anybody settles */
 	uv_timer_t interrupt_timer;
 	uv_timer_t overdue_timer; /* runs while anybody waits */
 	unsigned handles_open;    /* the timers, closing or not */
@@ -50,6 +54,7 @@ struct requests {
 struct waiting {
 	struct request request;
 	struct list link;
+	struct list settling;
 	struct list interrupted;
 	uint64_t began_ms; /* of the loop's clock, like the next */
 	uint64_t interrupted_ms;
@@ -70,10 +75,20 @@ static void request_fail(const struct request *request, int error)
 	fuse_reply_err(request->req, -error);
 }
 
+/* Served with @r. */
+static void request_end(const struct request *request, int r)
+{
+	if (r < 0)
+		request_fail(request, r);
+	else
+		note_duration(request);
+}
+
 static void waiting_free(struct waiting *waiting)
 {
 	counter_subtract(&waiting->request.requests->waiting_count, 1);
 	list_remove(&waiting->link);
+	list_remove(&waiting->settling);
 	list_remove(&waiting->interrupted);
 	catalog_cancel(waiting->ticket);
 	free(waiting);
@@ -169,36 +184,93 @@ static void look_for_overdue(uv_timer_t *timer)
 	watch_overdue(requests);
 }
 
-/* Copy the request to the heap and want the key that it lacks. */
-static int request_wait(const struct request *request)
+/* Copy the request to the heap. */
+static struct waiting *waiting_new(const struct request *request)
 {
-	struct requests *requests = request->requests;
 	size_t name_size = request->name ? strlen(request->name) + 1 : 0;
-	struct waiting *waiting;
-	int r;
+	struct waiting *waiting = calloc(1, sizeof(*waiting) + name_size);
 
-	waiting = calloc(1, sizeof(*waiting) + name_size);
 	if (!waiting)
-		return -ENOMEM;
-
+		return NULL;
 	waiting->request = *request;
 	if (request->name)
 		waiting->request.name = memcpy(waiting->name, request->name, name_size);
 	list_init(&waiting->link);
+	list_init(&waiting->settling);
 	list_init(&waiting->interrupted);
-	r = catalog_want(requests->catalog, &request->query.wanted, waiting_answered, waiting,
-	                 &waiting->ticket);
-	if (r) {
-		free(waiting);
-		return r;
-	}
+	return waiting;
+}
+
+static void waiting_begin(struct waiting *waiting)
+{
+	struct requests *requests = waiting->request.requests;
 
 	counter_add(&requests->waiting_count, 1);
 	waiting->began_ms = uv_now(requests->loop);
 	list_insert_before(&requests->waiting, &waiting->link);
 	if (requests->waiting.next == &waiting->link)
 		watch_overdue(requests);
-	fuse_req_interrupt_func(request->req, waiting_interrupted, waiting);
+	fuse_req_interrupt_func(waiting->request.req, waiting_interrupted, waiting);
+}
+
+/* Want the key that the request lacks. */
+static int request_wait(const struct request *request)
+{
+	struct catalog *catalog = request->requests->catalog;
+	const struct key *wanted = &request->query.wanted;
+	const struct fuse_ctx *asking = fuse_req_ctx(request->req);
+	uint64_t caller = caller_group(asking->pid, asking->uid);
+	struct waiting *waiting = waiting_new(request);
+	int r;
+
+	if (!waiting)
+		return -ENOMEM;
+	if (request->order.insists)
+		r = catalog_renew(catalog, wanted, caller, request->order.max_age_ms > 0,
+		                  waiting_answered, waiting, &waiting->ticket);
+	else
+		r = catalog_want_for(catalog, wanted, caller, waiting_answered, waiting,
+		                     &waiting->ticket);
+	if (r) {
+		free(waiting);
+		return r;
+	}
+	waiting_begin(waiting);
+	return 0;
+}
+
+static void look_at_settling(uv_timer_t *timer)
+{
+	struct requests *requests = timer->data;
+	struct list *next;
+	int r;
+
+	for (struct list *link = requests->settling.next; link != &requests->settling;
+	     link = next) {
+		struct waiting *waiting = container_of(link, struct waiting, settling);
+
+		next = link->next;
+		r = waiting->request.serve(&waiting->request);
+		if (r == REQUEST_SETTLING)
+			continue;
+		request_end(&waiting->request, r);
+		waiting_free(waiting);
+	}
+	if (list_is_empty(&requests->settling))
+		uv_timer_stop(timer);
+}
+
+static int request_settle(const struct request *request)
+{
+	struct requests *requests = request->requests;
+	struct waiting *waiting = waiting_new(request);
+
+	if (!waiting)
+		return -ENOMEM;
+	waiting_begin(waiting);
+	list_insert_before(&requests->settling, &waiting->settling);
+	uv_timer_start(&requests->settling_timer, look_at_settling, SETTLING_LOOK_MS,
+	               SETTLING_LOOK_MS);
 	return 0;
 }
 
@@ -217,10 +289,12 @@ void request_run(struct request *request)
 		question->result = (struct catalog_result){ r, true };
 		r = request->serve(request);
 	}
-	if (r < 0)
-		request_fail(request, r);
-	else
-		note_duration(request);
+	if (r == REQUEST_SETTLING) {
+		r = request_settle(request);
+		if (!r)
+			return;
+	}
+	request_end(request, r);
 }
 
 struct request request_new(struct requests *requests, fuse_req_t req, uint64_t number,
@@ -236,6 +310,26 @@ struct request request_new(struct requests *requests, fuse_req_t req, uint64_t n
 		.started_ns = uv_hrtime(),
 		.query.question.asked_ms = catalog_now_ms(requests->catalog),
 	};
+}
+
+size_t requests_list_waiting(const struct requests *requests, struct request_waiting *ret,
+                             size_t max)
+{
+	size_t count = 0;
+
+	for (struct list *link = requests->waiting.next; link != &requests->waiting && count < max;
+	     link = link->next) {
+		const struct waiting *waiting = container_of(link, struct waiting, link);
+		const struct key *wanted = &waiting->request.query.wanted;
+
+		ret[count++] = (struct request_waiting){
+			.operation = waiting->request.operation,
+			.kind = wanted->kind,
+			.customer = log_hash(wanted->text),
+			.waited_ms = uv_now(requests->loop) - waiting->began_ms,
+		};
+	}
+	return count;
 }
 
 void requests_fail_waiting(struct requests *requests, int error)
@@ -258,12 +352,15 @@ int requests_new(uv_loop_t *loop, struct catalog *catalog, uint64_t wait_max_ms,
 	requests->catalog = catalog;
 	requests->wait_max_ms = wait_max_ms;
 	list_init(&requests->waiting);
+	list_init(&requests->settling);
 	list_init(&requests->interrupted);
+	uv_timer_init(loop, &requests->settling_timer);
 	uv_timer_init(loop, &requests->interrupt_timer);
 	uv_timer_init(loop, &requests->overdue_timer);
+	requests->settling_timer.data = requests;
 	requests->interrupt_timer.data = requests;
 	requests->overdue_timer.data = requests;
-	requests->handles_open = 2;
+	requests->handles_open = 3;
 	*ret = requests;
 	return 0;
 }
@@ -294,6 +391,7 @@ void requests_free(struct requests *requests)
 		return;
 
 	assert(list_is_empty(&requests->waiting));
+	uv_close((uv_handle_t *)&requests->settling_timer, requests_closed);
 	uv_close((uv_handle_t *)&requests->interrupt_timer, requests_closed);
 	uv_close((uv_handle_t *)&requests->overdue_timer, requests_closed);
 }

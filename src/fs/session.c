@@ -318,6 +318,11 @@ void session_close(struct session *session)
 	uv_close((uv_handle_t *)&session->awake, session_closed);
 }
 
+uint64_t session_kernel_flags(const struct session *session)
+{
+	return session->channel.kernel_flags;
+}
+
 void session_add_metrics(struct session *session, struct metrics *metrics)
 {
 	channel_add_metrics(&session->channel, metrics);

@@ -71,6 +71,28 @@ void superseded_add(struct superseded *superseded, uint32_t customer, struct rec
 	superseded->count++;
 }
 
+static struct entry *entry_at(struct superseded *superseded, unsigned place)
+{
+	return &superseded->entries[(superseded->first + place) % ENTRIES_MAX];
+}
+
+void superseded_forget(struct superseded *superseded, uint32_t customer)
+{
+	unsigned kept = 0;
+
+	for (unsigned i = 0; i < superseded->count; i++) {
+		struct entry *entry = entry_at(superseded, i);
+
+		if (entry->customer == customer) {
+			superseded->size -= record_footprint(entry->record);
+			record_unref(steal(&entry->record));
+			continue;
+		}
+		*entry_at(superseded, kept++) = *entry;
+	}
+	superseded->count = kept;
+}
+
 struct record *superseded_find(const struct superseded *superseded, const struct node *node,
                                uint64_t now_ms)
 {

@@ -15,6 +15,7 @@
 #include <uv.h>
 
 #include "kapturefs/base/buffer.h"
+#include "kapturefs/fs/marker.h"
 #include "kapturefs/fs/tree_parts.h"
 
 /* What never changes while mounted may be taken for granted for a day. */
@@ -57,7 +58,9 @@ static uint64_t now_ms(void)
 
 void tree_answer_changed(struct tree *tree, const struct cache_change *change)
 {
-	if (change->previous)
+	if (change->at_once && !change->customer.record)
+		superseded_forget(tree->superseded, change->customer.slot);
+	else if (change->previous && (change->values || !change->customer.record))
 		superseded_add(tree->superseded, change->customer.slot, change->previous, now_ms());
 }
 
@@ -121,6 +124,13 @@ static int find_by_key_slot(struct tree *tree, struct tree_query *query, uint32_
 	return -ESTALE;
 }
 
+int tree_id_key(const struct record *record, struct key *ret)
+{
+	const char *id = record_id(record);
+
+	return key_parse(KEY_ID, id, strlen(id), ret) ? -EIO : 0;
+}
+
 /* The entry, by its id, of a node that is numbered by its customer's slot. */
 static int find_by_customer_slot(struct tree *tree, struct tree_query *query, uint32_t slot,
                                  struct catalog_entry *ret)
@@ -132,10 +142,10 @@ static int find_by_customer_slot(struct tree *tree, struct tree_query *query, ui
 	r = tree_customer_now(tree, slot, &customer);
 	if (r)
 		return r;
-	r = key_parse(KEY_ID, record_id(customer.record), strlen(record_id(customer.record)), &id);
+	r = tree_id_key(customer.record, &id);
 	record_unref(customer.record);
 	if (r)
-		return -EIO;
+		return r;
 
 	r = find(tree, query, &id, ret);
 	return r == -ENOENT ? -ESTALE : r;
@@ -173,8 +183,21 @@ static int absent_for(uint64_t valid_ms, struct tree_attributes *ret)
 	return -ENOENT;
 }
 
+void tree_fill_marker(uint32_t place, struct tree_attributes *ret)
+{
+	*ret = (struct tree_attributes){
+		.number = node_pack(node_of(NODE_MARKER, place + 1, 0)),
+		.type = S_IFREG,
+		.links = 1,
+		.size = strlen(marker_at(place)->content),
+		.valid_ms = VALID_FOREVER_MS,
+	};
+}
+
 static int lookup_in_root(const struct tree *tree, const char *name, struct tree_attributes *ret)
 {
+	int marker;
+
 	for (int kind = 0; kind < KEY_KINDS; kind++) {
 		if (strcmp(name, key_kind_facts((enum key_kind)kind)->directory) == 0) {
 			tree_fill_top(tree, node_of(NODE_KEYS, (uint32_t)kind + 1, 0), ret);
@@ -185,7 +208,11 @@ static int lookup_in_root(const struct tree *tree, const char *name, struct tree
 		tree_fill_top(tree, node_of(NODE_CONTROL, 1, 0), ret);
 		return 0;
 	}
-	return absent_for(VALID_FOREVER_MS, ret);
+	marker = marker_find(name);
+	if (marker < 0)
+		return absent_for(VALID_FOREVER_MS, ret);
+	tree_fill_marker((uint32_t)marker, ret);
+	return 0;
 }
 
 int tree_recall(const struct tree *tree, struct node node, struct control_snapshot *ret)
@@ -293,7 +320,7 @@ int tree_lookup(struct tree *tree, struct tree_query *query, uint64_t number, co
 
 /* Attributes of a known node */
 
-static bool is_of_customer(enum node_kind kind)
+bool tree_is_of_customer(enum node_kind kind)
 {
 	return kind == NODE_FIELD || kind == NODE_PRIMARY || kind == NODE_JSON;
 }
@@ -379,6 +406,10 @@ int tree_stat(struct tree *tree, struct tree_query *query, uint64_t number,
 		tree_fill_top(tree, node, ret);
 		return 0;
 	}
+	if (node.kind == NODE_MARKER && marker_at(node.slot - 1)) {
+		tree_fill_marker(node.slot - 1, ret);
+		return 0;
+	}
 	if (node.kind == NODE_CONTROL_FILE) {
 		r = tree_recall(tree, node, &snapshot);
 		if (!r)
@@ -389,23 +420,33 @@ int tree_stat(struct tree *tree, struct tree_query *query, uint64_t number,
 	if (tree_has_versions(node.kind) && stat_recent(tree, &node, ret))
 		return 0;
 
-	r = is_of_customer(node.kind) ? find_by_customer_slot(tree, query, node.slot, &entry)
-	                              : find_by_key_slot(tree, query, node.slot, &entry);
+	r = tree_is_of_customer(node.kind) ? find_by_customer_slot(tree, query, node.slot, &entry)
+	                                   : find_by_key_slot(tree, query, node.slot, &entry);
 	if (r)
 		return r;
 	return fill_known(tree, node, &entry, ret);
 }
 
 /* The entry of a node of either slot, as known now, however old. */
-int tree_entry_now(struct tree *tree, const struct tree_query *query, struct node node,
-                   struct catalog_entry *ret)
+int tree_entry_now(struct tree *tree, struct node node, struct catalog_entry *ret)
+{
+	int r;
+
+	if (tree_is_of_customer(node.kind))
+		return tree_customer_now(tree, node.slot, &ret->customer);
+	r = catalog_known(tree->catalog, node.slot, ret);
+	return r == CATALOG_ABSENT ? -ESTALE : r;
+}
+
+/* Like somebody who has waited in vain: whatever there is will do. */
+int tree_whole_entry_now(struct tree *tree, const struct tree_query *query, struct node node,
+                         struct catalog_entry *ret)
 {
 	struct tree_query settled = *query;
 
-	/* Like somebody who has waited in vain: whatever there is will do. */
+	if (!tree_is_of_customer(node.kind))
+		return tree_entry_now(tree, node, ret);
 	settled.question.waited = true;
 	settled.question.result = (struct catalog_result){ -ESTALE, true };
-	if (is_of_customer(node.kind))
-		return tree_customer_now(tree, node.slot, &ret->customer);
-	return find_by_key_slot(tree, &settled, node.slot, ret);
+	return find_by_customer_slot(tree, &settled, node.slot, ret);
 }

@@ -4,6 +4,7 @@
 #include <errno.h>
 #include <sys/stat.h>
 
+#include "kapturefs/fs/marker.h"
 #include "kapturefs/fs/tree_parts.h"
 
 enum {
@@ -41,6 +42,7 @@ static bool emit_dots(struct listing *listing, uint64_t number)
 static int list_root(const struct tree *tree, struct listing *listing)
 {
 	struct tree_attributes attributes;
+	const struct marker *marker;
 
 	for (int kind = 0; kind < KEY_KINDS; kind++) {
 		tree_fill_top(tree, node_of(NODE_KEYS, (uint32_t)kind + 1, 0), &attributes);
@@ -49,7 +51,14 @@ static int list_root(const struct tree *tree, struct listing *listing)
 			return 0;
 	}
 	tree_fill_top(tree, node_of(NODE_CONTROL, 1, 0), &attributes);
-	emit(listing, CONTROL_DIRECTORY, &attributes, true, COOKIE_FIRST + KEY_KINDS);
+	if (!emit(listing, CONTROL_DIRECTORY, &attributes, true, COOKIE_FIRST + KEY_KINDS))
+		return 0;
+	for (uint32_t place = 0; (marker = marker_at(place)); place++) {
+		tree_fill_marker(place, &attributes);
+		if (marker->is_listed && !emit(listing, marker->name, &attributes, true,
+		                               COOKIE_FIRST + KEY_KINDS + 1 + place))
+			return 0;
+	}
 	return 0;
 }
 
@@ -115,14 +124,13 @@ static int list_members(const struct tree *tree, const struct catalog_entry *ent
 	return 0;
 }
 
-static int list_directory(struct tree *tree, const struct tree_query *query, struct node node,
-                          struct listing *listing)
+static int list_directory(struct tree *tree, struct node node, struct listing *listing)
 {
 	cleanup(catalog_entry_fini) struct catalog_entry entry = { 0 };
 	const struct member *directory;
 	int r;
 
-	r = tree_entry_now(tree, query, node, &entry);
+	r = tree_entry_now(tree, node, &entry);
 	if (r)
 		return r;
 	directory = record_by_ordinal(entry.customer.record, node.ordinal);
@@ -131,8 +139,8 @@ static int list_directory(struct tree *tree, const struct tree_query *query, str
 	return list_members(tree, &entry, directory, listing);
 }
 
-int tree_list(struct tree *tree, struct tree_query *query, uint64_t number, uint64_t cookie,
-              tree_emit_fn *emit_entry, void *userdata)
+int tree_list(struct tree *tree, uint64_t number, uint64_t cookie, tree_emit_fn *emit_entry,
+              void *userdata)
 {
 	struct listing listing = { emit_entry, userdata, cookie };
 	struct node node;
@@ -151,5 +159,5 @@ int tree_list(struct tree *tree, struct tree_query *query, uint64_t number, uint
 		return list_keys(tree, tree_keys_kind(node), &listing);
 	if (node.kind == NODE_CONTROL)
 		return list_control(tree, &listing);
-	return list_directory(tree, query, node, &listing);
+	return list_directory(tree, node, &listing);
 }

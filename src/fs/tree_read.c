@@ -3,9 +3,11 @@
 
 #include <errno.h>
 #include <stdio.h>
+#include <string.h>
 #include <sys/types.h>
 
 #include "kapturefs/base/buffer.h"
+#include "kapturefs/fs/marker.h"
 #include "kapturefs/fs/tree_parts.h"
 
 enum { META_SIZE_MAX = 1024 };
@@ -57,7 +59,7 @@ static int read_record(struct record *record, const struct node *node, struct tr
 	return 0;
 }
 
-int tree_read(struct tree *tree, struct tree_query *query, uint64_t number, struct tree_bytes *ret)
+int tree_read(struct tree *tree, uint64_t number, struct tree_bytes *ret)
 {
 	cleanup(catalog_entry_fini) struct catalog_entry entry = { 0 };
 	struct record *recent;
@@ -69,13 +71,18 @@ int tree_read(struct tree *tree, struct tree_query *query, uint64_t number, stru
 	*ret = (struct tree_bytes){ 0 };
 	if (node.kind == NODE_CONTROL_FILE)
 		return read_snapshot(tree, node, ret);
+	if (node.kind == NODE_MARKER && marker_at(node.slot - 1)) {
+		ret->data = marker_at(node.slot - 1)->content;
+		ret->length = strlen(ret->data);
+		return 0;
+	}
 	if (!tree_has_versions(node.kind) && node.kind != NODE_META)
 		return -EISDIR;
 
 	recent = tree_has_versions(node.kind) ? tree_recent_record(tree, &node) : NULL;
 	if (recent)
 		return read_record(recent, &node, ret);
-	r = tree_entry_now(tree, query, node, &entry);
+	r = tree_entry_now(tree, node, &entry);
 	if (r)
 		return r;
 	return node.kind == NODE_META ? read_meta(&entry, ret)
@@ -105,8 +112,7 @@ static int read_spelling(struct tree *tree, struct node node, struct tree_bytes 
 	return 0;
 }
 
-int tree_readlink(struct tree *tree, struct tree_query *query, uint64_t number,
-                  struct tree_bytes *ret)
+int tree_readlink(struct tree *tree, uint64_t number, struct tree_bytes *ret)
 {
 	cleanup(catalog_entry_fini) struct catalog_entry entry = { 0 };
 	const struct member *primary;
@@ -119,7 +125,7 @@ int tree_readlink(struct tree *tree, struct tree_query *query, uint64_t number,
 	if (node.kind != NODE_PRIMARY)
 		return read_spelling(tree, node, ret);
 
-	r = tree_entry_now(tree, query, node, &entry);
+	r = tree_entry_now(tree, node, &entry);
 	if (r)
 		return r;
 	primary = record_primary_contact(entry.customer.record);

@@ -100,6 +100,10 @@ void view_fill_primary(const struct catalog_entry *entry, uint64_t valid_ms,
 	};
 }
 
+/*
+ * Its name means one version, and is where the kernel cannot be made to drop names; see
+ * notifier_kernel.c.
+ */
 static void fill_json(const struct catalog_entry *entry, uint64_t valid_ms,
                       struct tree_attributes *ret)
 {
@@ -113,6 +117,7 @@ static void fill_json(const struct catalog_entry *entry, uint64_t valid_ms,
 		.size = length,
 		.changed_ms = record_member(entry->customer.record, 0)->changed_ms,
 		.valid_ms = valid_ms,
+		.is_fleeting = true,
 	};
 }
 

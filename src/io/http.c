@@ -190,7 +190,8 @@ static void enter(struct http_transfer *transfer)
 		fail_soon(transfer);
 		return;
 	}
-	if (load(transfer, easy) || curl_multi_add_handle(http->loop.multi, easy)) {
+	if (http_loop_mend(&http->loop) || load(transfer, easy) ||
+	    curl_multi_add_handle(http->loop.multi, easy)) {
 		put_handle(http, easy);
 		fail_soon(transfer);
 		return;
@@ -201,10 +202,16 @@ static void enter(struct http_transfer *transfer)
 	http->running_count++;
 }
 
+/* Those whom an error has stopped leave before others enter. */
+static bool is_full(const struct http *http)
+{
+	return http->loop.is_broken ? http->running_count > 0
+	                            : http->running_count >= http->settings.concurrency_max;
+}
+
 static void fill(struct http *http)
 {
-	while (http->running_count < http->settings.concurrency_max &&
-	       !list_is_empty(&http->waiting))
+	while (!is_full(http) && !list_is_empty(&http->waiting))
 		enter(container_of(http->waiting.next, struct http_transfer, link));
 }
 
@@ -264,7 +271,8 @@ static bool repeat(struct http_transfer *transfer, CURLcode code)
 {
 	CURLM *multi = transfer->http->loop.multi;
 
-	if (transfer->repeated || transfer->headers_received || transfer->verdict.error)
+	if (transfer->repeated || transfer->headers_received || transfer->verdict.error ||
+	    transfer->http->loop.is_broken)
 		return false;
 	if (!http_handle_was_stale(transfer->easy, code))
 		return false;

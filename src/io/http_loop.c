@@ -35,13 +35,19 @@ static void take_completion(uv_idle_t *idle)
 		http_loop->events->completed(http_loop, message->easy_handle, message->data.result);
 }
 
-/* After an error curl goes on with no transfer, but takes new ones when all have been removed. */
+/*
+ * After an error curl goes on with no transfer. It would take new ones when all have been removed,
+ * but some versions (7.88) keep half of what they had no memory for, and divide by zero when a
+ * socket of the same number comes.
+ */
 static void act(struct http_loop *http_loop, curl_socket_t socket, int mask)
 {
 	int running;
 
-	if (curl_multi_socket_action(http_loop->multi, socket, mask, &running))
+	if (curl_multi_socket_action(http_loop->multi, socket, mask, &running)) {
+		http_loop->is_broken = true;
 		http_loop->events->lost(http_loop, NULL);
+	}
 	(void)uv_idle_start(&http_loop->idle, take_completion);
 }
 
@@ -126,26 +132,56 @@ static int watch_socket(CURL *easy, curl_socket_t socket, int what, void *userda
 	return 0;
 }
 
-int http_loop_init(struct http_loop *http_loop, uv_loop_t *uv, uint32_t connections_max,
-                   const struct http_loop_events *events)
+static CURLM *multi_new(struct http_loop *http_loop)
 {
 	CURLM *multi = curl_multi_init();
-	long connections = (long)connections_max;
+	long connections = (long)http_loop->connections_max;
 	int failed = 0;
 
-	*http_loop = (struct http_loop){ .multi = multi, .uv = uv, .events = events };
-	uv_timer_init(uv, &http_loop->timer);
-	uv_idle_init(uv, &http_loop->idle);
 	if (!multi)
-		return -ENOMEM;
-
+		return NULL;
 	failed |= curl_multi_setopt(multi, CURLMOPT_SOCKETFUNCTION, watch_socket);
 	failed |= curl_multi_setopt(multi, CURLMOPT_SOCKETDATA, http_loop);
 	failed |= curl_multi_setopt(multi, CURLMOPT_TIMERFUNCTION, set_timer);
 	failed |= curl_multi_setopt(multi, CURLMOPT_TIMERDATA, http_loop);
 	failed |= curl_multi_setopt(multi, CURLMOPT_PIPELINING, CURLPIPE_MULTIPLEX);
 	failed |= curl_multi_setopt(multi, CURLMOPT_MAXCONNECTS, connections);
-	return failed ? -ENOMEM : 0;
+	if (!failed)
+		return multi;
+	(void)curl_multi_cleanup(multi);
+	return NULL;
+}
+
+int http_loop_init(struct http_loop *http_loop, uv_loop_t *uv, uint32_t connections_max,
+                   const struct http_loop_events *events)
+{
+	*http_loop = (struct http_loop){
+		.uv = uv,
+		.events = events,
+		.connections_max = connections_max,
+	};
+	uv_timer_init(uv, &http_loop->timer);
+	uv_idle_init(uv, &http_loop->idle);
+	http_loop->multi = multi_new(http_loop);
+	return http_loop->multi ? 0 : -ENOMEM;
+}
+
+int http_loop_mend(struct http_loop *http_loop)
+{
+	CURLM *multi;
+
+	if (!http_loop->is_broken)
+		return 0;
+	multi = multi_new(http_loop);
+	if (!multi)
+		return -ENOMEM;
+
+	/* It takes the watches of its kept connections back. */
+	(void)curl_multi_cleanup(http_loop->multi);
+	(void)uv_timer_stop(&http_loop->timer);
+	http_loop->multi = multi;
+	http_loop->is_broken = false;
+	return 0;
 }
 
 static void timer_closed(uv_handle_t *handle)

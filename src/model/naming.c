@@ -10,6 +10,7 @@
 #include <stdio.h>
 #include <string.h>
 
+#include "kapturefs/base/siphash.h"
 #include "kapturefs/base/utf8.h"
 #include "kapturefs/model/naming.h"
 
@@ -122,62 +123,10 @@ static struct writer write_name(char *ret, const char *name, size_t length, stru
 	return writer;
 }
 
-static uint64_t rotate(uint64_t word, int bits)
-{
-	return word << bits | word >> (64 - bits);
-}
-
-static void siphash_round(uint64_t v[4])
-{
-	v[0] += v[1];
-	v[2] += v[3];
-	v[1] = rotate(v[1], 13) ^ v[0];
-	v[3] = rotate(v[3], 16) ^ v[2];
-	v[0] = rotate(v[0], 32);
-	v[2] += v[1];
-	v[0] += v[3];
-	v[1] = rotate(v[1], 17) ^ v[2];
-	v[3] = rotate(v[3], 21) ^ v[0];
-	v[2] = rotate(v[2], 32);
-}
-
-static void siphash_word(uint64_t v[4], uint64_t word)
-{
-	v[3] ^= word;
-	siphash_round(v);
-	siphash_round(v);
-	v[0] ^= word;
-}
-
-static uint64_t read_word(const char *bytes, size_t length)
-{
-	uint64_t word = 0;
-
-	for (size_t i = 0; i < length; i++)
-		word |= (uint64_t)(unsigned char)bytes[i] << (8 * i);
-	return word;
-}
-
-/*
- * SipHash-2-4 (Aumasson, Bernstein) with the key @salt, 0: whoever chooses the
- * names of two members must not find a pair that meets under many salts.
- */
+/* Whoever chooses the names of two members must not find a pair that meets under many salts. */
 static uint64_t hash(const char *bytes, size_t length, uint32_t salt)
 {
-	uint64_t v[4] = { UINT64_C(0x736f6d6570736575), UINT64_C(0x646f72616e646f6d),
-		          UINT64_C(0x6c7967656e657261), UINT64_C(0x7465646279746573) };
-	size_t words = length / 8;
-
-	v[0] ^= salt;
-	v[2] ^= salt;
-	for (size_t i = 0; i < words; i++)
-		siphash_word(v, read_word(bytes + i * 8, 8));
-	siphash_word(v, read_word(bytes + words * 8, length % 8) | (uint64_t)length << 56);
-
-	v[2] ^= 0xff;
-	for (int i = 0; i < 4; i++)
-		siphash_round(v);
-	return v[0] ^ v[1] ^ v[2] ^ v[3];
+	return siphash((struct siphash_key){ { salt, 0 } }, bytes, length);
 }
 
 size_t naming_encode(const char *name, size_t length, uint32_t salt,

@@ -179,9 +179,7 @@ static int write_customer(struct cache *cache, const struct key *id, struct reco
 	return 0;
 }
 
-/*
- * All keys of the customer: how many there are, and which, if those who hold its values must know.
- */
+/* All keys of the customer, for those who hold its values. */
 static int note_keys(struct cache *cache, struct cache_change *change)
 {
 	cleanup(rows_reset) sqlite3_stmt *keys = cache->statements[KEYS_OF_CUSTOMER];
@@ -197,7 +195,7 @@ static int note_keys(struct cache *cache, struct cache_change *change)
 			return r < 0 ? r : 0;
 
 		change->customer.keys++;
-		r = change->values ? cache_note_key(change, found.slot) : 0;
+		r = cache_note_key(change, found.slot);
 		if (r)
 			return r;
 	}

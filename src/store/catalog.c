@@ -6,6 +6,8 @@
  *             and to the list of its deadline
  *   answered  the answer is stored and the listener told; then every ticket
  *             of the fetch comes back, and the fetch is gone
+ *   renewed   a fetch whose request has gone out is overtaken by another; it stays for those who
+ *             wait for it, but may not have the last word
  *   outlived  a fetch that has run out of time is followed by another for those who came later
  *   deadline  the ticket alone comes back; the fetch goes on
  *   cancel    the ticket alone is gone; the fetch goes on, unless it was the last
@@ -20,7 +22,6 @@
 #include <errno.h>
 #include <stdlib.h>
 
-#include "kapturefs/base/log.h"
 #include "kapturefs/store/catalog_parts.h"
 #include "kapturefs/store/freshness.h"
 
@@ -38,8 +39,10 @@ void fetch_free(struct fetch *fetch)
 }
 
 /* Store the answer and tell the listener. */
-static int keep(struct catalog *catalog, const struct key *key, struct record *record)
+static int keep(const struct fetch *fetch, struct record *record)
 {
+	struct catalog *catalog = fetch->catalog;
+	const struct key *key = &fetch->question.key;
 	int64_t now_ms = catalog_now_ms(catalog);
 	struct cache_change change;
 	int r;
@@ -49,6 +52,7 @@ static int keep(struct catalog *catalog, const struct key *key, struct record *r
 	if (r)
 		return r;
 
+	change.at_once = fetch->is_urgent;
 	if (change.customer.record)
 		catalog_keep_hot(catalog, &change.customer);
 	catalog_tell(catalog, &change);
@@ -69,21 +73,33 @@ static struct list *bucket_of(struct catalog *catalog, const struct key *key)
 	return &catalog->fetches[hash % CATALOG_BUCKETS];
 }
 
-static struct fetch *find_fetch(struct catalog *catalog, const struct key *key)
+struct fetch *fetch_find(struct catalog *catalog, const struct key *key)
 {
 	struct list *bucket = bucket_of(catalog, key);
 
 	for (struct list *link = bucket->next; link != bucket; link = link->next) {
 		struct fetch *fetch = container_of(link, struct fetch, link);
 
-		if (key_equal(&fetch->question.key, key))
+		if (!fetch->is_overtaken && key_equal(&fetch->question.key, key))
 			return fetch;
 	}
 	return NULL;
 }
 
-static int fetch_new(struct catalog *catalog, const struct source_question *question,
-                     struct fetch **ret)
+/* Those of the same key that began earlier must not have the last word. */
+static void outdate_earlier(const struct fetch *fetch)
+{
+	struct list *bucket = bucket_of(fetch->catalog, &fetch->question.key);
+
+	for (struct list *link = bucket->next; link != &fetch->link; link = link->next) {
+		struct fetch *earlier = container_of(link, struct fetch, link);
+
+		if (key_equal(&earlier->question.key, &fetch->question.key))
+			earlier->is_outdated = true;
+	}
+}
+
+int fetch_new(struct catalog *catalog, const struct source_question *question, struct fetch **ret)
 {
 	struct fetch *fetch;
 	int r;
@@ -138,13 +154,26 @@ static void move_latecomers(struct fetch *fetch)
 	}
 }
 
+/* Whoever wanted a new answer does not believe the old one, if he can help it. */
+static void doubt(struct catalog *catalog, const struct key *key)
+{
+	struct cache_key known;
+
+	if (cache_find_key(catalog->cache, key, &known) == 0)
+		(void)!cache_expire(catalog->cache, known.customer);
+}
+
 static void fetch_answered(void *userdata, const struct source_answer *answer)
 {
 	struct fetch *fetch = userdata;
 	struct catalog_result result = { answer->error, answer->may_pass };
 
-	if (!result.error)
-		result.error = keep(fetch->catalog, &fetch->question.key, answer->record);
+	if (!result.error && !fetch->is_outdated) {
+		result.error = keep(fetch, answer->record);
+		outdate_earlier(fetch);
+	}
+	if (result.error && fetch->is_urgent)
+		doubt(fetch->catalog, &fetch->question.key);
 
 	/* Those who come back may want the key again: that is another fetch. */
 	fetch->is_answered = true;
@@ -173,80 +202,74 @@ static bool has_old_answer(struct catalog *catalog, const struct key *key)
 static bool is_long_under_way(struct catalog *catalog, const struct key *key)
 {
 	const struct catalog_settings *settings = &catalog->settings;
-	const struct fetch *fetch = find_fetch(catalog, key);
+	const struct fetch *fetch = fetch_find(catalog, key);
 
 	return fetch && uv_now(catalog->loop) + settings->timeout_ms >=
 	                        fetch->deadline_ms + settings->patience_ms;
 }
 
-static struct deadlines *deadlines_for(struct catalog *catalog, const struct key *key)
+static struct deadlines *deadlines_for(struct catalog *catalog, const struct key *key,
+                                       uint64_t caller)
 {
 	if (!has_old_answer(catalog, key))
 		return &catalog->timeout;
 	/* A path has many names, each of them looked up, and is one wait to its user. */
-	if (catalog->source->operations->state(catalog->source) == SOURCE_BUSY ||
+	if (catalog->source->operations->state(catalog->source, caller) == SOURCE_BUSY ||
 	    is_long_under_way(catalog, key))
 		return &catalog->none;
 	return &catalog->patience;
 }
 
-/* Told once each time that it comes about. */
-static bool is_full(struct catalog *catalog)
-{
-	bool is_full = catalog->ticket_count >= catalog->settings.waiting_max;
-
-	if (is_full && !catalog->was_full)
-		log_warning("catalog: the queue is full waiting=%zu", catalog->ticket_count);
-	catalog->was_full = is_full;
-	return is_full;
-}
-
 /* The fetch for @key, old or new; NULL if it is a renewal and there are too many already. */
-static int join_fetch(struct catalog *catalog, const struct key *key, bool is_renewal,
+static int join_fetch(struct catalog *catalog, const struct source_question *question,
                       struct fetch **ret)
 {
-	const struct source_question question = { .key = *key, .is_renewal = is_renewal };
-	struct fetch *fetch = find_fetch(catalog, key);
+	struct fetch *fetch = fetch_find(catalog, &question->key);
 
-	if (!fetch && is_renewal && catalog->fetch_count >= catalog->settings.waiting_max) {
+	if (!fetch && question->is_renewal &&
+	    catalog->fetch_count >= catalog->settings.waiting_max) {
 		*ret = NULL;
 		return 0;
 	}
 	if (!fetch)
-		return fetch_new(catalog, &question, ret);
+		return fetch_new(catalog, question, ret);
 
 	counter_add(&catalog->metrics.joined, 1);
 	*ret = fetch;
 	return 0;
 }
 
-int catalog_want(struct catalog *catalog, const struct key *key, catalog_ready_fn *ready,
-                 void *userdata, struct catalog_ticket **ret)
+int catalog_want_for(struct catalog *catalog, const struct key *key, uint64_t caller,
+                     catalog_ready_fn *ready, void *userdata, struct catalog_ticket **ret)
 {
-	struct deadlines *deadlines = deadlines_for(catalog, key);
+	struct deadlines *deadlines = deadlines_for(catalog, key, caller);
+	const struct source_question question = {
+		.key = *key,
+		.is_renewal = deadlines == &catalog->none,
+		.caller = caller,
+	};
 	struct catalog_ticket *ticket;
 	struct fetch *fetch;
 	int r;
 
-	if (is_full(catalog)) {
-		counter_add(&catalog->metrics.turned_away, 1);
-		return -EBUSY;
-	}
-	ticket = calloc(1, sizeof(*ticket));
-	if (!ticket)
-		return -ENOMEM;
-	r = join_fetch(catalog, key, deadlines == &catalog->none, &fetch);
+	r = ticket_new(catalog, ready, userdata, &ticket);
+	if (r)
+		return r;
+	r = join_fetch(catalog, &question, &fetch);
 	if (r) {
 		free(ticket);
 		return r;
 	}
 
-	ticket->catalog = catalog;
-	ticket->ready = ready;
-	ticket->userdata = userdata;
 	ticket_link(ticket, fetch, deadlines);
 	*ret = ticket;
 	return 0;
+}
+
+int catalog_want(struct catalog *catalog, const struct key *key, catalog_ready_fn *ready,
+                 void *userdata, struct catalog_ticket **ret)
+{
+	return catalog_want_for(catalog, key, 0, ready, userdata, ret);
 }
 
 /* Life cycle */

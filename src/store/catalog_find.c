@@ -99,8 +99,9 @@ static int decide(struct catalog *catalog, const struct catalog_question *questi
 	known->waited = question->waited;
 	known->error = question->result.error;
 	known->may_pass = question->result.may_pass;
-	known->is_refused = question->waited &&
-	                    catalog->source->operations->state(catalog->source) == SOURCE_REFUSED;
+	known->is_refused =
+	        question->waited &&
+	        catalog->source->operations->state(catalog->source, 0) == SOURCE_REFUSED;
 	return freshness_decide(&rules, known);
 }
 
@@ -113,6 +114,13 @@ static int decide_for_lost(struct catalog *catalog, const struct catalog_questio
 	known->known = FRESHNESS_OF_NOTHING;
 	decision = decide(catalog, question, known);
 	return decision == FRESHNESS_ASK ? CATALOG_MISSING : decision;
+}
+
+static void tell_age(const struct catalog *catalog, struct catalog_entry *entry, bool is_stale)
+{
+	entry->is_stale = is_stale;
+	entry->is_from_api = entry->key.fetched_ms >= catalog->started_ms;
+	entry->expires_ms = entry->key.fetched_ms + (int64_t)catalog->settings.ttl_ms;
 }
 
 static int find_entry(struct catalog *catalog, const struct key *key,
@@ -140,9 +148,31 @@ static int find_entry(struct catalog *catalog, const struct key *key,
 	if (r)
 		return r;
 
-	entry.is_stale = decision == FRESHNESS_SERVE_STALE;
-	entry.is_from_api = entry.key.fetched_ms >= catalog->started_ms;
-	entry.expires_ms = entry.key.fetched_ms + (int64_t)catalog->settings.ttl_ms;
+	tell_age(catalog, &entry, decision == FRESHNESS_SERVE_STALE);
+	*ret = entry;
+	return 0;
+}
+
+int catalog_known(struct catalog *catalog, uint32_t slot, struct catalog_entry *ret)
+{
+	struct catalog_entry entry = { 0 };
+	bool is_stale;
+	int r;
+
+	r = catalog_key(catalog, slot, &entry.key);
+	if (r)
+		return r;
+	is_stale = entry.key.is_forced ||
+	           freshness_at(catalog_now_ms(catalog), entry.key.fetched_ms,
+	                        catalog->settings.ttl_ms,
+	                        catalog->settings.max_stale_ms) != FRESHNESS_FRESH;
+	if (is_stale && catalog->source->operations->state(catalog->source, 0) == SOURCE_REFUSED)
+		return -EACCES;
+
+	r = catalog_customer(catalog, entry.key.customer, &entry.customer);
+	if (r)
+		return r;
+	tell_age(catalog, &entry, is_stale);
 	*ret = entry;
 	return 0;
 }

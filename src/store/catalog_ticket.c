@@ -1,9 +1,42 @@
 /* SPDX-License-Identifier: MIT */
 /* Waiting for a key: tickets and their deadlines. */
 
+#include <errno.h>
 #include <stdlib.h>
 
+#include "kapturefs/base/log.h"
 #include "kapturefs/store/catalog_parts.h"
+
+/* Told once each time that it comes about. */
+static bool is_full(struct catalog *catalog)
+{
+	bool is_full = catalog->ticket_count >= catalog->settings.waiting_max;
+
+	if (is_full && !catalog->was_full)
+		log_warning("catalog: the queue is full waiting=%zu", catalog->ticket_count);
+	catalog->was_full = is_full;
+	return is_full;
+}
+
+int ticket_new(struct catalog *catalog, catalog_ready_fn *ready, void *userdata,
+               struct catalog_ticket **ret)
+{
+	struct catalog_ticket *ticket;
+
+	if (is_full(catalog)) {
+		counter_add(&catalog->metrics.turned_away, 1);
+		return -EBUSY;
+	}
+	ticket = calloc(1, sizeof(*ticket));
+	if (!ticket)
+		return -ENOMEM;
+
+	ticket->catalog = catalog;
+	ticket->ready = ready;
+	ticket->userdata = userdata;
+	*ret = ticket;
+	return 0;
+}
 
 static void ticket_free(struct catalog_ticket *ticket)
 {

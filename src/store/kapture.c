@@ -26,14 +26,31 @@ const struct kapture_outcome kapture_outcomes[KAPTURE_OUTCOMES] = {
 	{ 1, "outcome=\"other\"" },
 };
 
-static enum source_state kapture_state(struct source *source)
+/* How many go before a question of @caller, as far as @most of them. */
+static uint64_t count_before(struct kapture *kapture, uint64_t caller, uint64_t most)
+{
+	uint64_t place = shares_next_place(&kapture->shares, caller);
+	uint64_t count = 0;
+
+	for (struct list *link = kapture->waiting.next; link != &kapture->waiting && count < most;
+	     link = link->next) {
+		if (container_of(link, struct source_fetch, link)->place > place)
+			break;
+		count++;
+	}
+	return count;
+}
+
+static enum source_state kapture_state(struct source *source, uint64_t caller)
 {
 	struct kapture *kapture = container_of(source, struct kapture, source);
 	uint64_t now_ms = uv_now(kapture->loop);
+	uint64_t budget = limiter_budget(&kapture->gate.limiter, now_ms);
+	uint64_t reserve = shares_reserve(&kapture->shares, caller, now_ms);
 
 	if (gate_is_door_closed(&kapture->gate))
 		return SOURCE_REFUSED;
-	if (limiter_budget(&kapture->gate.limiter, now_ms) <= kapture->waiting_count)
+	if (budget <= reserve || budget - reserve <= count_before(kapture, caller, budget))
 		return SOURCE_BUSY;
 	return SOURCE_READY;
 }
@@ -159,6 +176,7 @@ int kapture_new(uv_loop_t *loop, const struct kapture_settings *settings, struct
 	list_init(&kapture->waiting);
 	list_init(&kapture->renewals);
 	gate_init(&kapture->gate, settings->rate, settings->burst, uv_now(loop));
+	shares_init(&kapture->shares, settings->rate, settings->burst);
 	uv_timer_init(loop, &kapture->turn);
 	r = copy_settings(kapture, settings);
 	if (r)
@@ -217,6 +235,10 @@ void kapture_add_metrics(struct kapture *kapture, struct metrics *metrics)
 		  "Questions not asked because the API fails or refuses the token." },
 		{ &kapture->budget, METRIC_GAUGE, "kapturefs_api_budget",
 		  "Requests that may go out now." },
+		{ &kapture->rate, METRIC_GAUGE, "kapturefs_api_rate_thousandths",
+		  "Thousandths of a request a second that may go out in the long run." },
+		{ &kapture->connections, METRIC_GAUGE, "kapturefs_api_connections_max",
+		  "Requests that may be under way." },
 		{ &kapture->queued, METRIC_GAUGE, "kapturefs_api_queued",
 		  "Questions that wait for their turn." },
 		{ &kapture->breaker_state, METRIC_GAUGE, "kapturefs_api_breaker_state",
@@ -241,7 +263,32 @@ void kapture_update_metrics(struct kapture *kapture)
 	uint64_t now_ms = uv_now(kapture->loop);
 
 	counter_set(&kapture->budget, limiter_budget(&kapture->gate.limiter, now_ms));
+	counter_set(&kapture->rate, kapture->gate.limiter.rate);
+	counter_set(&kapture->connections, kapture->asking_max);
 	counter_set(&kapture->queued, kapture->waiting_count + kapture->renewal_count);
 	counter_set(&kapture->breaker_state, breaker_state(&kapture->gate.breaker));
 	counter_set(&kapture->door_state, breaker_state(&kapture->gate.door));
+}
+
+struct kapture_standing kapture_stand(struct kapture *kapture)
+{
+	uint64_t now_ms = uv_now(kapture->loop);
+	struct limiter *limiter = &kapture->gate.limiter;
+
+	return (struct kapture_standing){
+		.breaker = breaker_state(&kapture->gate.breaker),
+		.error = kapture->gate.breaker.error,
+		.door = breaker_state(&kapture->gate.door),
+		.budget = limiter_budget(limiter, now_ms),
+		.burst = limiter_burst(limiter),
+		.rate = limiter_rate(limiter, now_ms),
+		.rate_configured = limiter->rate,
+		.queued = kapture->waiting_count + kapture->renewal_count,
+		.held_ms = limiter->held_until_ms > now_ms ? limiter->held_until_ms - now_ms : 0,
+	};
+}
+
+size_t kapture_list_callers(const struct kapture *kapture, struct share_count *ret, size_t max)
+{
+	return shares_list(&kapture->shares, uv_now(kapture->loop), ret, max);
 }

@@ -38,16 +38,22 @@ static void log_failure(const struct source_fetch *fetch, const struct kapture_v
 
 	if (fetch->status)
 		snprintf(status, sizeof(status), " status=%ld", fetch->status);
-	log_write(level, "kapture: lookup failed key=%s error=%s%s tries=%u cause=\"%s\"",
+	log_write(level,
+	          "kapture: lookup failed key=%s customer=%s error=%s%s tries=%u cause=\"%s\"",
 	          key_kind_facts(fetch->question.key.kind)->word,
-	          strerrorname_np(-verdict->answer.error), status, fetch->tries, verdict->cause);
+	          log_hash(fetch->question.key.text).text, strerrorname_np(-verdict->answer.error),
+	          status, fetch->tries, verdict->cause);
 }
 
 void fetch_conclude(struct source_fetch *fetch, const struct kapture_verdict *verdict)
 {
-	if (verdict->answer.error)
+	struct source_answer answer = verdict->answer;
+
+	answer.cause = verdict->cause;
+	answer.status = fetch->status;
+	if (answer.error)
 		log_failure(fetch, verdict);
-	fetch->done(fetch->userdata, &verdict->answer);
+	fetch->done(fetch->userdata, &answer);
 }
 
 /* Pausing */

@@ -61,12 +61,32 @@ uint64_t fetch_time_left(const struct source_fetch *fetch)
 	return fetch->deadline_ms > now_ms ? fetch->deadline_ms - now_ms : 0;
 }
 
+static struct source_fetch *fetch_at(struct list *link)
+{
+	return container_of(link, struct source_fetch, link);
+}
+
+/* Behind those with places that are not later: most questions come last, or nearly first. */
+static struct list *place_in(struct list *queue, uint64_t place)
+{
+	struct list *link;
+
+	if (list_is_empty(queue) || fetch_at(queue->previous)->place <= place)
+		return queue;
+	for (link = queue->next; fetch_at(link)->place <= place; link = link->next)
+		;
+	return link;
+}
+
 void fetch_wait(struct source_fetch *fetch, bool is_first)
 {
 	struct kapture *kapture = fetch->kapture;
 	struct list *queue = fetch->question.is_renewal ? &kapture->renewals : &kapture->waiting;
 
-	list_insert_before(is_first ? queue->next : queue, &fetch->link);
+	if (!is_first)
+		fetch->place = shares_queue(&kapture->shares, fetch->question.caller,
+		                            uv_now(kapture->loop));
+	list_insert_before(is_first ? queue->next : place_in(queue, fetch->place), &fetch->link);
 	(*count_of_queue(fetch))++;
 	uv_timer_start(&fetch->timer, wait_ended, fetch_time_left(fetch), 0);
 	kapture_take_turns_in(kapture, 0);
@@ -74,14 +94,45 @@ void fetch_wait(struct source_fetch *fetch, bool is_first)
 
 /* Turns */
 
-static struct source_fetch *next_fetch(const struct kapture *kapture)
+static uint64_t reserve_for(struct source_fetch *fetch)
 {
-	const struct list *queue =
-	        list_is_empty(&kapture->waiting) ? &kapture->renewals : &kapture->waiting;
+	struct kapture *kapture = fetch->kapture;
 
-	if (list_is_empty(queue))
-		return NULL;
-	return container_of(queue->next, struct source_fetch, link);
+	return shares_reserve(&kapture->shares, fetch->question.caller, uv_now(kapture->loop));
+}
+
+/* The first for whom there is some budget; if there is none, the first. */
+static struct source_fetch *next_waiting(struct kapture *kapture)
+{
+	uint64_t budget = limiter_budget(&kapture->gate.limiter, uv_now(kapture->loop));
+
+	for (struct list *link = kapture->waiting.next; budget && link != &kapture->waiting;
+	     link = link->next) {
+		if (budget > reserve_for(fetch_at(link)))
+			return fetch_at(link);
+	}
+	return fetch_at(kapture->waiting.next);
+}
+
+static struct source_fetch *next_fetch(struct kapture *kapture)
+{
+	if (!list_is_empty(&kapture->waiting))
+		return next_waiting(kapture);
+	return list_is_empty(&kapture->renewals) ? NULL : fetch_at(kapture->renewals.next);
+}
+
+/* As gate_check(), and with what the caller has to leave alone. */
+static int check(struct source_fetch *fetch, uint64_t *ret_wait_ms,
+                 struct kapture_verdict *ret_refusal)
+{
+	struct kapture *kapture = fetch->kapture;
+	uint64_t now_ms = uv_now(kapture->loop);
+	int r = gate_check(&kapture->gate, fetch->deadline_ms, now_ms, ret_wait_ms, ret_refusal);
+
+	if (r)
+		return r;
+	*ret_wait_ms = limiter_wait_for(&kapture->gate.limiter, reserve_for(fetch) + 1, now_ms);
+	return *ret_wait_ms ? GATE_WAIT : 0;
 }
 
 static void note_throttled(struct source_fetch *fetch)
@@ -100,7 +151,7 @@ static bool take_turn(struct source_fetch *fetch)
 	uint64_t wait_ms;
 	int r;
 
-	r = gate_check(&kapture->gate, fetch->deadline_ms, now_ms, &wait_ms, &refusal);
+	r = check(fetch, &wait_ms, &refusal);
 	if (r < 0) {
 		fetch_leave_queue(fetch);
 		counter_add(&kapture->held_back, 1);
@@ -117,6 +168,7 @@ static bool take_turn(struct source_fetch *fetch)
 
 	fetch_leave_queue(fetch);
 	gate_ask(&kapture->gate, now_ms);
+	shares_ask(&kapture->shares, fetch->question.caller, fetch->place, now_ms);
 	fetch_try(fetch);
 	return true;
 }

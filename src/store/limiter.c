@@ -67,16 +67,32 @@ uint64_t limiter_budget(struct limiter *limiter, uint64_t now_ms)
 	return now_ms < limiter->held_until_ms ? 0 : limiter->level / REQUEST;
 }
 
+uint64_t limiter_rate(struct limiter *limiter, uint64_t now_ms)
+{
+	settle(limiter, now_ms);
+	return rate_now(limiter);
+}
+
+uint64_t limiter_burst(const struct limiter *limiter)
+{
+	return limiter->size / REQUEST;
+}
+
 uint64_t limiter_wait_ms(struct limiter *limiter, uint64_t now_ms)
+{
+	return limiter_wait_for(limiter, 1, now_ms);
+}
+
+uint64_t limiter_wait_for(struct limiter *limiter, uint64_t requests, uint64_t now_ms)
 {
 	uint64_t wait_ms;
 
-	if (limiter_budget(limiter, now_ms))
+	if (limiter_budget(limiter, now_ms) >= requests)
 		return 0;
 	if (now_ms < limiter->held_until_ms)
 		return limiter->held_until_ms - now_ms;
 
-	wait_ms = (REQUEST - limiter->level + rate_now(limiter) - 1) / rate_now(limiter);
+	wait_ms = (requests * REQUEST - limiter->level + rate_now(limiter) - 1) / rate_now(limiter);
 	/* The rate may be better by then; whoever waits asks again. */
 	if (limiter->halvings && wait_ms > limiter->eased_ms - now_ms)
 		wait_ms = limiter->eased_ms - now_ms;

@@ -101,6 +101,80 @@ def retries():
         yield f'value-{index:02}', bytes([0x23, index]) + value
 
 
+# The instructions of fuzz_requests.c, and the places of names in its table.
+LOOKUP, GETATTR, READ, INTERRUPT, ANSWER, TIME, STATES, OTHER = 0, 4, 5, 7, 8, 11, 12, 13
+NAMES = {'by-id': 0, 'by-phone': 1, 'by-email': 2, '.kapturefs': 3, 'version': 4, '42': 5,
+         '42.json': 7, '42.meta': 9, 'name': 11, 'contacts': 12, 'primary': 13, '421': 14,
+         'nested': 16, 'deep': 17, '9380': 18, '+9 380': 19, 'Asha': 22, '.git': 31}
+FIND, ABSENT, FOREIGN, FAIL = 0x40, 0x20, 0x30, 0
+FILE, LIST, LIST_PLUS = 0, 1, 2
+DYING, UNKNOWN, BUSY, REFUSED = 3, 5, 2, 4
+
+
+def look(parent, name):
+    return bytes([LOOKUP, parent, NAMES[name]])
+
+
+def answer(what, which=0):
+    return bytes([ANSWER, which, what])
+
+
+def read(how, node, size=0xffff, offset=0):
+    return bytes([READ, how, node, offset]) + size.to_bytes(2, 'big')
+
+
+def requests():
+    """Nodes are counted as replies tell of them; 0 is the root."""
+    find = look(0, 'by-id') + look(1, '42')
+    yield 'nothing', b''
+    yield 'found', b'\0\0' + find + answer(FIND) + look(2, 'name') + read(FILE, 3) \
+        + read(LIST, 2) + read(LIST_PLUS, 2) + read(LIST, 1) + read(LIST_PLUS, 0)
+    yield 'views', b'\0\0' + find + answer(FIND + 7) + look(1, '42.json') + look(1, '42.meta') \
+        + read(FILE, 3) + read(FILE, 4) + bytes([GETATTR, 3, GETATTR, 4, GETATTR, 2])
+    yield 'links', b'\0\0' + look(0, 'by-phone') + look(1, '+9 380') + answer(FIND + 4) \
+        + bytes([OTHER, 10, 2]) + look(0, 'by-email') + look(3, 'Asha') + answer(FIND + 4)
+    yield 'absent', b'\0\0' + find + answer(ABSENT) + look(1, '42') + look(1, '.git')
+    yield 'changed', b'\1\0' + find + answer(FIND) + look(2, 'name') + answer(FIND + 2) \
+        + read(FILE, 3) + look(1, '42') + answer(FIND + 5) + read(FILE, 3) + bytes([GETATTR, 3]) \
+        + look(2, 'nested') + answer(FIND + 5) + look(4, 'deep') + answer(FIND + 6)
+    yield 'stale', b'\1\0' + find + answer(FIND) + look(1, '42') + answer(FAIL) \
+        + look(1, '42') + bytes([TIME, 4]) + look(1, '42') + answer(FAIL + 4)
+    yield 'dead', b'\5\0' + find + answer(FIND) + look(1, '42') + answer(FAIL)
+    yield 'gone', b'\1\0' + find + answer(FIND) + look(2, 'name') + answer(ABSENT) \
+        + read(FILE, 2) + bytes([GETATTR, 2])
+    yield 'foreign', b'\0\0' + find + answer(FIND) + look(0, 'by-phone') + look(3, '9380') \
+        + answer(FOREIGN)
+    yield 'timeout', b'\0\0' + find + look(1, '42') + bytes([TIME, 6]) + answer(FIND)
+    yield 'offline', b'\x40\0' + find
+    yield 'full', b'\x20\0' + find + look(1, '42.json') + look(1, '42.meta')
+    yield 'old-protocol', b'\0\5' + find + answer(FIND) + read(LIST_PLUS, 2)
+    yield 'no-flags', b'\0\x80' + find + answer(FIND)
+    yield 'interrupt-before', b'\0\0' + bytes([INTERRUPT, 0xf0]) + find + answer(FIND)
+    yield 'interrupt-alive', b'\0\0' + find + bytes([INTERRUPT, 2, TIME, 2]) + answer(FIND)
+    yield 'interrupt-dying', b'\0\0' + find + bytes([INTERRUPT, 2, STATES, DYING, TIME, 1]) \
+        + answer(FIND)
+    yield 'interrupt-late-death', b'\0\0' + find + bytes([INTERRUPT, 2, TIME, 2, STATES, DYING,
+                                                          TIME, 0])
+    yield 'interrupt-unknown', b'\0\0' + find + bytes([STATES, UNKNOWN, INTERRUPT, 2, TIME, 4])
+    yield 'interrupt-after', b'\0\0' + find + answer(FIND) + bytes([INTERRUPT, 2]) + look(1, '42')
+    yield 'interrupt-retry', b'\1\0' + find + bytes([INTERRUPT, 2]) + answer(FIND) \
+        + bytes([STATES, DYING]) + look(2, 'name') + bytes([INTERRUPT, 3, TIME, 0])
+    yield 'busy', b'\1\0' + find + answer(FIND) + bytes([STATES, BUSY]) + look(1, '42') \
+        + bytes([TIME, 0]) + answer(FIND + 1)
+    yield 'refused', b'\1\0' + find + answer(FIND) + bytes([STATES, REFUSED]) + look(1, '42') \
+        + answer(FAIL)
+    yield 'control', b'\0\0' + look(0, '.kapturefs') + look(1, 'version') + read(FILE, 2) \
+        + read(LIST, 1) + read(LIST_PLUS, 1)
+    yield 'others', b'\0\0' + find + answer(FIND) \
+        + b''.join(bytes([OTHER, which, 2]) for which in range(19))
+    yield 'small-reads', b'\0\0' + find + answer(FIND + 9) + look(2, 'name') \
+        + read(FILE, 3, 3, 1) + read(FILE, 3, 0) + read(FILE, 3, 10, 200) + read(LIST, 0, 40) \
+        + read(LIST_PLUS, 0, 200) + read(LIST, 2, 0)
+    yield 'raw-nodes', b'\0\0' + bytes([GETATTR, 0xf0]) + bytes(range(8)) + bytes([
+        LOOKUP, 0xf0]) + b'\xff' * 8 + bytes([0xf0]) + b'x' * 280 + b'\0' + bytes([
+            READ, 0, 0xf0]) + b'\x30\0\0\0\0\0\0\1' + b'\0\xff\xff'
+
+
 def write(target, seeds):
     folder = CORPUS / target
     folder.mkdir(parents=True, exist_ok=True)
@@ -113,3 +187,4 @@ if __name__ == '__main__':
     write('naming', namings())
     write('configuration', configurations())
     write('retry_after', retries())
+    write('requests', requests())

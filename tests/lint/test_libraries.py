@@ -25,6 +25,8 @@ LIBRARIES = {
                            'src/fs/*.[ch]', 'include/kapturefs/fs/*.h',
                            'src/command/*.[ch]', 'include/kapturefs/command/*.h']),
     'inih': (r'ini\.h', ['src/config/parse.c']),
+    'ncurses': (r'(n?curses|term|panel|form|menu)\.h',
+                ['src/command/top.c', 'src/command/top_draw.c']),
 }
 
 
@@ -46,7 +48,7 @@ def test_each_library_is_seen_only_where_the_table_says():
 
 def test_every_library_of_the_table_is_found_when_planted_in_the_wrong_file(tmp_path):
     headers = ['cjson/cJSON.h', 'curl/curl.h', 'sqlite3.h', 'fuse_lowlevel.h', 'microhttpd.h',
-               'uv.h', 'ini.h', 'xxhash.h', 'zstd.h', 'gnutls/gnutls.h', 'zlib.h']
+               'uv.h', 'ini.h', 'xxhash.h', 'zstd.h', 'gnutls/gnutls.h', 'zlib.h', 'curses.h']
     assert len(headers) == len(LIBRARIES)
     sources.plant(tmp_path, 'src/base/log.c', ''.join(f'#include <{h}>\n' for h in headers))
     assert len(violations(tmp_path)) == len(headers)

@@ -208,6 +208,17 @@ def test_cache_in_memory_leaves_no_file(mounts, api):
     assert sorted(path.name for path in mount.path.parent.iterdir()) == ['mnt', 'token']
 
 
+def test_what_was_looked_up_is_read_and_listed_although_nothing_may_be_kept(mounts, api):
+    api.add_numbers([7])
+    mount = mounts(api.url, ttl='0', max_stale='0', rate='1000/s', burst='1000')
+    for _ in range(5):
+        assert 'name' in os.listdir(mount / 'by-id/7')
+        assert sorted(os.listdir(mount / 'by-id/7/contacts')) == ['500007', 'primary']
+        assert os.readlink(mount / 'by-id/7/contacts/primary') == '500007'
+        assert 'id=7\n' in (mount / 'by-id/7.meta').read_text()
+        assert (mount / 'by-id/7/name').read_text() == 'Customer 7\n'
+
+
 def test_refresh_moves_the_times_of_what_changed_and_nothing_else(mounts, api):
     api.add(customer(7, city='Pune', zone=3), ('id', '7'))
     first = mounts(api.url)

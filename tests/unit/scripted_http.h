@@ -178,7 +178,8 @@ static inline void answered(void *userdata, const struct source_answer *answer)
 static inline struct asking *ask_for(struct fixture *fixture, const char *id, bool is_renewal)
 {
 	struct asking *asking = &fixture->askings[fixture->asking_count++];
-	const struct source_question question = { make_key(KEY_ID, id), is_renewal };
+	const struct source_question question = { .key = make_key(KEY_ID, id),
+		                                  .is_renewal = is_renewal };
 
 	asking->fixture = fixture;
 	assert_int_equal(fixture->source->operations->start(fixture->source, &question, answered,
@@ -225,7 +226,7 @@ static inline void assert_held_back(struct fixture *fixture, int error)
 
 static inline enum source_state state_of(struct fixture *fixture)
 {
-	return fixture->source->operations->state(fixture->source);
+	return fixture->source->operations->state(fixture->source, 0);
 }
 
 static inline bool metrics_say(struct fixture *fixture, const char *line)

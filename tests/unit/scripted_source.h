@@ -53,8 +53,9 @@ static inline bool scripted_is_asked(const struct source_fetch *fetch)
 	return fetch->script->is_asked;
 }
 
-static inline enum source_state scripted_state(struct source *source)
+static inline enum source_state scripted_state(struct source *source, uint64_t caller)
 {
+	(void)caller;
 	return container_of(source, struct scripted, source)->state;
 }
 

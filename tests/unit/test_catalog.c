@@ -259,6 +259,28 @@ static void test_offline_serves_what_is_cached_and_asks_nothing(void **state)
 	end(fixture);
 }
 
+static void test_what_has_been_looked_up_is_known_however_old(void **state)
+{
+	struct catalog_settings settings = usual;
+	struct key key = make_key(KEY_ID, "42");
+	struct catalog_entry entry = { 0 };
+	struct cache_key known;
+	struct fixture *fixture;
+
+	(void)state;
+	settings.max_stale_ms = 0;
+	fixture = begin_expired(&settings, &key);
+	assert_int_equal(cache_find_key(fixture->cache, &key, &known), 0);
+	assert_int_equal(catalog_known(fixture->catalog, known.slot, &entry), 0);
+	assert_true(entry.is_stale);
+	assert_string_equal(name_of(entry.customer.record), "Asha\n");
+	catalog_entry_fini(&entry);
+	assert_int_equal(catalog_known(fixture->catalog, known.slot + 9, &entry), CATALOG_ABSENT);
+	fixture->script.state = SOURCE_REFUSED;
+	assert_int_equal(catalog_known(fixture->catalog, known.slot, &entry), -EACCES);
+	end(fixture);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -277,6 +299,7 @@ int main(void)
 		cmocka_unit_test(test_a_closed_door_serves_nothing_that_has_expired),
 		cmocka_unit_test(test_an_opened_door_serves_again),
 		cmocka_unit_test(test_offline_serves_what_is_cached_and_asks_nothing),
+		cmocka_unit_test(test_what_has_been_looked_up_is_known_however_old),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

@@ -43,8 +43,9 @@ static bool is_asked(const struct source_fetch *fetch)
 	return true;
 }
 
-static enum source_state state_of(struct source *source)
+static enum source_state state_of(struct source *source, uint64_t caller)
 {
+	(void)caller;
 	(void)source;
 	return SOURCE_READY;
 }

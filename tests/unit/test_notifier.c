@@ -19,10 +19,11 @@
 #include "kapturefs/fs/notifier.h"
 #include "kapturefs/fs/view.h"
 
-enum { SLOT = 7, CALLS_MAX = 1 << 16, QUEUE_MAX = 1024, DELAY_NS = 200000 };
+enum { SLOT = 7, KEY = 11, CALLS_MAX = 1 << 16, QUEUE_MAX = 1024, DELAY_NS = 200000 };
 
 struct call {
 	bool is_store;
+	char name[32]; /* of an entry */
 	uint64_t number;
 	off_t offset;
 	size_t length;
@@ -71,13 +72,15 @@ int __wrap_fuse_lowlevel_notify_store(struct fuse_session *session, fuse_ino_t n
                                       struct fuse_bufvec *bytes, enum fuse_buf_copy_flags flags);
 int __wrap_fuse_lowlevel_notify_inval_inode(struct fuse_session *session, fuse_ino_t number,
                                             off_t offset, off_t length);
+int __wrap_fuse_lowlevel_notify_inval_entry(struct fuse_session *session, fuse_ino_t parent,
+                                            const char *name, size_t length);
 
 int __wrap_fuse_lowlevel_notify_store(struct fuse_session *session, fuse_ino_t number, off_t offset,
                                       struct fuse_bufvec *bytes, enum fuse_buf_copy_flags flags)
 {
 	(void)session;
 	(void)flags;
-	note_call((struct call){ true, number, offset, bytes->buf[0].size });
+	note_call((struct call){ true, "", number, offset, bytes->buf[0].size });
 	return 0;
 }
 
@@ -85,7 +88,19 @@ int __wrap_fuse_lowlevel_notify_inval_inode(struct fuse_session *session, fuse_i
                                             off_t offset, off_t length)
 {
 	(void)session;
-	note_call((struct call){ false, number, offset, (size_t)length });
+	note_call((struct call){ false, "", number, offset, (size_t)length });
+	return 0;
+}
+
+int __wrap_fuse_lowlevel_notify_inval_entry(struct fuse_session *session, fuse_ino_t parent,
+                                            const char *name, size_t length)
+{
+	struct call call = { .number = parent, .offset = 1 };
+
+	(void)session;
+	assert_true(length < sizeof(call.name));
+	memcpy(call.name, name, length);
+	note_call(call);
 	return 0;
 }
 
@@ -151,6 +166,19 @@ static int drop_of(uint64_t number)
 	}
 	pthread_mutex_unlock(&kernel.lock);
 	return place;
+}
+
+/* How often the name @name was dropped in the directory @number. */
+static unsigned names_dropped(uint64_t number, const char *name)
+{
+	unsigned count = 0;
+
+	pthread_mutex_lock(&kernel.lock);
+	for (unsigned i = 0; i < kernel.count; i++)
+		count +=
+		        kernel.calls[i].number == number && strcmp(kernel.calls[i].name, name) == 0;
+	pthread_mutex_unlock(&kernel.lock);
+	return count;
 }
 
 static void wait_a_moment(void)
@@ -306,6 +334,88 @@ static void test_at_the_limit_pushes_are_dropped_and_nobody_waits(void **state)
 	assert_int_equal(counter(fixture, "kapturefs_dropped_changes_total "), 0);
 }
 
+static uint64_t directory_number(uint32_t key)
+{
+	return node_pack(node_of(NODE_DIRECTORY, key, 0));
+}
+
+static void tell_at_once(struct fixture *fixture)
+{
+	static uint32_t keys[] = { KEY, KEY + 1 };
+
+	fixture->change.at_once = true;
+	fixture->change.keys = keys;
+	fixture->change.key_count = array_length(keys);
+	notifier_answer_changed(fixture->notifier, &fixture->change);
+}
+
+static void wait_until_told(struct fixture *fixture)
+{
+	while (!notifier_has_told(fixture->notifier, notifier_last(fixture->notifier)))
+		wait_a_moment();
+}
+
+static void test_what_is_to_be_seen_at_once_drops_names_under_every_key(void **state)
+{
+	struct fixture *fixture = *state;
+
+	tell_at_once(fixture);
+	wait_until_told(fixture);
+	assert_int_equal(names_dropped(directory_number(KEY), "name"), 1);
+	assert_int_equal(names_dropped(directory_number(KEY + 1), "name"), 1);
+	assert_int_not_equal(drop_of(name_number(fixture->record)), -1);
+	assert_int_not_equal(drop_of(node_pack(node_of(NODE_META, KEY, 0))), -1);
+}
+
+static void test_ordinary_changes_drop_no_names(void **state)
+{
+	struct fixture *fixture = *state;
+
+	notifier_answer_changed(fixture->notifier, &fixture->change);
+	wait_for_drop(node_pack(view_json_node(SLOT, fixture->record)));
+	assert_int_equal(names_dropped(directory_number(KEY), "name"), 0);
+}
+
+static void test_of_the_forgotten_everything_is_dropped(void **state)
+{
+	struct fixture *fixture = *state;
+	const struct member *member;
+
+	fixture->change.customer.record = NULL;
+	tell_at_once(fixture);
+	wait_until_told(fixture);
+	for (uint32_t i = 1; (member = record_member(fixture->record, i)); i++) {
+		if (member_is_directory(member))
+			continue;
+		assert_int_not_equal(drop_of(node_pack(view_field_node(SLOT, member))), -1);
+		if (member->parent == 0)
+			assert_int_equal(names_dropped(directory_number(KEY), member->name), 1);
+	}
+	for (uint32_t kind = 0; kind < KEY_KINDS; kind++)
+		assert_int_not_equal(drop_of(node_pack(node_of(NODE_KEYS, kind + 1, 0))), -1);
+}
+
+static void test_it_is_told_only_when_it_is_done_and_goes_before_all_others(void **state)
+{
+	struct fixture *fixture = *state;
+	uint64_t number = name_number(fixture->record);
+
+	assert_true(notifier_has_told(fixture->notifier, notifier_last(fixture->notifier)));
+	hold(true);
+	notifier_push(fixture->notifier, SLOT + 1, fixture->record, 0);
+	wait_until_held();
+	notifier_push(fixture->notifier, SLOT, fixture->record, 0);
+	for (int i = 0; i < 2 * QUEUE_MAX; i++)
+		notifier_push(fixture->notifier, SLOT + 2, fixture->record, 0);
+	tell_at_once(fixture);
+	assert_false(notifier_has_told(fixture->notifier, notifier_last(fixture->notifier)));
+	hold(false);
+	wait_until_told(fixture);
+	/* The queue was full, and this customer's push was taken back. */
+	assert_int_equal(stores_of(number), 0);
+	assert_int_equal(counter(fixture, "kapturefs_dropped_changes_total "), 0);
+}
+
 static void test_both_threads_at_full_speed(void **state)
 {
 	struct fixture *fixture = *state;
@@ -314,7 +424,12 @@ static void test_both_threads_at_full_speed(void **state)
 		notifier_push(fixture->notifier, SLOT, fixture->record, 0);
 		if (i % 3 == 0)
 			notifier_answer_changed(fixture->notifier, &fixture->change);
+		if (i % 7 == 0)
+			tell_at_once(fixture);
+		fixture->change.at_once = false;
+		(void)notifier_has_told(fixture->notifier, notifier_last(fixture->notifier));
 	}
+	wait_until_told(fixture);
 	wait_for_calls(100);
 	wait_for_drop(name_number(fixture->record));
 }
@@ -329,6 +444,10 @@ int main(void)
 		TEST(test_only_what_changed_is_dropped),
 		TEST(test_a_change_takes_waiting_pushes_back_and_has_the_last_word),
 		TEST(test_at_the_limit_pushes_are_dropped_and_nobody_waits),
+		TEST(test_what_is_to_be_seen_at_once_drops_names_under_every_key),
+		TEST(test_ordinary_changes_drop_no_names),
+		TEST(test_of_the_forgotten_everything_is_dropped),
+		TEST(test_it_is_told_only_when_it_is_done_and_goes_before_all_others),
 		TEST(test_both_threads_at_full_speed),
 	};
 

@@ -30,6 +30,8 @@ static struct {
 	uv_loop_t *loop; /* stopped by each reply, if there is one here */
 	int want_result;
 	unsigned wanted;
+	unsigned renewed;
+	bool can_wait;
 	struct catalog_ticket tickets[WAITERS_MAX];
 	int replies[WAITERS_MAX]; /* by request: the error replied, 1 for none yet */
 } world;
@@ -40,19 +42,28 @@ int64_t catalog_now_ms(struct catalog *catalog)
 	return 1;
 }
 
-int catalog_want(struct catalog *catalog, const struct key *key, catalog_ready_fn *ready,
-                 void *userdata, struct catalog_ticket **ret)
+int catalog_want_for(struct catalog *catalog, const struct key *key, uint64_t caller,
+                     catalog_ready_fn *ready, void *userdata, struct catalog_ticket **ret)
 {
 	struct catalog_ticket *ticket = &world.tickets[world.wanted];
 
 	(void)catalog;
 	(void)key;
+	(void)caller;
 	if (world.want_result)
 		return world.want_result;
 	world.wanted++;
 	*ticket = (struct catalog_ticket){ .ready = ready, .userdata = userdata };
 	*ret = ticket;
 	return 0;
+}
+
+int catalog_renew(struct catalog *catalog, const struct key *key, uint64_t caller, bool can_wait,
+                  catalog_ready_fn *ready, void *userdata, struct catalog_ticket **ret)
+{
+	world.renewed++;
+	world.can_wait = can_wait;
+	return catalog_want_for(catalog, key, caller, ready, userdata, ret);
 }
 
 void catalog_cancel(struct catalog_ticket *ticket)
@@ -107,15 +118,20 @@ struct fixture {
 	struct metrics metrics;
 };
 
-static void begin(struct fixture *fixture)
+static void begin_waiting(struct fixture *fixture, uint64_t wait_max_ms)
 {
 	memset(&world, 0, sizeof(world));
 	for (size_t i = 0; i < WAITERS_MAX; i++)
 		world.replies[i] = 1;
 	metrics_init(&fixture->metrics);
 	assert_int_equal(uv_loop_init(&fixture->loop), 0);
-	assert_int_equal(requests_new(&fixture->loop, NULL, WAIT_MAX_MS, &fixture->requests), 0);
+	assert_int_equal(requests_new(&fixture->loop, NULL, wait_max_ms, &fixture->requests), 0);
 	requests_add_metrics(fixture->requests, &fixture->metrics);
+}
+
+static void begin(struct fixture *fixture)
+{
+	begin_waiting(fixture, WAIT_MAX_MS);
 }
 
 static void end(struct fixture *fixture)
@@ -124,6 +140,26 @@ static void end(struct fixture *fixture)
 	while (uv_run(&fixture->loop, UV_RUN_DEFAULT))
 		continue;
 	assert_int_equal(uv_loop_close(&fixture->loop), 0);
+}
+
+/* What was done can be seen when it has been looked for often enough. */
+static unsigned looks_needed;
+
+static int serve_what_settles(struct request *request)
+{
+	if (looks_needed && --looks_needed)
+		return REQUEST_SETTLING;
+	fuse_reply_err(request->req, 0);
+	return 0;
+}
+
+static void run_settling(struct fixture *fixture, size_t number)
+{
+	struct request request =
+	        request_new(fixture->requests, (fuse_req_t)(void *)&world.replies[number], 1,
+	                    "refresh", serve_what_settles, NULL);
+
+	request_run(&request);
 }
 
 static void run_request(struct fixture *fixture, size_t number)
@@ -165,6 +201,72 @@ static void test_a_request_that_waited_is_served_again_and_replied_to_once(void 
 	assert_int_equal(world.replies[0], 0);
 	end(&fixture);
 	assert_true(world.wanted == 1);
+}
+
+static void test_what_settles_is_looked_at_until_it_has(void **state)
+{
+	struct fixture fixture;
+
+	(void)state;
+	begin_waiting(&fixture, 60000);
+	looks_needed = 4;
+	run_settling(&fixture, 0);
+	assert_int_equal(world.replies[0], 1);
+	assert_true(metrics_say(&fixture, "\nkapturefs_pending_lookups 1\n"));
+	uv_run(&fixture.loop, UV_RUN_DEFAULT);
+	assert_int_equal(world.replies[0], 0);
+	assert_int_equal(looks_needed, 0);
+	assert_int_equal(world.wanted, 0);
+	assert_true(metrics_say(&fixture, "\nkapturefs_pending_lookups 0\n"));
+	end(&fixture);
+}
+
+static void test_what_settles_at_once_does_not_wait(void **state)
+{
+	struct fixture fixture;
+
+	(void)state;
+	begin(&fixture);
+	looks_needed = 1;
+	run_settling(&fixture, 0);
+	assert_int_equal(world.replies[0], 0);
+	end(&fixture);
+}
+
+static void test_what_settles_can_be_failed(void **state)
+{
+	struct fixture fixture;
+
+	(void)state;
+	begin_waiting(&fixture, 60000);
+	looks_needed = 1000000;
+	run_settling(&fixture, 0);
+	requests_fail_waiting(fixture.requests, -ENOTCONN);
+	assert_int_equal(world.replies[0], -ENOTCONN);
+	uv_run(&fixture.loop, UV_RUN_DEFAULT);
+	end(&fixture);
+}
+
+static void test_who_insists_has_the_key_renewed(void **state)
+{
+	struct fixture fixture;
+	struct request request;
+
+	(void)state;
+	begin(&fixture);
+	request = request_new(fixture.requests, (fuse_req_t)(void *)&world.replies[0], 1, "refresh",
+	                      serve_what_is_missing, NULL);
+	request.order.insists = true;
+	request.order.max_age_ms = 5;
+	request_run(&request);
+	assert_int_equal(world.renewed, 1);
+	assert_true(world.can_wait);
+	answer(0, 0);
+	assert_int_equal(world.replies[0], 0);
+	run_request(&fixture, 1);
+	assert_int_equal(world.renewed, 1);
+	answer(1, 0);
+	end(&fixture);
 }
 
 /* Standard error goes into a pipe while @function runs. */
@@ -293,6 +395,10 @@ int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(test_a_request_that_waited_is_served_again_and_replied_to_once),
+		cmocka_unit_test(test_what_settles_is_looked_at_until_it_has),
+		cmocka_unit_test(test_what_settles_at_once_does_not_wait),
+		cmocka_unit_test(test_what_settles_can_be_failed),
+		cmocka_unit_test(test_who_insists_has_the_key_renewed),
 		cmocka_unit_test(test_a_lost_completion_is_answered_and_reported_as_a_bug),
 		cmocka_unit_test(test_no_request_is_overdue_before_its_time),
 		cmocka_unit_test(test_one_that_is_overdue_says_nothing_about_those_who_came_later),

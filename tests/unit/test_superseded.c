@@ -74,6 +74,24 @@ static void test_other_versions_and_customers_are_not_found(void **state)
 	assert_null(superseded_find(fixture->superseded, &other, 10));
 }
 
+static void test_the_forgotten_are_not_found_and_the_others_are(void **state)
+{
+	struct fixture *fixture = *state;
+	struct node name = name_node(fixture->old);
+	struct node other = name_node(fixture->old);
+
+	other.slot++;
+	superseded_add(fixture->superseded, SLOT, fixture->old, 10);
+	superseded_add(fixture->superseded, SLOT + 1, fixture->old, 11);
+	superseded_add(fixture->superseded, SLOT, fixture->new, 12);
+	superseded_forget(fixture->superseded, SLOT);
+	assert_null(superseded_find(fixture->superseded, &name, 12));
+	assert_ptr_equal(superseded_find(fixture->superseded, &other, 12), fixture->old);
+	superseded_forget(fixture->superseded, SLOT + 1);
+	assert_null(superseded_find(fixture->superseded, &other, 12));
+	superseded_forget(fixture->superseded, SLOT);
+}
+
 static void test_any_number_of_changes_is_survived(void **state)
 {
 	struct fixture *fixture = *state;
@@ -92,6 +110,7 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		TEST(test_old_version_is_found_while_a_reader_may_be_on_his_way),
 		TEST(test_other_versions_and_customers_are_not_found),
+		TEST(test_the_forgotten_are_not_found_and_the_others_are),
 		TEST(test_any_number_of_changes_is_survived),
 	};
 

@@ -8,6 +8,7 @@
  */
 
 #include <stdatomic.h>
+#include <stdbool.h>
 #include <stdint.h>
 
 #include "kapturefs/base/base.h"
@@ -78,6 +79,13 @@ static inline uint64_t counter_value(const struct counter *counter)
 
 /** Count one duration. */
 void histogram_add(struct histogram *histogram, uint64_t duration_us);
+
+/**
+ * The sum of the counters and gauges @name with @labels, or whatever their labels if that is NULL.
+ * Returns whether there is any.
+ */
+bool metrics_find(const struct metrics *metrics, const char *name, const char *labels,
+                  uint64_t *ret);
 
 /** Append all metrics as text. Errors as buffer_append(). */
 int metrics_print(const struct metrics *metrics, struct buffer *text) must_check;

@@ -12,6 +12,13 @@ int command_mount(int argc, char **argv);
 int command_attach(int argc, char **argv);
 int command_sandbox(int argc, char **argv);
 int command_demo(int argc, char **argv);
+int command_get(int argc, char **argv);
+int command_refresh(int argc, char **argv);
+int command_forget(int argc, char **argv);
+int command_warm(int argc, char **argv);
+int command_status(int argc, char **argv);
+int command_top(int argc, char **argv);
+int command_doctor(int argc, char **argv);
 int command_check_config(int argc, char **argv); /* `--check-config` */
 
 /** The name by which mount(8) calls us for the type kapturefs. */

@@ -2,6 +2,7 @@
 /* SPDX-License-Identifier: MIT */
 /* What can be seen of the process that waits for a reply. */
 
+#include <stdint.h>
 #include <sys/types.h>
 
 enum caller_state {
@@ -15,3 +16,10 @@ enum caller_state {
  * pending signals of every thread for any fatal signal (kernel/signal.c, complete_signal()).
  */
 enum caller_state caller_state(pid_t pid);
+
+/**
+ * Which processes count as one caller when requests are shared out: those of one session
+ * (setsid(2): a terminal, a service, a job of cron), so that a script that starts a program for
+ * every customer is one caller. A process that cannot be seen counts as its user.
+ */
+uint64_t caller_group(pid_t pid, uid_t uid);

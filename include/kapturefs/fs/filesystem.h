@@ -10,6 +10,7 @@
 #include "kapturefs/base/base.h"
 #include "kapturefs/base/metrics.h"
 #include "kapturefs/fs/notifier.h"
+#include "kapturefs/fs/request.h"
 #include "kapturefs/fs/tree.h"
 #include "kapturefs/store/catalog.h"
 
@@ -18,6 +19,7 @@ struct filesystem;
 struct filesystem_settings {
 	uid_t uid; /* shown as the owner of everything */
 	gid_t gid;
+	bool xattr;   /* show extended attributes */
 	mode_t umask; /* taken from 0444 for files and 0555 for directories */
 };
 
@@ -37,6 +39,10 @@ void filesystem_add_metrics(struct filesystem *filesystem, struct metrics *metri
 
 /** The handlers, for a session whose userdata is a channel with the file system as its userdata. */
 const struct fuse_lowlevel_ops *filesystem_operations(void);
+
+/** As requests_list_waiting(). */
+size_t filesystem_list_waiting(const struct filesystem *filesystem, struct request_waiting *ret,
+                               size_t max);
 
 /** Reply @error (negative errno) to every waiting request. */
 void filesystem_fail_waiting(struct filesystem *filesystem, int error);

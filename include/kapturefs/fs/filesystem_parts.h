@@ -1,6 +1,6 @@
 #pragma once
 /* SPDX-License-Identifier: MIT */
-/* The inside of a file system: what filesystem and filesystem_serve share, and nobody else uses. */
+/* The inside of a file system: what its files share, and nobody else uses. */
 
 #include "kapturefs/fs/filesystem.h"
 #include "kapturefs/fs/readahead.h"
@@ -8,6 +8,7 @@
 
 struct filesystem {
 	struct tree *tree;
+	struct catalog *catalog;
 	struct requests *requests;
 	struct notifier *notifier;
 	struct readahead readahead;
@@ -25,3 +26,17 @@ int serve_read(struct request *request) must_check;
 int serve_readlink(struct request *request) must_check;
 int serve_list(struct request *request) must_check;
 int serve_lseek(struct request *request) must_check;
+int serve_getxattr(struct request *request) must_check;
+int serve_listxattr(struct request *request) must_check;
+
+/** A request that has just come, for its handler to complete and run. */
+struct request filesystem_request(fuse_req_t req, fuse_ino_t number, const char *operation,
+                                  request_serve_fn *serve);
+
+/* filesystem_order.c */
+int serve_refresh(struct request *request) must_check;
+int serve_forget(struct request *request) must_check;
+int serve_peek(struct request *request) must_check;
+void handle_ioctl(fuse_req_t req, fuse_ino_t number, unsigned int command, void *argument,
+                  struct fuse_file_info *file, unsigned flags, const void *in, size_t in_size,
+                  size_t out_size);

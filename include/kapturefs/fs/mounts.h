@@ -18,6 +18,15 @@ struct mounts_entry {
 /** What is mounted last on @path, absolute. Source: proc(5), /proc/self/mountinfo. */
 struct mounts_entry mounts_find(const char *path);
 
+/** Whether something of @type is mounted that is the device @major:@minor. */
+bool mounts_have(const char *type, unsigned major, unsigned minor);
+
+/** Takes the path of one mount; false: no more. */
+typedef bool mounts_take_fn(void *userdata, const char *path);
+
+/** Hand the places of all mounts of @type and @source to @take, until it has enough. */
+void mounts_of_source(const char *type, const char *source, mounts_take_fn *take, void *userdata);
+
 /** Whether @left and @right are the same mount. */
 bool mounts_equal(const struct mounts_entry *left, const struct mounts_entry *right);
 

@@ -46,8 +46,17 @@ bool notifier_has_ended(struct notifier *notifier);
 /** Whether the thread has something to tell. */
 bool notifier_is_busy(struct notifier *notifier);
 
-/** What an answer changed: attributes at once, before this returns; pages soon after. */
+/**
+ * What an answer changed: attributes at once, before this returns; pages soon after, and if it is
+ * to be seen at once also the names of what is below the customer.
+ */
 void notifier_answer_changed(struct notifier *notifier, const struct cache_change *change);
+
+/** The number of the last change that was to be seen at once. */
+uint64_t notifier_last(const struct notifier *notifier);
+
+/** Whether the kernel has been told all of the change @number and of those before it. */
+bool notifier_has_told(struct notifier *notifier, uint64_t number);
 
 /**
  * Push the values in the directory at @directory, an index of @record, of the customer with the

@@ -13,6 +13,7 @@
 #include <uv.h>
 
 #include "kapturefs/base/base.h"
+#include "kapturefs/base/log.h"
 #include "kapturefs/base/metrics.h"
 #include "kapturefs/fs/tree.h"
 #include "kapturefs/store/catalog.h"
@@ -20,11 +21,24 @@
 struct requests; /* all that are waiting */
 struct request;
 
+/** The outcome of serving what has been done, but cannot be seen by everybody yet. */
+enum { REQUEST_SETTLING = 2 };
+
 /**
- * Reply and return 0; or return TREE_MISSING with request->query naming the key, or a negative
- * errno to be replied.
+ * Reply and return 0; or return TREE_MISSING with request->query naming the key,
+ * REQUEST_SETTLING to be asked again in a moment, or a negative errno to be replied.
  */
 typedef int request_serve_fn(struct request *request);
+
+/** What a request wants beyond an answer: that something be done. */
+struct request_order {
+	uint64_t max_age_ms; /* of an answer that will do, 0 for none */
+	bool insists;        /* on a new answer */
+	bool is_done;        /* what follows is known */
+	int outcome;         /* to be replied, a negative errno or what the ioctl returns */
+	uint64_t change;     /* the notifier's number of what was changed */
+	uint64_t done_ms;    /* of uv_hrtime() */
+};
 
 /** One request as a value; on the stack until it has to wait. */
 struct request {
@@ -41,6 +55,7 @@ struct request {
 	bool seeks_hole;     /* of lseek */
 	uint64_t started_ns; /* of uv_hrtime() */
 	struct tree_query query;
+	struct request_order order;
 };
 
 /**
@@ -63,6 +78,18 @@ struct request request_new(struct requests *requests, fuse_req_t req, uint64_t n
 
 /** Serve @request now, or later, when it has what it lacks. It is replied to exactly once. */
 void request_run(struct request *request);
+
+/** What somebody waits for, without saying whom it is about. */
+struct request_waiting {
+	const char *operation; /* static */
+	enum key_kind kind;    /* of the key that it lacks */
+	struct log_hash customer;
+	uint64_t waited_ms;
+};
+
+/** Those that have waited longest, in that order, at most @max. Returns how many. */
+size_t requests_list_waiting(const struct requests *requests, struct request_waiting *ret,
+                             size_t max);
 
 /** Reply @error (negative errno) to every waiting request. */
 void requests_fail_waiting(struct requests *requests, int error);

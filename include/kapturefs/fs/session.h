@@ -45,4 +45,7 @@ int session_open(uv_loop_t *loop, struct filesystem *filesystem, struct notifier
 void session_close(struct session *session);
 define_cleanup(struct session *, session_close);
 
+/** What the kernel offers, as session_probe() tells it; 0 before it has said so. */
+uint64_t session_kernel_flags(const struct session *session);
+
 void session_add_metrics(struct session *session, struct metrics *metrics);

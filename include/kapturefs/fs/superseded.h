@@ -36,3 +36,6 @@ void superseded_add(struct superseded *superseded, uint32_t customer, struct rec
 /** The record in which @node, a NODE_FIELD or NODE_JSON, has its version; borrowed, or NULL. */
 struct record *superseded_find(const struct superseded *superseded, const struct node *node,
                                uint64_t now_ms);
+
+/** Drop what is kept of @customer. */
+void superseded_forget(struct superseded *superseded, uint32_t customer);

@@ -71,20 +71,38 @@ int tree_lookup(struct tree *tree, struct tree_query *query, uint64_t number, co
 int tree_stat(struct tree *tree, struct tree_query *query, uint64_t number,
               struct tree_attributes *ret) must_check;
 
+/* What follows tells what is known, however old, and is never TREE_MISSING. */
+
 /** What a file holds; *@ret to be ended by tree_bytes_fini(). */
-int tree_read(struct tree *tree, struct tree_query *query, uint64_t number,
-              struct tree_bytes *ret) must_check;
+int tree_read(struct tree *tree, uint64_t number, struct tree_bytes *ret) must_check;
 
 /** Where a link leads, as tree_read(). */
-int tree_readlink(struct tree *tree, struct tree_query *query, uint64_t number,
-                  struct tree_bytes *ret) must_check;
+int tree_readlink(struct tree *tree, uint64_t number, struct tree_bytes *ret) must_check;
 
 /**
  * Hand the entries of a directory after @cookie (0: from the start), `.` and `..` included, to
  * @emit until it has no room.
  */
-int tree_list(struct tree *tree, struct tree_query *query, uint64_t number, uint64_t cookie,
-              tree_emit_fn *emit, void *userdata) must_check;
+int tree_list(struct tree *tree, uint64_t number, uint64_t cookie, tree_emit_fn *emit,
+              void *userdata) must_check;
+
+/**
+ * The key of the customer that @path names, from the node @number; "" names the node's own.
+ * Returns 0, -EISDIR if it names none, -ENOENT if nobody can have that key, or another of the
+ * errnos above.
+ */
+int tree_key(struct tree *tree, uint64_t number, const char *path, struct key *ret) must_check;
+
+/**
+ * The value of the extended attribute @name of a node, as tree_read(); -ENODATA if it has none of
+ * that name.
+ */
+int tree_attribute(struct tree *tree, struct tree_query *query, uint64_t number, const char *name,
+                   struct tree_bytes *ret) must_check;
+
+/** The names of all extended attributes of a node, each with its NUL, as tree_read(). */
+int tree_attribute_names(struct tree *tree, struct tree_query *query, uint64_t number,
+                         struct tree_bytes *ret) must_check;
 
 /** The number of the directory that lists the keys of @kind. */
 uint64_t tree_keys_number(enum key_kind kind);

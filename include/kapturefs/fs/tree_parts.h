@@ -32,16 +32,28 @@ uint64_t tree_valid_ms(const struct tree *tree, const struct catalog_entry *entr
 /** The attributes of the root, a NODE_KEYS or the control directory. */
 void tree_fill_top(const struct tree *tree, struct node node, struct tree_attributes *ret);
 
+/** The attributes of the marker at @place, which there must be. */
+void tree_fill_marker(uint32_t place, struct tree_attributes *ret);
+
 /**
  * The entry of a node of a key's or a customer's slot, as known now, however old; of the latter
  * without its key. Returns 0, -ESTALE or another negative errno.
  */
-int tree_entry_now(struct tree *tree, const struct tree_query *query, struct node node,
-                   struct catalog_entry *ret) must_check;
+int tree_entry_now(struct tree *tree, struct node node, struct catalog_entry *ret) must_check;
+
+/** The same, of a customer's slot with its id for a key. */
+int tree_whole_entry_now(struct tree *tree, const struct tree_query *query, struct node node,
+                         struct catalog_entry *ret) must_check;
+
+/** Whether nodes of @kind are of a customer's slot, not of a key's. */
+bool tree_is_of_customer(enum node_kind kind);
 
 /** The key with @slot, or the customer, as tree_entry_now(). */
 int tree_key_now(struct tree *tree, uint32_t slot, struct cache_key *ret) must_check;
 int tree_customer_now(struct tree *tree, uint32_t slot, struct cache_customer *ret) must_check;
+
+/** The id of a customer as a key. Returns 0, or -EIO for what can be no id. */
+int tree_id_key(const struct record *record, struct key *ret) must_check;
 
 /** Whether nodes of @kind show versions of a value. */
 bool tree_has_versions(enum node_kind kind);

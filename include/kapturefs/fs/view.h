@@ -19,6 +19,7 @@ struct tree_attributes {
 	uint64_t size;
 	int64_t changed_ms; /* Unix time */
 	uint64_t valid_ms;  /* how long this may be taken for granted */
+	bool is_fleeting;   /* but for the name, which has to be looked up each time */
 };
 
 /**

@@ -3,6 +3,7 @@
 /* A part of http: curl's multi interface on libuv. */
 
 #include <curl/curl.h>
+#include <stdbool.h>
 #include <stdint.h>
 #include <uv.h>
 
@@ -18,7 +19,9 @@ struct http_loop_events {
 };
 
 struct http_loop {
-	CURLM *multi; /* add and remove handles here; NULL once closed */
+	CURLM *multi;   /* add and remove handles here; NULL once closed */
+	bool is_broken; /* by an error; add nothing before http_loop_mend() */
+	uint32_t connections_max;
 	uv_loop_t *uv;
 	uv_timer_t timer;
 	uv_idle_t idle; /* runs while there may be completions */
@@ -33,6 +36,12 @@ struct http_loop {
  */
 int http_loop_init(struct http_loop *http_loop, uv_loop_t *uv, uint32_t connections_max,
                    const struct http_loop_events *events) must_check;
+
+/**
+ * Begin anew if an error has broken it; every handle must have been removed then. Returns 0 or
+ * -ENOMEM.
+ */
+int http_loop_mend(struct http_loop *http_loop) must_check;
 
 /**
  * End; every handle must have been removed. @closed runs from the loop; the memory is the

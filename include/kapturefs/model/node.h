@@ -31,6 +31,7 @@ enum node_kind {
 	NODE_META_LINK,    /* another spelling of <key>.meta */
 	NODE_CONTROL,      /* .kapturefs: slot 1 */
 	NODE_CONTROL_FILE, /* slot is the file's place in the table + 1 */
+	NODE_MARKER,       /* a file of the root: slot is its place in the table + 1 */
 	NODE_KINDS,
 };
 

@@ -53,7 +53,8 @@ struct cache_change {
 	bool values;             /* a value of a customer known before changed, came or went */
 	struct cache_customer customer; /* as stored; without record if none is (any more) */
 	struct record *previous;        /* as it was, or NULL */
-	/* Slots of keys: all that lead to the customer if values changed, and any that went. */
+	bool at_once; /* somebody waits to see it; set by whoever knows, not by the cache */
+	/* Slots of keys: all that lead to the customer, and any that went. */
 	uint32_t *keys;
 	size_t key_count;
 };

@@ -73,6 +73,7 @@ struct catalog_entry {
 enum {
 	CATALOG_ABSENT = 1, /* there is no such customer */
 	CATALOG_MISSING,    /* not known: want the key, and ask again */
+	CATALOG_REMAINS,    /* forgotten, but for bytes in the cache's files; see CACHE_REMAINS */
 };
 
 /** Register what was found, what was missing and why. */
@@ -121,6 +122,12 @@ int catalog_key(struct catalog *catalog, uint32_t slot, struct cache_key *ret) m
 int catalog_customer(struct catalog *catalog, uint32_t slot, struct cache_customer *ret) must_check;
 
 /**
+ * The same by a key's slot. Returns as catalog_find(), never asking: also -EACCES for what has
+ * expired when the token is refused.
+ */
+int catalog_known(struct catalog *catalog, uint32_t slot, struct catalog_entry *ret) must_check;
+
+/**
  * Hand the known keys of @kind with a slot above @slot to @take, as cache_list_keys(). Returns 0 or
  * a negative errno.
  */
@@ -140,6 +147,33 @@ void catalog_entry_fini(struct catalog_entry *entry);
  */
 int catalog_want(struct catalog *catalog, const struct key *key, catalog_ready_fn *ready,
                  void *userdata, struct catalog_ticket **ret) must_check;
+
+/** The same on behalf of @caller, among whom the budget is shared; see share.h. */
+int catalog_want_for(struct catalog *catalog, const struct key *key, uint64_t caller,
+                     catalog_ready_fn *ready, void *userdata,
+                     struct catalog_ticket **ret) must_check;
+
+/**
+ * Have @key fetched for @caller whatever is known of it, by a request that begins now, and be told
+ * no later than the timeout. What it changes is to be seen at once; should it fail, the old answer
+ * does not count as fresh any more. If it @can_wait, every other question goes first, a fetch under
+ * way will do, and there is no hurry to see it. Returns as catalog_want(); or -ENETDOWN offline.
+ */
+int catalog_renew(struct catalog *catalog, const struct key *key, uint64_t caller, bool can_wait,
+                  catalog_ready_fn *ready, void *userdata, struct catalog_ticket **ret) must_check;
+
+/**
+ * What was answered last for @key, however old; nothing is counted. Returns 0 with *@ret,
+ * CATALOG_ABSENT with its fetched_ms alone, CATALOG_MISSING, or a negative errno.
+ */
+int catalog_peek(struct catalog *catalog, const struct key *key, struct cache_key *ret) must_check;
+
+/**
+ * Forget the customer behind @key and all its other keys, or that there is none, everywhere. Who
+ * waits for it gets ESTALE, and thereby asks again. Returns 0, CATALOG_REMAINS, CATALOG_MISSING
+ * if nothing was known, or a negative errno and nothing changed.
+ */
+int catalog_forget(struct catalog *catalog, const struct key *key) must_check;
 
 /** Stop waiting. A fetch under way goes on, its answer is worth keeping. NULL is ignored. */
 void catalog_cancel(struct catalog_ticket *ticket);

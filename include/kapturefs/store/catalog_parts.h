@@ -31,6 +31,10 @@ struct fetch {
 	struct source_fetch *source_fetch;
 	uint64_t deadline_ms; /* of the loop's clock */
 	bool is_answered;
+	bool is_urgent;    /* what it changes is to be seen at once */
+	bool is_overtaken; /* a later one asks for the same key, and is the one to be joined */
+	bool is_outdated;  /* ... and has been answered first */
+	bool is_forgotten;
 };
 
 struct catalog_ticket {
@@ -104,6 +108,20 @@ void ticket_come_back(struct catalog_ticket *ticket, const struct catalog_result
 
 /** Have @ticket wait for @to instead of the fetch that it waits for. */
 void ticket_move(struct catalog_ticket *ticket, struct fetch *to);
+
+/**
+ * A ticket that waits for nothing yet. Returns 0, -EBUSY when too many wait, which is counted, or
+ * -ENOMEM.
+ */
+int ticket_new(struct catalog *catalog, catalog_ready_fn *ready, void *userdata,
+               struct catalog_ticket **ret) must_check;
+
+/** The fetch to be joined for @key, or NULL. */
+struct fetch *fetch_find(struct catalog *catalog, const struct key *key);
+
+/** Begin a fetch. Returns 0 or -ENOMEM. */
+int fetch_new(struct catalog *catalog, const struct source_question *question,
+              struct fetch **ret) must_check;
 
 /** Free @fetch, for which nobody must wait. */
 void fetch_free(struct fetch *fetch);

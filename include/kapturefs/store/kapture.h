@@ -14,6 +14,8 @@
 #include "kapturefs/base/base.h"
 #include "kapturefs/base/metrics.h"
 #include "kapturefs/io/http.h"
+#include "kapturefs/store/breaker.h"
+#include "kapturefs/store/share.h"
 #include "kapturefs/store/source.h"
 
 struct kapture;
@@ -65,6 +67,23 @@ void kapture_change(struct kapture *kapture, const struct kapture_settings *sett
 
 /** Ask again although the token has been refused. */
 void kapture_open_door(struct kapture *kapture);
+
+/** How the API is held back from now. */
+struct kapture_standing {
+	enum breaker_state breaker; /* open: left alone because it fails */
+	int error;                  /* of its last failure, negative errno, unless closed */
+	enum breaker_state door;    /* open: the token was refused */
+	uint64_t budget;            /* requests that may go out at once */
+	uint64_t burst;             /* ... when nothing has gone out for a while */
+	uint64_t rate;              /* thousandths of a request a second, as the API lets us */
+	uint64_t rate_configured;
+	uint64_t queued;
+	uint64_t held_ms; /* how long the API wants to be left alone */
+};
+struct kapture_standing kapture_stand(struct kapture *kapture);
+
+/** As shares_list(). */
+size_t kapture_list_callers(const struct kapture *kapture, struct share_count *ret, size_t max);
 
 /** Register requests by outcome and their durations, and how the API is held back from. */
 void kapture_add_metrics(struct kapture *kapture, struct metrics *metrics);

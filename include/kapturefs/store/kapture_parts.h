@@ -10,6 +10,7 @@
 #include "kapturefs/base/metrics.h"
 #include "kapturefs/store/gate.h"
 #include "kapturefs/store/kapture.h"
+#include "kapturefs/store/share.h"
 
 enum {
 	KAPTURE_OUTCOMES = 11,
@@ -40,7 +41,8 @@ struct kapture {
 	uint32_t asking; /* requests under way */
 	struct kapture_keeper keeper;
 	struct gate gate;
-	struct list waiting;  /* fetches that somebody waits for, in their order */
+	struct shares shares;
+	struct list waiting;  /* fetches that somebody waits for, by their places */
 	struct list renewals; /* and those that nobody does, who come last */
 	uint64_t waiting_count;
 	uint64_t renewal_count;
@@ -50,6 +52,8 @@ struct kapture {
 	struct counter throttled;
 	struct counter held_back;
 	struct counter budget;
+	struct counter rate;
+	struct counter connections;
 	struct counter queued;
 	struct counter breaker_state;
 	struct counter door_state;
@@ -61,6 +65,7 @@ struct source_fetch {
 	struct kapture *kapture;
 	struct list link;
 	struct source_question question;
+	uint64_t place; /* among those that wait */
 	char *body;
 	struct http_transfer *transfer;
 	uv_timer_t timer;

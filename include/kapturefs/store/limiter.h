@@ -40,8 +40,17 @@ void limiter_change(struct limiter *limiter, uint64_t rate, uint64_t burst, uint
 /** How many requests may go out now. */
 uint64_t limiter_budget(struct limiter *limiter, uint64_t now_ms) must_check;
 
+/** Requests a second, in thousandths, that it gives at present. */
+uint64_t limiter_rate(struct limiter *limiter, uint64_t now_ms) must_check;
+
+/** How many requests may go out at once when nothing has for a while. */
+uint64_t limiter_burst(const struct limiter *limiter);
+
 /** In how many ms the next request may go out; 0 for now. */
 uint64_t limiter_wait_ms(struct limiter *limiter, uint64_t now_ms) must_check;
+
+/** The same for @requests of them at once, at most the burst. */
+uint64_t limiter_wait_for(struct limiter *limiter, uint64_t requests, uint64_t now_ms) must_check;
 
 /** Take one request out of the budget, and tell whether there was one. */
 bool limiter_take(struct limiter *limiter, uint64_t now_ms);

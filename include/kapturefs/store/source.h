@@ -3,6 +3,7 @@
 /* Where customers come from: the interface that the API's client implements, and tests. */
 
 #include <stdbool.h>
+#include <stdint.h>
 
 #include "kapturefs/base/base.h"
 #include "kapturefs/model/key.h"
@@ -14,11 +15,14 @@ struct source_fetch; /* one question under way */
 struct source_question {
 	struct key key;
 	bool is_renewal; /* nobody waits for it: every other question goes first */
+	uint64_t caller; /* who asks, as in share.h; 0 for nobody in particular */
 };
 
 struct source_answer {
-	int error;     /* 0, or a negative errno of the contract's table */
-	bool may_pass; /* of an error: asking again later may well succeed */
+	int error;         /* 0, or a negative errno of the contract's table */
+	bool may_pass;     /* of an error: asking again later may well succeed */
+	const char *cause; /* of an error, in words; borrowed, may be NULL */
+	long status;       /* of HTTP, 0 without a reply */
 	struct record
 	        *record; /* borrowed, fresh from payload; NULL without error: no such customer */
 };
@@ -44,7 +48,8 @@ struct source_operations {
 	/** Free the fetch, under way or done. */
 	void (*free)(struct source_fetch *fetch);
 
-	enum source_state (*state)(struct source *source);
+	/** How it stands for a question of @caller. */
+	enum source_state (*state)(struct source *source, uint64_t caller);
 };
 
 struct source {

@@ -1,0 +1,37 @@
+#pragma once
+/* SPDX-License-Identifier: MIT */
+/* The inside of `get`: what its files share, and nobody else uses. */
+
+#include <stdbool.h>
+#include <stddef.h>
+
+#include "kapturefs/base/base.h"
+#include "kapturefs/command/keyword.h"
+#include "kapturefs/model/record.h"
+
+struct get {
+	struct key *keys;
+	char **words; /* as the user wrote them */
+	size_t count;
+	const char *field; /* the only one to be printed, or NULL */
+	bool has_failed;   /* for any key */
+};
+
+/* get_print.c */
+
+/** Whether @path can be that of a field: names between single slashes, none `.` or `..`. */
+bool get_is_field(const char *path);
+
+/** Print a customer or its field, on standard output. */
+void get_print_record(struct get *get, size_t place, const struct record *record);
+
+/** Say on standard error why there is nothing for a key. */
+void get_complain(struct get *get, size_t place, int error);
+
+/** The exit status, after all has been printed. */
+int get_status(struct get *get);
+
+/* get_mount.c */
+
+/** Read all from a mount of @source; false, nothing printed, if none can be read. */
+bool get_through_mount(struct get *get, const char *source);

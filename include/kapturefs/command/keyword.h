@@ -1,0 +1,19 @@
+#pragma once
+/* SPDX-License-Identifier: MIT */
+/* Keys as a user writes them: `id:7`, `phone:+91 93804-91326`, `email:a@b.c`, or with no kind. */
+
+#include "kapturefs/base/base.h"
+#include "kapturefs/model/key.h"
+
+/** Size of the text of any key with its kind. */
+enum { KEYWORD_SIZE = sizeof("phone:") + KEY_TEXT_MAX };
+
+/**
+ * Read a key. Without a kind, what has an `@` is an e-mail address; digits alone are an id, up to
+ * nine of them, and a phone number, ten and more; anything else is a phone number. Returns 0, or
+ * KEY_IMPOSSIBLE.
+ */
+int keyword_parse(const char *text, struct key *ret) must_check;
+
+/** Write `id:7`. */
+void keyword_print(const struct key *key, char ret[KEYWORD_SIZE]);

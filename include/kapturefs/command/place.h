@@ -1,0 +1,30 @@
+#pragma once
+/* SPDX-License-Identifier: MIT */
+/*
+ * Where in which mount a path leads, by its text alone: nothing of what is inside the mount is
+ * looked up, because that would ask the API.
+ */
+
+#include <stdint.h>
+
+#include "kapturefs/base/base.h"
+#include "kapturefs/fs/control_ioctl.h"
+
+struct place {
+	int descriptor;                 /* of the mount, open for reading */
+	char path[KAPTUREFS_PATH_SIZE]; /* from there, without `.` and `..`; "" for itself */
+};
+
+/** The outcome for a path that leads into no mount of kapturefs. */
+enum { PLACE_OUTSIDE = 1 };
+
+/** Find the place. Returns 0 with *@ret to be ended by place_fini(), PLACE_OUTSIDE, or -errno. */
+int place_find(const char *path, struct place *ret) must_check;
+void place_fini(struct place *place);
+
+/** Give the mount the order @command about @path there. Returns what ioctl(2) does, or -errno. */
+int place_order(const struct place *place, unsigned long command, const char *path,
+                uint64_t max_age_ms) must_check;
+
+/** What an order's error means, for the user; static memory. */
+const char *place_error(int error);

@@ -1,0 +1,27 @@
+#pragma once
+/* SPDX-License-Identifier: MIT */
+/* What a terminal shows: colours where they are wanted, signs that it has. */
+
+#include <stdbool.h>
+#include <stdio.h>
+
+/**
+ * Whether @stream takes colours: a terminal that can, and whose user has not set NO_COLOR
+ * (no-color.org).
+ */
+bool terminal_has_colours(FILE *stream);
+
+/** Whether characters beyond ASCII can be shown, by the locale; sets it. */
+bool terminal_has_unicode(void);
+
+enum terminal_colour {
+	TERMINAL_PLAIN,
+	TERMINAL_BOLD,
+	TERMINAL_DIM,
+	TERMINAL_RED,
+	TERMINAL_GREEN,
+	TERMINAL_YELLOW,
+};
+
+/** What switches a colour on, or "" if @has_colours is false; TERMINAL_PLAIN switches all off. */
+const char *terminal_switch(bool has_colours, enum terminal_colour colour);

@@ -1,0 +1,105 @@
+#pragma once
+/* SPDX-License-Identifier: MIT */
+/* The inside of `warm`: what its files share, and nobody else uses. */
+
+#include <pthread.h>
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <stdio.h>
+
+#include "kapturefs/base/base.h"
+#include "kapturefs/command/place.h"
+
+/* warm_keys.c */
+
+/** Keys in the order in which they came, each once. */
+struct warm_keys {
+	char **words; /* `phone:9380491326`; a line that is no key, as it was, behind a blank */
+	size_t count;
+	size_t capacity;
+	size_t *buckets; /* places in words + 1, by hash */
+	size_t bucket_count;
+};
+
+/**
+ * Read a key a line; empty lines and those that begin with # are passed over. Returns 0 or a
+ * negative errno.
+ */
+int warm_keys_read(FILE *stream, struct warm_keys *ret) must_check;
+void warm_keys_fini(struct warm_keys *keys);
+
+/** Whether the word at @place is a key. */
+bool warm_is_key(const struct warm_keys *keys, size_t place);
+
+/** Write the path of the key at @place in a mount. */
+void warm_path(const struct warm_keys *keys, size_t place, char ret[KAPTUREFS_PATH_SIZE]);
+
+/* warm_work.c */
+
+struct warm_counts {
+	size_t found;
+	size_t absent;
+	size_t failed;
+};
+
+struct warm_work {
+	const struct warm_keys *keys;
+	const struct place *place;
+	uint64_t max_age_ms;
+	int *results; /* one a key: 0 for found, a negative errno, or WARM_LEFT */
+	int done;     /* an eventfd, for when all is done */
+
+	pthread_mutex_t lock; /* of what follows */
+	size_t next;
+	unsigned running; /* threads */
+	bool must_end;
+	int stopped_by; /* a negative errno after which asking is no use, or 0 */
+	struct warm_counts counts;
+};
+
+enum { WARM_LEFT = 1 };
+
+/**
+ * Have up to @jobs threads ask for the keys. Returns 0 with *@ret, which its end makes known by
+ * @done, or a negative errno.
+ */
+int warm_work_start(const struct warm_keys *keys, const struct place *place, uint64_t max_age_ms,
+                    unsigned jobs, struct warm_work *ret) must_check;
+
+/** Have no more keys begun. Those under way are not waited for. */
+void warm_work_stop(struct warm_work *work);
+
+/** Free what no thread uses any more. */
+void warm_work_fini(struct warm_work *work);
+
+struct warm_counts warm_work_counts(struct warm_work *work);
+
+/* warm_progress.c */
+
+struct warm_progress {
+	FILE *stream;
+	size_t total;
+	bool is_terminal;
+	unsigned column_count;
+	size_t told; /* of the last plain line */
+	uint64_t told_ms;
+	uint64_t began_ms;
+	/* The last few seconds, a ring. */
+	struct {
+		uint64_t at_ms;
+		size_t done;
+	} samples[64];
+	size_t sample_count;
+};
+
+void warm_progress_begin(struct warm_progress *progress, size_t total);
+
+/** Show how far it is: a bar on a terminal; else a line at every tenth, and every minute. */
+void warm_progress_show(struct warm_progress *progress, size_t done);
+
+/** Take the bar away. */
+void warm_progress_end(struct warm_progress *progress);
+
+/** Write a duration as `1 h 12 min`, `8 min`, `35 s`. */
+void warm_print_duration(double seconds, char *ret, size_t size);

@@ -1,0 +1,70 @@
+#pragma once
+/* SPDX-License-Identifier: MIT */
+/* The inside of a notifier: what notifier and notifier_kernel share, and nobody else uses. */
+
+#include <pthread.h>
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include "kapturefs/base/list.h"
+#include "kapturefs/fs/notifier.h"
+
+enum { NOTICES_MAX = 1024 };
+
+struct notice {
+	struct record *record;    /* owned; NULL for what was taken back */
+	struct record *successor; /* of a change: owned, or NULL */
+	uint32_t customer;
+	uint32_t directory; /* of a push: an index of the record's */
+	bool is_push;
+};
+
+/* A change that somebody waits to see. */
+struct urgent {
+	struct list link;
+	struct record *previous;  /* owned, or NULL */
+	struct record *successor; /* owned, or NULL if the customer is gone */
+	uint32_t customer;
+	uint64_t number;
+	size_t key_count;
+	uint32_t keys[]; /* slots */
+};
+
+struct notifier {
+	pthread_mutex_t lock; /* of the queues, the flags and the numbers */
+	pthread_cond_t filled;
+	pthread_t thread;
+	struct fuse_session *session;
+	bool is_running;
+	bool must_end;
+	bool has_ended;
+	bool is_telling; /* what has left the queues */
+	unsigned first;
+	unsigned count;
+	struct notice notices[NOTICES_MAX];
+	struct list urgent;
+	uint64_t urgent_added; /* numbers of the last that was queued, and worked off */
+	uint64_t urgent_told;
+	struct counter pushed_pages;
+	struct counter dropped_pushes;
+	struct counter dropped_changes;
+	struct counter changed_values;
+	struct counter dropped_entries;
+};
+
+/* notifier_kernel.c */
+
+/** Push the values of the notice's directory. */
+void notifier_push_values(struct notifier *notifier, const struct notice *notice);
+
+/** Drop the pages of what changed between two records, the second NULL for all. */
+void notifier_drop_changed(struct notifier *notifier, uint32_t customer,
+                           const struct record *previous, const struct record *successor);
+
+/** Drop all that would show the customer as it was. */
+void notifier_drop_urgent(struct notifier *notifier, const struct urgent *urgent);
+
+/** Have the kernel ask for the attributes of what @change changed. Takes no lock that a pending
+ * request can hold. */
+void notifier_expire(struct notifier *notifier, const struct cache_change *change);

@@ -1,0 +1,21 @@
+#pragma once
+/* SPDX-License-Identifier: MIT */
+/* A look at a cache's file that changes nothing. */
+
+#include <stdint.h>
+
+#include "kapturefs/base/base.h"
+
+enum cache_health {
+	CACHE_HEALTHY,
+	CACHE_IN_USE,  /* a mount has it open, and looks after it */
+	CACHE_ALIEN,   /* not a cache of this program */
+	CACHE_DAMAGED, /* a cache, and not whole */
+	CACHE_UNREAD,  /* whole as far as it could be read in the time */
+};
+
+/**
+ * Look at the file at @path, which must exist, for at most @timeout_ms. Returns 0 with *@ret or a
+ * negative errno.
+ */
+int cache_check(const char *path, uint64_t timeout_ms, enum cache_health *ret) must_check;

@@ -1,0 +1,184 @@
+/* SPDX-License-Identifier: MIT */
+
+#include <errno.h>
+#include <fcntl.h>
+#include <poll.h>
+#include <signal.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+#include "kapturefs/command/control_read.h"
+#include "kapturefs/fs/mounts.h"
+
+enum {
+	ANSWER_MS = 5000,
+	PIECE_SIZE = 4096,
+	/* The first byte of what the reader sends. */
+	READ_WELL = 0,
+	READ_BADLY = 1, /* then the complaint */
+};
+
+static void close_descriptor(const int *descriptor)
+{
+	if (*descriptor >= 0)
+		close(*descriptor);
+}
+
+static int write_all(int descriptor, const char *bytes, size_t length)
+{
+	while (length) {
+		ssize_t written = write(descriptor, bytes, length);
+
+		if (written < 0)
+			return -errno;
+		bytes += written;
+		length -= (size_t)written;
+	}
+	return 0;
+}
+
+/* The reader */
+
+static int complain_errno(const char *path, int error, struct config_complaint *complaint)
+{
+	if (error == ENOTCONN)
+		return config_complain(complaint,
+		                       "%s: a mount whose daemon died; run umount -l %s (or "
+		                       "fusermount3 -uz %s)",
+		                       path, path, path);
+	return config_complain(complaint, "%s: %s", path, strerror(error));
+}
+
+static int open_file(const char *mountpoint, const char *name, int *ret,
+                     struct config_complaint *complaint)
+{
+	char *path = realpath(mountpoint, NULL);
+	struct mounts_entry entry;
+	char *file;
+
+	if (!path)
+		return complain_errno(mountpoint, errno, complaint);
+	entry = mounts_find(path);
+	free(path);
+	if (strcmp(entry.type, "fuse.kapturefs") != 0)
+		return config_complain(complaint, "%s: no kapturefs is mounted there", mountpoint);
+	if (asprintf(&file, "%s/.kapturefs/%s", mountpoint, name) < 0)
+		return -ENOMEM;
+	*ret = open(file, O_RDONLY | O_CLOEXEC);
+	free(file);
+	return *ret < 0 ? complain_errno(mountpoint, errno, complaint) : 0;
+}
+
+static int send_file(const char *mountpoint, const char *name, int to,
+                     struct config_complaint *complaint)
+{
+	static const char well = READ_WELL;
+	char bytes[PIECE_SIZE];
+	ssize_t length;
+	int from = -1;
+	int r;
+
+	r = open_file(mountpoint, name, &from, complaint);
+	if (!r)
+		r = write_all(to, &well, 1);
+	while (!r && (length = read(from, bytes, sizeof(bytes))) != 0)
+		r = length < 0 ? -errno : write_all(to, bytes, (size_t)length);
+	if (from >= 0)
+		close(from);
+	return r;
+}
+
+static _Noreturn void read_for_parent(const char *mountpoint, const char *name, int to)
+{
+	static const char badly = READ_BADLY;
+	struct config_complaint complaint;
+	int r = send_file(mountpoint, name, to, &complaint);
+
+	if (r == -EINVAL) {
+		(void)!write_all(to, &badly, 1);
+		(void)!write_all(to, complaint.text, strlen(complaint.text));
+	}
+	_exit(r != 0);
+}
+
+/* The parent */
+
+static int take_piece(int from, struct buffer *text, bool *ret_ended)
+{
+	struct pollfd readable = { .fd = from, .events = POLLIN };
+	char bytes[PIECE_SIZE];
+	ssize_t length;
+	int r = poll(&readable, 1, ANSWER_MS);
+
+	if (r <= 0)
+		return r < 0 ? -errno : -ETIMEDOUT;
+	length = read(from, bytes, sizeof(bytes));
+	if (length < 0)
+		return -errno;
+	*ret_ended = length == 0;
+	return buffer_append(text, bytes, (size_t)length);
+}
+
+static int take_all(int from, struct buffer *text)
+{
+	bool has_ended = false;
+	int r = 0;
+
+	while (!r && !has_ended) {
+		r = take_piece(from, text, &has_ended);
+		if (r == -EINTR)
+			r = 0;
+	}
+	return r;
+}
+
+static int judge(const char *mountpoint, const struct buffer *answer, struct buffer *text,
+                 struct config_complaint *complaint)
+{
+	if (!answer->length)
+		return config_complain(complaint, "%s: it cannot be read", mountpoint);
+	if (answer->data[0] == READ_BADLY)
+		return config_complain(complaint, "%s", answer->data + 1);
+	return buffer_append(text, answer->data + 1, answer->length - 1);
+}
+
+static int fork_reader(const char *mountpoint, const char *name, int *ret_from, pid_t *ret_reader)
+{
+	int ends[2];
+
+	if (pipe2(ends, O_CLOEXEC) < 0)
+		return -errno;
+	*ret_reader = fork();
+	if (*ret_reader == 0)
+		read_for_parent(mountpoint, name, ends[1]);
+	close(ends[1]);
+	*ret_from = ends[0];
+	return *ret_reader < 0 ? -errno : 0;
+}
+
+int control_read(const char *mountpoint, const char *name, struct buffer *text,
+                 struct config_complaint *complaint)
+{
+	cleanup(close_descriptor) int from = -1;
+	cleanup(buffer_fini) struct buffer answer;
+	pid_t reader = -1;
+	int r;
+
+	buffer_init(&answer, text->size_max);
+	r = fork_reader(mountpoint, name, &from, &reader);
+	if (r || reader < 0)
+		return r;
+	r = take_all(from, &answer);
+	/* Who waits for a daemon that hangs may be killed, but not be waited for. */
+	kill(reader, SIGKILL);
+	waitpid(reader, NULL, r == -ETIMEDOUT ? WNOHANG : 0);
+	if (r == -ETIMEDOUT)
+		return config_complain(complaint,
+		                       "%s: the daemon does not answer; see what it does, or end "
+		                       "it with umount -f %s",
+		                       mountpoint, mountpoint);
+	return r ? r : judge(mountpoint, &answer, text, complaint);
+}

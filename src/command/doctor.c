@@ -1,0 +1,211 @@
+/* SPDX-License-Identifier: MIT */
+/* The order of the checks is the order in which they would keep a mount from working. */
+
+#include <errno.h>
+#include <getopt.h>
+#include <stdarg.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "kapturefs/base/log.h"
+#include "kapturefs/command/command.h"
+#include "kapturefs/command/doctor.h"
+#include "kapturefs/command/json_writer.h"
+#include "kapturefs/command/serve.h"
+#include "kapturefs/command/terminal.h"
+
+enum { JSON_SIZE_MAX = 1 << 20 };
+
+static const struct {
+	const char *word;
+	const char *sign;
+	const char *ascii;
+	enum terminal_colour colour;
+} verdicts[] = {
+	[DOCTOR_WELL] = { "well", "✓", "ok  ", TERMINAL_GREEN },
+	[DOCTOR_NOTE] = { "note", "!", "note", TERMINAL_YELLOW },
+	[DOCTOR_FAILED] = { "failed", "✗", "FAIL", TERMINAL_RED },
+	[DOCTOR_SKIPPED] = { "skipped", "-", "-   ", TERMINAL_DIM },
+};
+
+void doctor_say(struct doctor *doctor, const char *name, enum doctor_verdict verdict,
+                const char *mend, const char *format, ...)
+{
+	struct doctor_row *row = &doctor->rows[doctor->row_count];
+	va_list arguments;
+
+	if (doctor->row_count == DOCTOR_ROWS)
+		return;
+	va_start(arguments, format);
+	vsnprintf(row->text, sizeof(row->text), format, arguments);
+	va_end(arguments);
+	row->name = name;
+	row->verdict = verdict;
+	row->mend = mend;
+	doctor->row_count++;
+}
+
+static size_t count_rows(const struct doctor *doctor, enum doctor_verdict verdict)
+{
+	size_t count = 0;
+
+	for (size_t i = 0; i < doctor->row_count; i++)
+		count += doctor->rows[i].verdict == verdict;
+	return count;
+}
+
+static void print_row(const struct doctor_row *row, bool has_colours, bool has_unicode)
+{
+	const char *on = terminal_switch(has_colours, verdicts[row->verdict].colour);
+	const char *off = terminal_switch(has_colours, TERMINAL_PLAIN);
+
+	printf(" %s%s%s  %-18s  %s\n", on,
+	       has_unicode ? verdicts[row->verdict].sign : verdicts[row->verdict].ascii, off,
+	       row->name, row->text);
+	if (row->mend)
+		printf(" %*s  %-18s  %smend: %s%s\n", has_unicode ? 1 : 4, "", "",
+		       terminal_switch(has_colours, TERMINAL_BOLD), row->mend, off);
+}
+
+static void print_words(const struct doctor *doctor)
+{
+	bool has_colours = terminal_has_colours(stdout);
+	bool has_unicode = terminal_has_unicode();
+	size_t failed = count_rows(doctor, DOCTOR_FAILED);
+	size_t skipped = count_rows(doctor, DOCTOR_SKIPPED);
+
+	for (size_t i = 0; i < doctor->row_count; i++)
+		print_row(&doctor->rows[i], has_colours, has_unicode);
+	if (failed)
+		printf("\n%zu thing%s would keep a mount from working.\n", failed,
+		       failed == 1 ? "" : "s");
+	else
+		printf("\nNothing%s would keep a mount from working.\n",
+		       skipped ? " that was looked at" : "");
+}
+
+static int print_json(const struct doctor *doctor)
+{
+	cleanup(buffer_fini) struct buffer text;
+	struct json_writer writer;
+	int r;
+
+	buffer_init(&text, JSON_SIZE_MAX);
+	writer = json_begin(&text);
+	json_open(&writer, NULL, '{');
+	json_flag(&writer, "works", count_rows(doctor, DOCTOR_FAILED) == 0);
+	json_open(&writer, "checks", '[');
+	for (size_t i = 0; i < doctor->row_count; i++) {
+		const struct doctor_row *row = &doctor->rows[i];
+
+		json_open(&writer, NULL, '{');
+		json_text(&writer, "name", row->name);
+		json_text(&writer, "verdict", verdicts[row->verdict].word);
+		json_text(&writer, "text", row->text);
+		json_text(&writer, "mend", row->mend ? row->mend : "");
+		json_close(&writer, '}');
+	}
+	json_close(&writer, ']');
+	json_close(&writer, '}');
+	r = json_end(&writer);
+	if (!r && fputs(text.data, stdout) < 0)
+		r = -EIO;
+	return r;
+}
+
+static void examine(struct doctor *doctor)
+{
+	void (*const checks[])(struct doctor * doctor) = {
+		doctor_check_config, doctor_check_fuse,  doctor_check_kernel,  doctor_check_process,
+		doctor_check_cache,  doctor_check_token, doctor_check_network,
+	};
+
+	for (size_t i = 0; i < array_length(checks); i++)
+		checks[i](doctor);
+}
+
+static const char usage[] =
+        "usage: kapturefs doctor [--json] [-o OPTION[=VALUE][,...]] [SOURCE]\n\n"
+        "Check what a mount of SOURCE would need, and say how to mend what is missing. Without\n"
+        "SOURCE, the only one that the configuration file has is meant; without any, what is of\n"
+        "this machine is checked. Nothing is changed, and at most one request is sent, for a\n"
+        "customer that cannot exist.\n\n"
+        "  -o                       options of the mount, see kapturefs --help\n"
+        "  --json                   for scripts\n"
+        "  --help                   print this\n";
+
+static int refuse(const char *text)
+{
+	fprintf(stderr, "kapturefs: doctor: %s\n", text);
+	return EXIT_USAGE;
+}
+
+/* Returns EXIT_OK, or another exit status; *@ret_help when that was all. */
+static int parse_arguments(struct doctor *doctor, int argc, char **argv, bool *ret_json,
+                           bool *ret_help)
+{
+	static const struct option options[] = {
+		{ "json", no_argument, NULL, 'j' },
+		{ "help", no_argument, NULL, 'h' },
+		{ NULL, 0, NULL, 0 },
+	};
+	int option;
+	int r = 0;
+
+	while (!r && (option = getopt_long(argc, argv, "o:", options, NULL)) != -1) {
+		if (option == 'h')
+			*ret_help = true;
+		else if (option == 'j')
+			*ret_json = true;
+		else if (option == 'o')
+			r = config_request_add_options(&doctor->request, optarg);
+		else
+			return EXIT_USAGE;
+	}
+	if (argc - optind > 1)
+		return refuse("give one SOURCE; see kapturefs doctor --help");
+	if (!r && optind < argc)
+		r = config_request_set_source(&doctor->request, argv[optind]);
+	return r ? refuse(strerror(-r)) : EXIT_OK;
+}
+
+static int run(struct doctor *doctor, int argc, char **argv)
+{
+	bool is_json = false;
+	bool wants_help = false;
+	int status = parse_arguments(doctor, argc, argv, &is_json, &wants_help);
+
+	if (status != EXIT_OK)
+		return status;
+	if (wants_help)
+		return fputs(usage, stdout) < 0 ? EXIT_FAILED : EXIT_OK;
+	examine(doctor);
+	if (!is_json)
+		print_words(doctor);
+	else if (print_json(doctor))
+		return EXIT_FAILED;
+	if (fflush(stdout) || count_rows(doctor, DOCTOR_FAILED))
+		return EXIT_FAILED;
+	return EXIT_OK;
+}
+
+int command_doctor(int argc, char **argv)
+{
+	struct doctor *doctor = calloc(1, sizeof(*doctor));
+	int status = EXIT_FAILED;
+
+	if (!doctor)
+		return EXIT_FAILED;
+	serve_harden();
+	/* What goes wrong is found, and told here. */
+	log_set_silent();
+	config_init(&doctor->config);
+	if (config_request_init(&doctor->request) == 0)
+		status = run(doctor, argc, argv);
+	config_secrets_fini(&doctor->secrets);
+	config_fini(&doctor->config);
+	config_request_fini(&doctor->request);
+	free(doctor);
+	return status;
+}

@@ -1,0 +1,360 @@
+/* SPDX-License-Identifier: MIT */
+/* What is of this machine, without the network. */
+
+#include <errno.h>
+#include <inttypes.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/resource.h>
+#include <sys/stat.h>
+#include <sys/statvfs.h>
+#include <sys/timex.h>
+#include <sys/utsname.h>
+#include <time.h>
+#include <unistd.h>
+
+#include "kapturefs/command/doctor.h"
+#include "kapturefs/command/mountpoint.h"
+#include "kapturefs/command/words.h"
+#include "kapturefs/config/file.h"
+#include "kapturefs/config/options.h"
+#include "kapturefs/fs/session_features.h"
+#include "kapturefs/store/cache_check.h"
+
+enum {
+	FILES_MIN = 256,
+	SPACE_MIN = 64 << 20,
+	CACHE_CHECK_MS = 5000,
+	/* No clock that is right is before this. */
+	CLOCK_MIN = 1735689600, /* 2025-01-01 */
+};
+
+/* Configuration */
+
+/* The one source that the file has a section for, if there is just one. */
+static void find_only_source(struct doctor *doctor)
+{
+	struct config_complaint complaint;
+	struct config_file file;
+	char *path;
+
+	if (doctor->request.source || config_find_file(&path) || !path)
+		return;
+	if (config_file_read(path, &file, &complaint) == 0) {
+		if (file.section_count == 2)
+			(void)!config_request_set_source(&doctor->request, file.sections[1].name);
+		config_file_fini(&file);
+	}
+	free(path);
+}
+
+static void say_config(struct doctor *doctor)
+{
+	if (doctor->config.config_file)
+		doctor_say(doctor, "configuration", DOCTOR_WELL, NULL, "%s",
+		           doctor->config.config_file);
+	else
+		doctor_say(doctor, "configuration", DOCTOR_WELL, NULL,
+		           "no file; defaults and the command line");
+}
+
+static void check_without_source(struct doctor *doctor)
+{
+	struct config_complaint complaint;
+	int r = 0;
+
+	if (doctor->request.options)
+		r = config_set_options(&doctor->config, doctor->request.options, NULL, &complaint);
+	doctor->has_config = r == 0;
+	if (r)
+		doctor_say(doctor, "configuration", DOCTOR_FAILED, NULL, "%s",
+		           r == -EINVAL ? complaint.text : strerror(-r));
+	doctor_say(doctor, "source", DOCTOR_SKIPPED, "kapturefs doctor SOURCE checks it, too",
+	           "none is given, and the configuration file has not just one");
+}
+
+void doctor_check_config(struct doctor *doctor)
+{
+	struct config_complaint complaint;
+	int r;
+
+	find_only_source(doctor);
+	if (!doctor->request.source) {
+		check_without_source(doctor);
+		return;
+	}
+	config_fini(&doctor->config);
+	r = config_load(&doctor->request, &doctor->config, &complaint);
+	if (r) {
+		config_init(&doctor->config);
+		doctor_say(doctor, "configuration", DOCTOR_FAILED, NULL, "%s",
+		           r == -EINVAL ? complaint.text : strerror(-r));
+		return;
+	}
+	doctor->has_config = true;
+	doctor->has_source = true;
+	say_config(doctor);
+	doctor_say(doctor, "source", DOCTOR_WELL, NULL, "%s", doctor->config.base_url);
+}
+
+/* FUSE */
+
+/* Where the shell would find @program; false if it would not. */
+static bool find_program(const char *program, struct stat *ret)
+{
+	const char *place = getenv("PATH");
+
+	while (place && *place) {
+		size_t length = strcspn(place, ":");
+		char path[4096];
+
+		snprintf(path, sizeof(path), "%.*s/%s", (int)length, place, program);
+		if (stat(path, ret) == 0 && S_ISREG(ret->st_mode) && access(path, X_OK) == 0)
+			return true;
+		place += length + (place[length] == ':');
+	}
+	return false;
+}
+
+static void check_fusermount(struct doctor *doctor)
+{
+	bool is_needed = geteuid() != 0;
+	struct stat status;
+
+	if (!find_program("fusermount3", &status))
+		doctor_say(doctor, "fusermount3", is_needed ? DOCTOR_FAILED : DOCTOR_NOTE,
+		           "install the package fuse3", "not found");
+	else if (is_needed && (status.st_uid != 0 || !(status.st_mode & S_ISUID)))
+		doctor_say(doctor, "fusermount3", DOCTOR_FAILED,
+		           "reinstall the package fuse3, or run chmod u+s on it as root",
+		           "not setuid root, so that it cannot mount for you");
+	else
+		doctor_say(doctor, "fusermount3", DOCTOR_WELL, NULL, "found");
+}
+
+static bool has_line(const char *path, const char *wanted)
+{
+	FILE *file = fopen(path, "re");
+	char line[256];
+	bool is_found = false;
+
+	while (file && !is_found && fgets(line, sizeof(line), file)) {
+		line[strcspn(line, " \t\r\n#")] = '\0';
+		is_found = strcmp(line, wanted) == 0;
+	}
+	if (file)
+		fclose(file);
+	return is_found;
+}
+
+static void check_allow_other(struct doctor *doctor)
+{
+	bool is_asked = doctor->config.allow_other || doctor->config.allow_root;
+	bool is_allowed = geteuid() == 0 || has_line("/etc/fuse.conf", "user_allow_other");
+
+	if (is_asked && !is_allowed)
+		doctor_say(doctor, "user_allow_other", DOCTOR_FAILED,
+		           "as root, add the line user_allow_other to /etc/fuse.conf",
+		           "allow_other and allow_root are not for users here");
+	else
+		doctor_say(doctor, "user_allow_other", DOCTOR_WELL, NULL, "%s",
+		           is_asked ? "others may be let in" : "not needed without allow_other");
+}
+
+void doctor_check_fuse(struct doctor *doctor)
+{
+	struct config_complaint complaint;
+
+	if (mountpoint_check_device("/dev/fuse", &complaint))
+		doctor_say(doctor, "/dev/fuse", DOCTOR_FAILED, NULL, "%s", complaint.text);
+	else
+		doctor_say(doctor, "/dev/fuse", DOCTOR_WELL, NULL, "it can be opened");
+	check_fusermount(doctor);
+	check_allow_other(doctor);
+}
+
+/* The kernel */
+
+void doctor_check_kernel(struct doctor *doctor)
+{
+	struct utsname system;
+	uint64_t flags;
+	size_t missing = 0;
+	int r = session_probe(&flags);
+
+	uname(&system);
+	if (r) {
+		doctor_say(doctor, "kernel", DOCTOR_SKIPPED,
+		           ".kapturefs/status of a mount tells what the kernel has",
+		           "Linux %s; its features cannot be looked at from here: %s",
+		           system.release, strerror(-r));
+		return;
+	}
+	for (size_t i = 0; i < session_feature_count; i++)
+		missing += !(flags & session_features[i].flag);
+	doctor_say(doctor, "kernel", DOCTOR_WELL, NULL, "Linux %s, %zu of %zu features of use",
+	           system.release, session_feature_count - missing, session_feature_count);
+	for (size_t i = 0; i < session_feature_count; i++) {
+		if (!(flags & session_features[i].flag))
+			doctor_say(doctor, "kernel", DOCTOR_NOTE, "a newer kernel", "no %s: %s",
+			           session_features[i].name, session_features[i].cost);
+	}
+}
+
+/* The process */
+
+static void check_files(struct doctor *doctor)
+{
+	struct rlimit limit;
+
+	if (getrlimit(RLIMIT_NOFILE, &limit) == 0 && limit.rlim_cur < FILES_MIN)
+		doctor_say(doctor, "open files", DOCTOR_NOTE,
+		           "ulimit -n 1024, or LimitNOFILE=", "at most %ju may be open at a time",
+		           (uintmax_t)limit.rlim_cur);
+	else
+		doctor_say(doctor, "open files", DOCTOR_WELL, NULL, "as many as needed");
+}
+
+static void check_clock(struct doctor *doctor)
+{
+	struct timex clock = { .modes = 0 };
+	time_t now = time(NULL);
+	char text[WORDS_SIZE];
+
+	words_time((int64_t)now * 1000, text);
+	if (now < CLOCK_MIN)
+		doctor_say(doctor, "clock", DOCTOR_FAILED,
+		           "set it: certificates are judged by it, and answers age by it",
+		           "%s, which is long ago", text);
+	else if (adjtimex(&clock) == TIME_ERROR)
+		doctor_say(doctor, "clock", DOCTOR_NOTE,
+		           "have it set by the network (timedatectl set-ntp true)",
+		           "%s; nobody keeps it right", text);
+	else
+		doctor_say(doctor, "clock", DOCTOR_WELL, NULL, "%s", text);
+}
+
+void doctor_check_process(struct doctor *doctor)
+{
+	check_files(doctor);
+	check_clock(doctor);
+}
+
+void doctor_check_token(struct doctor *doctor)
+{
+	struct config_complaint complaint;
+	int r;
+
+	if (!doctor->has_source) {
+		doctor_say(doctor, "token", DOCTOR_SKIPPED, NULL, "without a source");
+		return;
+	}
+	r = config_read_secrets(&doctor->config, &doctor->secrets, &complaint);
+	doctor->has_token = r == 0;
+	if (r)
+		doctor_say(doctor, "token", DOCTOR_FAILED, NULL, "%s",
+		           r == -EINVAL ? complaint.text : strerror(-r));
+	else
+		doctor_say(doctor, "token", DOCTOR_WELL, NULL, "in %s, for its owner only",
+		           doctor->config.token_file ? doctor->config.token_file
+		                                     : "the credential kapture-token");
+}
+
+/* The cache */
+
+/* The nearest directory above @path that exists. */
+static void find_directory(const char *path, char *ret, size_t size)
+{
+	snprintf(ret, size, "%s", path);
+	do {
+		char *slash = strrchr(ret, '/');
+
+		if (!slash || slash == ret) {
+			snprintf(ret, size, "/");
+			return;
+		}
+		*slash = '\0';
+	} while (access(ret, F_OK) < 0);
+}
+
+static bool check_directory(struct doctor *doctor, const char *path)
+{
+	char directory[4096];
+	struct statvfs space;
+	char free_bytes[WORDS_SIZE];
+
+	find_directory(path, directory, sizeof(directory));
+	if (access(directory, W_OK | X_OK) < 0) {
+		doctor_say(doctor, "cache", DOCTOR_FAILED, "give another cache=PATH",
+		           "%s: %s, so that no file can be made there", directory, strerror(errno));
+		return false;
+	}
+	if (statvfs(directory, &space) == 0 && space.f_bavail * space.f_frsize < SPACE_MIN)
+		doctor_say(doctor, "cache", DOCTOR_NOTE, "make room", "only %s are free in %s",
+		           words_bytes(space.f_bavail * space.f_frsize, free_bytes), directory);
+	return true;
+}
+
+static void say_cache(struct doctor *doctor, const char *path, enum cache_health health)
+{
+	static const struct {
+		enum doctor_verdict verdict;
+		const char *words;
+		const char *mend;
+	} table[] = {
+		[CACHE_HEALTHY] = { DOCTOR_WELL, "whole", NULL },
+		[CACHE_IN_USE] = { DOCTOR_WELL, "in use by a mount, which looks after it", NULL },
+		[CACHE_ALIEN] = { DOCTOR_FAILED, "no cache of kapturefs",
+		                  "move it away, or give another cache=PATH" },
+		[CACHE_DAMAGED] = { DOCTOR_NOTE,
+		                    "damaged; the next mount sets it aside and begins a new one",
+		                    NULL },
+		[CACHE_UNREAD] = { DOCTOR_WELL, "whole, as far as it was read", NULL },
+	};
+
+	doctor_say(doctor, "cache", table[health].verdict, table[health].mend, "%s: %s", path,
+	           table[health].words);
+}
+
+static void check_cache_file(struct doctor *doctor, const char *path, const struct stat *status)
+{
+	enum cache_health health;
+	int r;
+
+	if (status->st_uid != geteuid()) {
+		doctor_say(doctor, "cache", DOCTOR_FAILED,
+		           "run as the user who mounts, or give another cache=PATH",
+		           "%s: belongs to another user", path);
+		return;
+	}
+	if (status->st_mode & (S_IRWXG | S_IRWXO))
+		doctor_say(doctor, "cache", DOCTOR_NOTE, "chmod 600 on it",
+		           "%s: others may read customers in it", path);
+	r = cache_check(path, CACHE_CHECK_MS, &health);
+	if (r)
+		doctor_say(doctor, "cache", DOCTOR_FAILED, "give another cache=PATH", "%s: %s",
+		           path, strerror(-r));
+	else
+		say_cache(doctor, path, health);
+}
+
+void doctor_check_cache(struct doctor *doctor)
+{
+	const char *path = doctor->config.cache;
+	struct stat status;
+
+	if (!path) {
+		doctor_say(doctor, "cache", DOCTOR_SKIPPED, NULL, "without a source");
+	} else if (strcmp(path, ":memory:") == 0) {
+		doctor_say(doctor, "cache", DOCTOR_WELL, NULL, "in memory only");
+	} else if (check_directory(doctor, path)) {
+		if (stat(path, &status) == 0)
+			check_cache_file(doctor, path, &status);
+		else if (errno == ENOENT)
+			doctor_say(doctor, "cache", DOCTOR_WELL, NULL, "%s: will be made", path);
+		else
+			doctor_say(doctor, "cache", DOCTOR_FAILED, "give another cache=PATH",
+			           "%s: %s", path, strerror(errno));
+	}
+}

@@ -1,0 +1,321 @@
+/* SPDX-License-Identifier: MIT */
+/* From the name to the answer: each step by itself, and only if the one before held. */
+
+#include <errno.h>
+#include <fcntl.h>
+#include <netdb.h>
+#include <poll.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/socket.h>
+#include <time.h>
+#include <unistd.h>
+#include <uv.h>
+
+#include "kapturefs/command/doctor.h"
+#include "kapturefs/command/settings.h"
+#include "kapturefs/command/words.h"
+#include "kapturefs/store/kapture.h"
+
+enum {
+	NAME_SECONDS = 10,
+	ADDRESS_SIZE = 1024,
+	PORT_SIZE = 16,
+};
+
+/* No customer has it: ids begin at 1. */
+#define IMPOSSIBLE_ID "0"
+
+struct place {
+	char host[ADDRESS_SIZE];
+	char port[PORT_SIZE];
+	bool is_proxy;
+};
+
+static uint64_t now_ms(void)
+{
+	struct timespec now;
+
+	clock_gettime(CLOCK_MONOTONIC, &now);
+	return (uint64_t)now.tv_sec * 1000 + (uint64_t)now.tv_nsec / 1000000;
+}
+
+static bool is_tls(const struct doctor *doctor)
+{
+	return strncmp(doctor->config.base_url, "https:", 6) == 0;
+}
+
+/* `scheme://[user@]host[:port][/...]`, an IPv6 address in brackets. */
+static struct place read_url(const char *url, const char *port)
+{
+	const char *start = strstr(url, "://");
+	struct place place = { .port = "" };
+	size_t length;
+
+	start = start ? start + 3 : url;
+	length = strcspn(start, "/?#");
+	for (size_t i = 0; i < length; i++) {
+		if (start[i] == '@') {
+			start += i + 1;
+			length -= i + 1;
+			i = 0;
+		}
+	}
+	if (*start == '[') {
+		size_t end = strcspn(start, "]");
+
+		snprintf(place.host, sizeof(place.host), "%.*s", (int)end - 1, start + 1);
+		start += end + (start[end] == ']');
+		length = strcspn(start, "/?#");
+	} else {
+		size_t end = strcspn(start, ":/?#");
+
+		snprintf(place.host, sizeof(place.host), "%.*s", (int)end, start);
+		start += end;
+		length -= end;
+	}
+	snprintf(place.port, sizeof(place.port), "%s", port);
+	if (*start == ':')
+		snprintf(place.port, sizeof(place.port), "%.*s", (int)length - 1, start + 1);
+	return place;
+}
+
+/* Whom to connect to: the source, or the proxy in front of it; 1080 is libcurl's own default. */
+static struct place find_place(const struct doctor *doctor)
+{
+	struct place place;
+
+	if (!doctor->config.proxy)
+		return read_url(doctor->config.base_url, is_tls(doctor) ? "443" : "80");
+	place = read_url(doctor->config.proxy, "1080");
+	place.is_proxy = true;
+	return place;
+}
+
+/* The name */
+
+static int resolve(const struct place *place, struct addrinfo **ret)
+{
+	const struct addrinfo hints = { .ai_socktype = SOCK_STREAM };
+	struct gaicb question = {
+		.ar_name = place->host,
+		.ar_service = place->port,
+		.ar_request = &hints,
+	};
+	struct gaicb *list[] = { &question };
+	const struct gaicb *const wait_for[] = { &question };
+	const struct timespec timeout = { .tv_sec = NAME_SECONDS };
+	int r = getaddrinfo_a(GAI_NOWAIT, list, 1, NULL);
+
+	if (r)
+		return r;
+	while ((r = gai_suspend(wait_for, 1, &timeout)) == EAI_INTR)
+		;
+	if (r == EAI_AGAIN) {
+		/* The question lives on the stack, so it must be over. */
+		while (gai_cancel(&question) == EAI_NOTCANCELED)
+			gai_suspend(wait_for, 1, NULL);
+		if (gai_error(&question) == EAI_CANCELED)
+			return EAI_AGAIN;
+	}
+	r = gai_error(&question);
+	if (!r)
+		*ret = question.ar_result;
+	return r;
+}
+
+static struct addrinfo *check_name(struct doctor *doctor, const struct place *place)
+{
+	const char *name = place->is_proxy ? "name of the proxy" : "name";
+	struct addrinfo *addresses = NULL;
+	int r = resolve(place, &addresses);
+	int count = 0;
+
+	if (r) {
+		doctor_say(doctor, name, DOCTOR_FAILED,
+		           "check its spelling, the network, and /etc/resolv.conf", "%s: %s",
+		           place->host, gai_strerror(r));
+		return NULL;
+	}
+	for (const struct addrinfo *address = addresses; address; address = address->ai_next)
+		count++;
+	doctor_say(doctor, name, DOCTOR_WELL, NULL, "%s has %d address%s", place->host, count,
+	           count == 1 ? "" : "es");
+	return addresses;
+}
+
+/* The connection */
+
+static int connect_to(const struct addrinfo *address, int timeout_ms)
+{
+	struct pollfd writable = { .events = POLLOUT };
+	socklen_t size = sizeof(int);
+	int error = 0;
+	int r;
+
+	writable.fd = socket(address->ai_family, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
+	if (writable.fd < 0)
+		return -errno;
+	r = connect(writable.fd, address->ai_addr, address->ai_addrlen) < 0 ? -errno : 0;
+	if (r == -EINPROGRESS) {
+		r = poll(&writable, 1, timeout_ms) == 1 ? 0 : -ETIMEDOUT;
+		if (!r && getsockopt(writable.fd, SOL_SOCKET, SO_ERROR, &error, &size) == 0)
+			r = -error;
+	}
+	close(writable.fd);
+	return r;
+}
+
+static bool check_connection(struct doctor *doctor, const struct place *place,
+                             const struct addrinfo *addresses)
+{
+	int timeout_ms = (int)doctor->config.connect_timeout * 1000;
+	uint64_t began_ms = now_ms();
+	char duration[WORDS_SIZE];
+	int r = -EHOSTUNREACH;
+
+	for (const struct addrinfo *address = addresses; address && r; address = address->ai_next)
+		r = connect_to(address, timeout_ms);
+	if (r)
+		doctor_say(doctor, "connection", DOCTOR_FAILED,
+		           r == -ECONNREFUSED ? "check the port, and that the server runs"
+		                              : "check the network and the firewall; behind a "
+		                                "proxy, give proxy=URL",
+		           "%s, port %s: %s", place->host, place->port, strerror(-r));
+	else
+		doctor_say(doctor, "connection", DOCTOR_WELL, NULL, "%s, port %s, within %s",
+		           place->host, place->port, words_duration(now_ms() - began_ms, duration));
+	return r == 0;
+}
+
+/* The question */
+
+/* What came of it; texts are the row's own. */
+struct outcome {
+	bool is_over;
+	int error;
+	long status;
+	char cause[512];
+};
+
+static void answered(void *userdata, const struct source_answer *answer)
+{
+	struct outcome *outcome = userdata;
+
+	outcome->is_over = true;
+	outcome->error = answer->error;
+	outcome->status = answer->status;
+	snprintf(outcome->cause, sizeof(outcome->cause), "%s", answer->cause ? answer->cause : "");
+}
+
+static int ask(uv_loop_t *loop, struct kapture *kapture, struct outcome *outcome)
+{
+	struct source_question question = { .key = { KEY_ID, IMPOSSIBLE_ID } };
+	struct source *source = kapture_source(kapture);
+	struct source_fetch *fetch;
+	int r = source->operations->start(source, &question, answered, outcome, &fetch);
+
+	if (r)
+		return r;
+	while (!outcome->is_over)
+		uv_run(loop, UV_RUN_ONCE);
+	source->operations->free(fetch);
+	return 0;
+}
+
+static int ask_once(struct doctor *doctor, struct outcome *outcome)
+{
+	struct kapture_settings settings =
+	        settings_for_source(&doctor->config, &doctor->secrets);
+	struct kapture *kapture = NULL;
+	uv_loop_t loop;
+	int r;
+
+	r = uv_loop_init(&loop);
+	if (r)
+		return r;
+	settings.retries = 0;
+	r = kapture_new(&loop, &settings, &kapture);
+	if (!r)
+		r = ask(&loop, kapture, outcome);
+	kapture_free(kapture);
+	uv_run(&loop, UV_RUN_DEFAULT);
+	uv_loop_close(&loop);
+	return r;
+}
+
+/* Without a reply a protocol error is one of TLS, for nothing else comes before it. */
+static bool check_tls(struct doctor *doctor, const struct outcome *outcome)
+{
+	if (!is_tls(doctor)) {
+		doctor_say(doctor, "TLS", DOCTOR_WELL, NULL, "not used on this machine itself");
+		return true;
+	}
+	if (outcome->error == -EPROTO && !outcome->status) {
+		doctor_say(doctor, "TLS", DOCTOR_FAILED,
+		           "check the clock, and the host's name; for authorities of one's own, "
+		           "give cafile=PATH",
+		           "%s", outcome->cause);
+		return false;
+	}
+	if (!outcome->status) {
+		doctor_say(doctor, "TLS", DOCTOR_SKIPPED, NULL, "there was no reply");
+		return true;
+	}
+	doctor_say(doctor, "TLS", DOCTOR_WELL, NULL, "the certificate is good");
+	return true;
+}
+
+static void check_answer(struct doctor *doctor, const struct outcome *outcome)
+{
+	if (!outcome->error)
+		doctor_say(doctor, "API", DOCTOR_WELL, NULL, "it accepts the token");
+	else if (outcome->error == -EACCES)
+		doctor_say(doctor, "API", DOCTOR_FAILED,
+		           "ask Kapture for a valid token, and put it into the token file",
+		           "it refuses the token");
+	else if (outcome->error == -EBUSY)
+		doctor_say(doctor, "API", DOCTOR_NOTE, "wait, or lower rate=N/s",
+		           "it wants fewer requests, so that the token could not be tried");
+	else if (outcome->status)
+		doctor_say(doctor, "API", DOCTOR_FAILED,
+		           "check SOURCE: this may not be the server of Kapture", "HTTP %ld: %s",
+		           outcome->status, outcome->cause);
+	else
+		doctor_say(doctor, "API", DOCTOR_FAILED, NULL, "%s, %s", strerror(-outcome->error),
+		           outcome->cause);
+}
+
+static void check_api(struct doctor *doctor)
+{
+	struct outcome outcome = { .is_over = false };
+	int r;
+
+	if (!doctor->has_token) {
+		doctor_say(doctor, "API", DOCTOR_SKIPPED, NULL, "without a token");
+		return;
+	}
+	r = ask_once(doctor, &outcome);
+	if (r)
+		doctor_say(doctor, "API", DOCTOR_FAILED, NULL, "%s", strerror(-r));
+	else if (check_tls(doctor, &outcome))
+		check_answer(doctor, &outcome);
+}
+
+void doctor_check_network(struct doctor *doctor)
+{
+	struct addrinfo *addresses;
+	struct place place;
+
+	if (!doctor->has_source) {
+		doctor_say(doctor, "API", DOCTOR_SKIPPED, NULL, "without a source");
+		return;
+	}
+	place = find_place(doctor);
+	addresses = check_name(doctor, &place);
+	if (addresses && check_connection(doctor, &place, addresses))
+		check_api(doctor);
+	if (addresses)
+		freeaddrinfo(addresses);
+}

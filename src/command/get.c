@@ -1,0 +1,283 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * `get`: customers on standard output, without a mount.
+ *
+ * Keys are asked for side by side and printed in their order: asks before @shown have been
+ * printed, those from there to @begun are under way or done.
+ *
+ * A cache has one owner. While a mount has it, that mount is asked: it knows more, and it keeps to
+ * the rate. Only if it is not to be seen from here is the API asked past it.
+ */
+
+#include <errno.h>
+#include <getopt.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "kapturefs/base/log.h"
+#include "kapturefs/command/command.h"
+#include "kapturefs/command/get_parts.h"
+#include "kapturefs/command/serve.h"
+#include "kapturefs/command/stack.h"
+#include "kapturefs/config/load.h"
+
+struct ask {
+	struct catalog_question question;
+	struct catalog_entry entry;
+	int error; /* negative errno; -ENOENT for no customer */
+	bool is_done;
+};
+
+struct run {
+	struct get *get;
+	struct stack stack;
+	struct ask *asks; /* one a key */
+	size_t begun;
+	size_t shown;
+	size_t begun_max; /* at a time */
+};
+
+/* What a callback of the catalog is told. */
+struct waiter {
+	struct run *run;
+	struct ask *ask;
+	const struct key *key;
+};
+
+static int refuse(const char *text)
+{
+	fprintf(stderr, "kapturefs: get: %s\n", text);
+	return EXIT_USAGE;
+}
+
+/* Asking */
+
+static void advance(struct run *run);
+static void find(struct run *run, struct ask *ask, const struct key *key);
+
+static void answered(void *userdata, const struct catalog_result *result)
+{
+	struct waiter waiter = *(struct waiter *)userdata;
+
+	free(userdata);
+	waiter.ask->question.waited = true;
+	waiter.ask->question.result = *result;
+	find(waiter.run, waiter.ask, waiter.key);
+	advance(waiter.run);
+}
+
+static int wait_for(struct run *run, struct ask *ask, const struct key *key)
+{
+	struct catalog_ticket *ticket;
+	struct waiter *waiter = malloc(sizeof(*waiter));
+	int r;
+
+	if (!waiter)
+		return -ENOMEM;
+	*waiter = (struct waiter){ run, ask, key };
+	r = catalog_want(run->stack.catalog, key, answered, waiter, &ticket);
+	if (r)
+		free(waiter);
+	return r;
+}
+
+static void find(struct run *run, struct ask *ask, const struct key *key)
+{
+	int r = catalog_find(run->stack.catalog, key, &ask->question, &ask->entry);
+
+	if (r == CATALOG_MISSING) {
+		r = wait_for(run, ask, key);
+		if (!r)
+			return;
+		/* Who cannot wait may still do with an old answer. */
+		ask->question.waited = true;
+		ask->question.result = (struct catalog_result){ r, true };
+		r = catalog_find(run->stack.catalog, key, &ask->question, &ask->entry);
+	}
+	ask->error = r == CATALOG_ABSENT ? -ENOENT : r;
+	ask->is_done = true;
+}
+
+static void show(struct run *run, size_t place)
+{
+	struct ask *ask = &run->asks[place];
+
+	if (ask->error)
+		get_complain(run->get, place, ask->error);
+	else
+		get_print_record(run->get, place, ask->entry.customer.record);
+	catalog_entry_fini(&ask->entry);
+}
+
+/* Begin what may be begun, print what can be printed. */
+static void advance(struct run *run)
+{
+	struct get *get = run->get;
+
+	for (;;) {
+		if (run->shown < run->begun && run->asks[run->shown].is_done) {
+			show(run, run->shown++);
+		} else if (run->begun < get->count && run->begun - run->shown < run->begun_max) {
+			struct ask *ask = &run->asks[run->begun];
+
+			ask->question.asked_ms = catalog_now_ms(run->stack.catalog);
+			find(run, ask, &get->keys[run->begun++]);
+		} else {
+			break;
+		}
+	}
+	if (run->shown == get->count)
+		uv_stop(&run->stack.loop);
+}
+
+static int ask_all(struct run *run, const struct config *config)
+{
+	cleanup(config_secrets_fini) struct config_secrets secrets = { 0 };
+	struct config_complaint complaint;
+	int r;
+
+	r = config_read_secrets(config, &secrets, &complaint);
+	if (r)
+		return refuse(r == -EINVAL ? complaint.text : strerror(-r));
+	r = stack_open(&run->stack, config, &secrets);
+	if (r) {
+		fprintf(stderr, "kapturefs: get: cannot start: %s\n", strerror(-r));
+		return EXIT_FAILED;
+	}
+
+	run->begun_max = config->max_connections;
+	advance(run);
+	while (run->shown < run->get->count)
+		uv_run(&run->stack.loop, UV_RUN_DEFAULT);
+	return get_status(run->get);
+}
+
+/* The cache, or instead of it the mount that has it. */
+static int run_with_cache(struct run *run, struct config *config)
+{
+	int r;
+
+	r = stack_open_cache(&run->stack, config);
+	if (r == CACHE_BUSY && get_through_mount(run->get, config->base_url))
+		return get_status(run->get);
+	if (r == CACHE_BUSY) {
+		fprintf(stderr,
+		        "kapturefs: get: the cache %s is in use by a mount that cannot be "
+		        "read from here; asking the API past it\n",
+		        config->cache);
+		free(config->cache);
+		config->cache = strdup(":memory:");
+		r = config->cache ? stack_open_cache(&run->stack, config) : -ENOMEM;
+	}
+	if (r) {
+		fprintf(stderr, "kapturefs: get: cache %s: %s\n", config->cache,
+		        stack_cache_complaint(r));
+		return EXIT_FAILED;
+	}
+	return ask_all(run, config);
+}
+
+static int run_get(struct get *get, struct config *config)
+{
+	struct run run = { .get = get };
+	int status;
+
+	run.asks = calloc(get->count, sizeof(run.asks[0]));
+	if (!run.asks || stack_init(&run.stack)) {
+		free(run.asks);
+		fprintf(stderr, "kapturefs: get: cannot start: %s\n", strerror(ENOMEM));
+		return EXIT_FAILED;
+	}
+	status = run_with_cache(&run, config);
+	stack_close(&run.stack);
+	stack_fini(&run.stack);
+	free(run.asks);
+	return status;
+}
+
+/* The command line */
+
+static const struct option long_options[] = {
+	{ "field", required_argument, NULL, 'F' },
+	{ NULL, 0, NULL, 0 },
+};
+
+static int parse_options(struct get *get, struct config_request *request, int argc, char **argv)
+{
+	int option;
+
+	opterr = 0;
+	optind = 1;
+	while ((option = getopt_long(argc, argv, ":o:", long_options, NULL)) != -1) {
+		if (option == 'F' && get_is_field(optarg)) {
+			get->field = optarg;
+		} else if (option == 'F') {
+			return refuse("--field takes the path of a file in a customer's directory");
+		} else if (option != 'o') {
+			fprintf(stderr, "kapturefs: get: %s %s; see kapturefs get --help\n",
+			        option == ':' ? "a value is missing behind" : "unknown option",
+			        argv[optind - 1]);
+			return EXIT_USAGE;
+		} else if (config_request_add_options(request, optarg)) {
+			return refuse(strerror(ENOMEM));
+		}
+	}
+	if (argc - optind < 2)
+		return refuse("give SOURCE and KEY; see kapturefs get --help");
+	return config_request_set_source(request, argv[optind]) ? refuse(strerror(ENOMEM))
+	                                                        : EXIT_OK;
+}
+
+static int parse_keys(struct get *get, char **words, size_t count)
+{
+	get->keys = calloc(count, sizeof(get->keys[0]));
+	if (!get->keys)
+		return refuse(strerror(ENOMEM));
+	get->words = words;
+	get->count = count;
+	for (size_t i = 0; i < count; i++) {
+		if (!keyword_parse(words[i], &get->keys[i]))
+			continue;
+		fprintf(stderr,
+		        "kapturefs: get: %s: nobody can have that key; give id:NUMBER, "
+		        "phone:NUMBER or email:ADDRESS\n",
+		        words[i]);
+		return EXIT_USAGE;
+	}
+	return EXIT_OK;
+}
+
+static int load(const struct config_request *request, struct config *ret)
+{
+	struct config_complaint complaint;
+	int r = config_load(request, ret, &complaint);
+
+	return r ? refuse(r == -EINVAL ? complaint.text : strerror(-r)) : EXIT_OK;
+}
+
+int command_get(int argc, char **argv)
+{
+	struct config_request request;
+	struct config config;
+	struct get get = { .field = NULL };
+	int status;
+
+	serve_harden();
+	/* Each failure is told once, with its key. */
+	log_set_level(LOG_LEVEL_ERROR);
+	if (config_request_init(&request))
+		return refuse(strerror(errno));
+	status = parse_options(&get, &request, argc, argv);
+	if (status == EXIT_OK)
+		status = parse_keys(&get, argv + optind + 1, (size_t)(argc - optind - 1));
+	if (status == EXIT_OK)
+		status = load(&request, &config);
+	if (status == EXIT_OK) {
+		status = run_get(&get, &config);
+		config_fini(&config);
+	}
+	config_request_fini(&request);
+	free(get.keys);
+	return status;
+}

@@ -1,0 +1,89 @@
+/* SPDX-License-Identifier: MIT */
+
+#include <errno.h>
+#include <fcntl.h>
+#include <limits.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "kapturefs/base/buffer.h"
+#include "kapturefs/command/get_parts.h"
+#include "kapturefs/command/place.h"
+#include "kapturefs/fs/mounts.h"
+#include "kapturefs/model/payload.h"
+
+enum {
+	READ_SIZE = 64 << 10,
+	FILE_SIZE_MAX = 64 << 20,
+};
+
+static void close_descriptor(const int *descriptor)
+{
+	if (*descriptor >= 0)
+		close(*descriptor);
+}
+
+static int read_all(int directory, const char *path, struct buffer *ret)
+{
+	cleanup(close_descriptor) int descriptor = openat(directory, path, O_RDONLY | O_CLOEXEC);
+	char bytes[READ_SIZE];
+	ssize_t length;
+	int r;
+
+	if (descriptor < 0)
+		return -errno;
+	while ((length = read(descriptor, bytes, sizeof(bytes))) > 0) {
+		r = buffer_append(ret, bytes, (size_t)length);
+		if (r)
+			return r;
+	}
+	return length < 0 ? -errno : buffer_append(ret, "", 0);
+}
+
+static int read_one(const struct key *key, int directory, struct record **ret)
+{
+	cleanup(buffer_fini) struct buffer path;
+	cleanup(buffer_fini) struct buffer json;
+	int r;
+
+	buffer_init(&path, PATH_MAX);
+	buffer_init(&json, FILE_SIZE_MAX);
+	/* No path leads to such an address. */
+	if (strchr(key->text, '/'))
+		return -EINVAL;
+	r = buffer_print(&path, "%s/%s.json", key_kind_facts(key->kind)->directory, key->text);
+	if (!r)
+		r = read_all(directory, path.data, &json);
+	return r ? r : payload_read_customer(json.data, json.length, ret);
+}
+
+static void get_one(struct get *get, size_t place, int directory)
+{
+	cleanup(record_unrefp) struct record *record = NULL;
+	int r = read_one(&get->keys[place], directory, &record);
+
+	if (r)
+		get_complain(get, place, r);
+	else
+		get_print_record(get, place, record);
+}
+
+static bool open_first(void *userdata, const char *path)
+{
+	int *descriptor = userdata;
+
+	*descriptor = open(path, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+	return *descriptor < 0;
+}
+
+bool get_through_mount(struct get *get, const char *source)
+{
+	cleanup(close_descriptor) int descriptor = -1;
+
+	mounts_of_source("fuse.kapturefs", source, open_first, &descriptor);
+	if (descriptor < 0)
+		return false;
+	for (size_t i = 0; i < get->count; i++)
+		get_one(get, i, descriptor);
+	return true;
+}

@@ -1,0 +1,108 @@
+/* SPDX-License-Identifier: MIT */
+
+#include <errno.h>
+#include <stdio.h>
+#include <string.h>
+
+#include "kapturefs/command/command.h"
+#include "kapturefs/command/get_parts.h"
+#include "kapturefs/command/place.h"
+
+bool get_is_field(const char *path)
+{
+	for (;; path++) {
+		size_t length = strcspn(path, "/");
+
+		if (!length || (path[0] == '.' && (length == 1 || (length == 2 && path[1] == '.'))))
+			return false;
+		path += length;
+		if (!*path)
+			return true;
+	}
+}
+
+static void fail(struct get *get, size_t place, const char *text)
+{
+	fprintf(stderr, "kapturefs: get: %s: %s\n", get->words[place], text);
+	get->has_failed = true;
+}
+
+/* How it was read matters when it was guessed. */
+void get_complain(struct get *get, size_t place, int error)
+{
+	char word[KEYWORD_SIZE];
+
+	keyword_print(&get->keys[place], word);
+	if (strncmp(word, get->words[place], strcspn(word, ":") + 1) == 0) {
+		fail(get, place, place_error(error));
+		return;
+	}
+	fprintf(stderr, "kapturefs: get: %s, read as %s: %s\n", get->words[place], word,
+	        place_error(error));
+	get->has_failed = true;
+}
+
+/* A line feed can only stand between two words of JSON, where a blank is the same. */
+static void print_json(const char *json, size_t length)
+{
+	while (length && json[length - 1] == '\n')
+		length--;
+	for (size_t i = 0; i < length; i++)
+		putchar(json[i] == '\n' || json[i] == '\r' ? ' ' : json[i]);
+	putchar('\n');
+}
+
+static const struct member *child(const struct record *record, const struct member *directory,
+                                  const char *name, size_t length)
+{
+	const struct member *found = record_child(record, directory, name, length);
+
+	if (!found && directory == record_contacts(record) && length == strlen("primary") &&
+	    memcmp(name, "primary", length) == 0)
+		return record_primary_contact(record);
+	return found;
+}
+
+static const struct member *find_field(const struct record *record, const char *path)
+{
+	const struct member *member = record_member(record, 0);
+
+	for (;;) {
+		size_t length = strcspn(path, "/");
+
+		member = member_is_directory(member) ? child(record, member, path, length) : NULL;
+		path += length;
+		if (!member || !*path)
+			return member;
+		path++;
+	}
+}
+
+void get_print_record(struct get *get, size_t place, const struct record *record)
+{
+	const struct member *field;
+	const char *json;
+	size_t length;
+
+	if (!get->field) {
+		json = record_json(record, &length);
+		print_json(json, length);
+		return;
+	}
+	field = find_field(record, get->field);
+	if (!field)
+		fail(get, place, "has no such field");
+	else if (member_is_directory(field))
+		fail(get, place, "that field is a directory of others");
+	else
+		(void)!fwrite(field->value, 1, field->value_length, stdout);
+}
+
+int get_status(struct get *get)
+{
+	if (fflush(stdout) || ferror(stdout)) {
+		fprintf(stderr, "kapturefs: get: standard output: %s\n", strerror(errno));
+		return EXIT_FAILED;
+	}
+	return get->has_failed ? EXIT_FAILED : EXIT_OK;
+}

@@ -1,0 +1,249 @@
+/* SPDX-License-Identifier: MIT */
+
+#include <errno.h>
+#include <fcntl.h>
+#include <limits.h>
+#include <stdbool.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <sys/sysmacros.h>
+#include <unistd.h>
+
+#include "kapturefs/command/place.h"
+#include "kapturefs/fs/mounts.h"
+
+enum {
+	LINKS_MAX = 40,
+	TEXT_SIZE = 2 * PATH_MAX,
+};
+
+struct walk {
+	int descriptor; /* of where it has come to */
+	unsigned links;
+	char rest[TEXT_SIZE];
+};
+
+static void walk_fini(const struct walk *walk)
+{
+	if (walk->descriptor >= 0)
+		close(walk->descriptor);
+}
+
+static void step_to(struct walk *walk, int descriptor)
+{
+	close(walk->descriptor);
+	walk->descriptor = descriptor;
+}
+
+/* Take the next name off the path; false at its end. */
+static bool take_name(char *rest, char name[NAME_MAX + 1], int *ret_error)
+{
+	const char *from = rest + strspn(rest, "/");
+	size_t length = strcspn(from, "/");
+
+	*ret_error = length > NAME_MAX ? -ENAMETOOLONG : 0;
+	if (!length || *ret_error)
+		return false;
+	memcpy(name, from, length);
+	name[length] = '\0';
+	memmove(rest, from + length, strlen(from + length) + 1);
+	return true;
+}
+
+static int set_rest(struct walk *walk, const char *first, const char *second)
+{
+	char text[TEXT_SIZE];
+	int length = snprintf(text, sizeof(text), "%s/%s", first, second);
+
+	if (length < 0 || (size_t)length >= sizeof(text))
+		return -ENAMETOOLONG;
+	memcpy(walk->rest, text, (size_t)length + 1);
+	return 0;
+}
+
+static int go_to_root(struct walk *walk)
+{
+	int root = open("/", O_PATH | O_DIRECTORY | O_CLOEXEC);
+
+	if (root < 0)
+		return -errno;
+	step_to(walk, root);
+	return 0;
+}
+
+static int follow(struct walk *walk, int link)
+{
+	char target[PATH_MAX];
+	ssize_t length = readlinkat(link, "", target, sizeof(target) - 1);
+
+	if (length < 0)
+		return -errno;
+	if (walk->links++ == LINKS_MAX)
+		return -ELOOP;
+	target[length] = '\0';
+	if (target[0] == '/' && go_to_root(walk))
+		return -errno;
+	return set_rest(walk, target, walk->rest);
+}
+
+static int step(struct walk *walk, const char *name, struct stat *ret)
+{
+	int next = openat(walk->descriptor, name, O_PATH | O_NOFOLLOW | O_CLOEXEC);
+	int r;
+
+	if (next < 0)
+		return -errno;
+	if (fstat(next, ret) < 0) {
+		r = -errno;
+		close(next);
+		return r;
+	}
+	if (!S_ISLNK(ret->st_mode)) {
+		step_to(walk, next);
+		return 0;
+	}
+	r = follow(walk, next);
+	close(next);
+	return r;
+}
+
+static bool is_ours(const struct stat *status)
+{
+	return !S_ISLNK(status->st_mode) &&
+	       mounts_have("fuse.kapturefs", major(status->st_dev), minor(status->st_dev));
+}
+
+/* Without the last name, if there is one. */
+static bool drop_name(char *path)
+{
+	char *slash = strrchr(path, '/');
+
+	if (!*path)
+		return false;
+	*(slash ? slash : path) = '\0';
+	return true;
+}
+
+/* Read the rest of the path as one inside the mount; PLACE_OUTSIDE if it leads out again. */
+static int go_inside(struct walk *walk, char path[KAPTUREFS_PATH_SIZE])
+{
+	char name[NAME_MAX + 1];
+	int error;
+
+	path[0] = '\0';
+	while (take_name(walk->rest, name, &error)) {
+		size_t length = strlen(path);
+
+		if (strcmp(name, ".") == 0)
+			continue;
+		if (strcmp(name, "..") == 0 && !drop_name(path))
+			return PLACE_OUTSIDE;
+		if (strcmp(name, "..") == 0)
+			continue;
+		if (length + 1 + strlen(name) >= KAPTUREFS_PATH_SIZE)
+			return -ENAMETOOLONG;
+		sprintf(path + length, "%s%s", length ? "/" : "", name);
+	}
+	return error;
+}
+
+static int open_place(struct walk *walk, struct place *place)
+{
+	char path[sizeof("/proc/self/fd/2147483647")];
+
+	snprintf(path, sizeof(path), "/proc/self/fd/%d", walk->descriptor);
+	place->descriptor = open(path, O_RDONLY | O_CLOEXEC);
+	return place->descriptor < 0 ? -errno : 0;
+}
+
+static int go(struct walk *walk, struct place *place)
+{
+	char name[NAME_MAX + 1];
+	struct stat status;
+	int error;
+	int r;
+
+	while (take_name(walk->rest, name, &error)) {
+		r = step(walk, name, &status);
+		if (r)
+			return r;
+		if (!is_ours(&status))
+			continue;
+		r = go_inside(walk, place->path);
+		if (r != PLACE_OUTSIDE)
+			return r ? r : open_place(walk, place);
+		r = set_rest(walk, "..", walk->rest);
+		if (r)
+			return r;
+	}
+	return error ? error : PLACE_OUTSIDE;
+}
+
+int place_find(const char *path, struct place *ret)
+{
+	cleanup(walk_fini) struct walk walk = { .descriptor = -1 };
+	char *directory = NULL;
+	int r;
+
+	if (!path[0])
+		return -ENOENT;
+	if (path[0] != '/') {
+		directory = getcwd(NULL, 0);
+		if (!directory)
+			return -errno;
+	}
+	r = set_rest(&walk, directory ? directory : "", path);
+	free(directory);
+	if (!r)
+		r = go_to_root(&walk);
+	return r ? r : go(&walk, ret);
+}
+
+void place_fini(struct place *place)
+{
+	close(place->descriptor);
+}
+
+int place_order(const struct place *place, unsigned long command, const char *path,
+                uint64_t max_age_ms)
+{
+	struct kapturefs_order order = { .max_age_ms = max_age_ms };
+	int r;
+
+	if (strlen(path) >= sizeof(order.path))
+		return -ENAMETOOLONG;
+	strcpy(order.path, path);
+	r = ioctl(place->descriptor, command, &order);
+	return r < 0 ? -errno : r;
+}
+
+const char *place_error(int error)
+{
+	switch (error) {
+	case -ENOENT:
+		return "no such customer";
+	case -EISDIR:
+		return "names no customer; give by-id/ID, by-phone/NUMBER, by-email/ADDRESS or "
+		       "something below";
+	case -EACCES:
+		return "the API refuses the token, or the mount may not be read";
+	case -EPERM:
+		return "only the owner of the mount may";
+	case -ENETDOWN:
+		return "the mount is offline";
+	case -EHOSTUNREACH:
+		return "the API cannot be reached";
+	case -EBUSY:
+		return "the API asks for fewer requests, or too many wait";
+	case -EPROTO:
+		return "the API answers what it does not document, or has no valid certificate";
+	case -ESTALE:
+		return "forgotten in the meantime";
+	case -ENOTTY:
+		return "the mount is of a version that cannot do this";
+	default:
+		return strerror(-error);
+	}
+}

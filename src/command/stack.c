@@ -1,0 +1,113 @@
+/* SPDX-License-Identifier: MIT */
+
+#include <errno.h>
+#include <string.h>
+#include <sys/stat.h>
+
+#include "kapturefs/command/settings.h"
+#include "kapturefs/command/stack.h"
+
+int stack_init(struct stack *stack)
+{
+	return uv_loop_init(&stack->loop);
+}
+
+/* Make the directories that lead to @path. */
+static int make_parents(char *path)
+{
+	for (char *slash = strchr(path + 1, '/'); slash; slash = strchr(slash + 1, '/')) {
+		int r;
+
+		*slash = '\0';
+		r = mkdir(path, 0700);
+		*slash = '/';
+		if (r < 0 && errno != EEXIST)
+			return -errno;
+	}
+	return 0;
+}
+
+const char *stack_cache_complaint(int r)
+{
+	switch (r) {
+	case CACHE_BUSY:
+		return "in use by another kapturefs; unmount that, or give another cache=PATH";
+	case CACHE_FOREIGN:
+		return "no cache of kapturefs; move it away, or give another cache=PATH";
+	case CACHE_NEWER:
+		return "made by a later version of kapturefs; update, or give another cache=PATH";
+	case CACHE_OTHER_OWNER:
+		return "belongs to another source; give another cache=PATH";
+	default:
+		return strerror(-r);
+	}
+}
+
+int stack_open_cache(struct stack *stack, const struct config *config)
+{
+	const struct cache_limits limits = {
+		.size_max = config->cache_size,
+		.retain_ms = (int64_t)config->retain * 86400 * 1000,
+	};
+	int r = 0;
+
+	if (strcmp(config->cache, ":memory:") != 0)
+		r = make_parents(config->cache);
+	if (!r)
+		r = cache_open(config->cache, config->base_url, &stack->cache);
+	if (!r)
+		cache_limit(stack->cache, &limits);
+	return r;
+}
+
+static void token_refused(void *userdata)
+{
+	token_watch_look(userdata);
+}
+
+static int open_source(struct stack *stack, const struct config *config,
+                       const struct config_secrets *secrets)
+{
+	const struct kapture_settings settings = settings_for_source(config, secrets);
+	int r;
+
+	r = kapture_new(&stack->loop, &settings, &stack->kapture);
+	if (!r)
+		r = token_watch_init(&stack->token, config, stack->kapture);
+	if (!r)
+		kapture_set_keeper(stack->kapture,
+		                   (struct kapture_keeper){ token_refused, &stack->token });
+	return r;
+}
+
+static int open_catalog(struct stack *stack, const struct config *config)
+{
+	const struct catalog_settings settings = settings_for_catalog(config);
+
+	return catalog_new(&stack->loop, stack->cache, kapture_source(stack->kapture), &settings,
+	                   &stack->catalog);
+}
+
+int stack_open(struct stack *stack, const struct config *config,
+               const struct config_secrets *secrets)
+{
+	int r = open_source(stack, config, secrets);
+
+	return r ? r : open_catalog(stack, config);
+}
+
+void stack_close(struct stack *stack)
+{
+	catalog_free(steal(&stack->catalog));
+	token_watch_fini(&stack->token);
+	kapture_free(steal(&stack->kapture));
+}
+
+void stack_fini(struct stack *stack)
+{
+	/* A stop that nobody ran into yet would end the first round at once. */
+	while (uv_run(&stack->loop, UV_RUN_DEFAULT))
+		;
+	cache_close(steal(&stack->cache));
+	uv_loop_close(&stack->loop);
+}

@@ -1,0 +1,111 @@
+/* SPDX-License-Identifier: MIT */
+/* The daemon says how it is (facts.c); here it is read and shown. */
+
+#include <errno.h>
+#include <getopt.h>
+#include <stdio.h>
+#include <string.h>
+
+#include "kapturefs/command/command.h"
+#include "kapturefs/command/control_read.h"
+#include "kapturefs/command/status_page.h"
+#include "kapturefs/command/terminal.h"
+
+enum { PAGE_SIZE_MAX = 1 << 20 };
+
+static const char usage[] =
+        "usage: kapturefs status [--json] MOUNTPOINT\n\n"
+        "Tell how the mount is doing. The exit status is 0 unless its health is bad or there is\n"
+        "no mount that answers.\n\n"
+        "  --json                   for scripts\n"
+        "  --help                   print this\n";
+
+static enum terminal_colour health_colour(const char *words)
+{
+	if (strncmp(words, "good", 4) == 0)
+		return TERMINAL_GREEN;
+	return strncmp(words, "limited", 7) == 0 ? TERMINAL_YELLOW : TERMINAL_RED;
+}
+
+/* The label stands out, and health has the colour of what it is. */
+static void print_line(const char *line, int length, bool has_colours, enum terminal_colour words)
+{
+	int label = length < STATUS_LABEL_WIDTH ? length : STATUS_LABEL_WIDTH;
+	const char *off = terminal_switch(has_colours, TERMINAL_PLAIN);
+
+	printf("%s%.*s%s%s%.*s%s\n", terminal_switch(has_colours, TERMINAL_BOLD), label, line, off,
+	       words == TERMINAL_PLAIN ? "" : terminal_switch(has_colours, words), length - label,
+	       line + label, words == TERMINAL_PLAIN ? "" : off);
+}
+
+static void print_page(const char *page, bool has_colours)
+{
+	enum terminal_colour colour = TERMINAL_PLAIN;
+
+	while (*page) {
+		size_t length = strcspn(page, "\n");
+
+		if (*page != ' ')
+			colour = TERMINAL_PLAIN;
+		if (strncmp(page, "health", 6) == 0 && length > STATUS_LABEL_WIDTH)
+			colour = health_colour(page + STATUS_LABEL_WIDTH);
+		print_line(page, (int)length, has_colours, colour);
+		page += length + (page[length] == '\n');
+	}
+}
+
+static bool is_bad(const char *page, bool is_json)
+{
+	char health[16];
+
+	if (is_json)
+		return strstr(page, "\n  \"health\": \"bad\"");
+	status_find(page, "health", health, sizeof(health));
+	return strcmp(health, "bad") == 0;
+}
+
+static int show(const char *mountpoint, bool is_json)
+{
+	cleanup(buffer_fini) struct buffer page;
+	struct config_complaint complaint;
+	int r;
+
+	buffer_init(&page, PAGE_SIZE_MAX);
+	r = control_read(mountpoint, is_json ? "status.json" : "status", &page, &complaint);
+	if (!r)
+		r = buffer_append_text(&page, "");
+	if (r) {
+		fprintf(stderr, "kapturefs: %s\n", r == -EINVAL ? complaint.text : strerror(-r));
+		return EXIT_FAILED;
+	}
+	if (is_json)
+		fputs(page.data, stdout);
+	else
+		print_page(page.data, terminal_has_colours(stdout));
+	return fflush(stdout) || is_bad(page.data, is_json) ? EXIT_FAILED : EXIT_OK;
+}
+
+int command_status(int argc, char **argv)
+{
+	static const struct option options[] = {
+		{ "json", no_argument, NULL, 'j' },
+		{ "help", no_argument, NULL, 'h' },
+		{ NULL, 0, NULL, 0 },
+	};
+	bool is_json = false;
+	int option;
+
+	while ((option = getopt_long(argc, argv, "", options, NULL)) != -1) {
+		if (option == 'h')
+			return fputs(usage, stdout) < 0 ? EXIT_FAILED : EXIT_OK;
+		if (option != 'j')
+			return EXIT_USAGE;
+		is_json = true;
+	}
+	if (argc - optind != 1) {
+		fprintf(stderr, "kapturefs: status: give one MOUNTPOINT; see kapturefs status "
+		                "--help\n");
+		return EXIT_USAGE;
+	}
+	return show(argv[optind], is_json);
+}

@@ -1,0 +1,150 @@
+/* SPDX-License-Identifier: MIT */
+
+#include <errno.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/types.h>
+
+#include "kapturefs/command/keyword.h"
+#include "kapturefs/command/warm_parts.h"
+
+enum { CAPACITY_MIN = 1024 };
+
+void warm_keys_fini(struct warm_keys *keys)
+{
+	for (size_t i = 0; i < keys->count; i++)
+		free(keys->words[i]);
+	free(keys->words);
+	free(keys->buckets);
+	*keys = (struct warm_keys){ 0 };
+}
+
+/* FNV-1a. */
+static size_t hash_of(const char *word)
+{
+	uint64_t hash = UINT64_C(14695981039346656037);
+
+	for (; *word; word++)
+		hash = (hash ^ (unsigned char)*word) * UINT64_C(1099511628211);
+	return (size_t)(hash ^ hash >> 32);
+}
+
+/* The bucket that holds @word, or the free one where it belongs. */
+static size_t *bucket_of(const struct warm_keys *keys, const char *word)
+{
+	size_t place = hash_of(word) & (keys->bucket_count - 1);
+
+	while (keys->buckets[place] && strcmp(keys->words[keys->buckets[place] - 1], word) != 0)
+		place = (place + 1) & (keys->bucket_count - 1);
+	return &keys->buckets[place];
+}
+
+static int grow(struct warm_keys *keys)
+{
+	size_t capacity = keys->capacity ? 2 * keys->capacity : CAPACITY_MIN;
+	char **words = reallocarray(keys->words, capacity, sizeof(words[0]));
+	size_t *buckets;
+
+	if (!words)
+		return -ENOMEM;
+	keys->words = words;
+	buckets = calloc(2 * capacity, sizeof(buckets[0]));
+	if (!buckets)
+		return -ENOMEM;
+	free(keys->buckets);
+	keys->buckets = buckets;
+	keys->bucket_count = 2 * capacity;
+	keys->capacity = capacity;
+	for (size_t i = 0; i < keys->count; i++)
+		*bucket_of(keys, keys->words[i]) = i + 1;
+	return 0;
+}
+
+static int add(struct warm_keys *keys, const char *word)
+{
+	size_t *bucket;
+	char *copy;
+	int r = 0;
+
+	if (keys->count == keys->capacity)
+		r = grow(keys);
+	if (r)
+		return r;
+	bucket = bucket_of(keys, word);
+	if (*bucket)
+		return 0;
+	copy = strdup(word);
+	if (!copy)
+		return -ENOMEM;
+	keys->words[keys->count++] = copy;
+	*bucket = keys->count;
+	return 0;
+}
+
+static char *trim(char *line)
+{
+	char *end;
+
+	line += strspn(line, " \t");
+	end = line + strcspn(line, "\r\n");
+	while (end > line && (end[-1] == ' ' || end[-1] == '\t'))
+		end--;
+	*end = '\0';
+	return line;
+}
+
+static int add_line(struct warm_keys *keys, char *line)
+{
+	char word[KEYWORD_SIZE];
+	struct key key;
+	char *marked;
+	int r;
+
+	line = trim(line);
+	if (!*line || *line == '#')
+		return 0;
+	/* To an address with a slash no path leads. */
+	if (keyword_parse(line, &key) == 0 && !strchr(key.text, '/')) {
+		keyword_print(&key, word);
+		return add(keys, word);
+	}
+	if (asprintf(&marked, " %s", line) < 0)
+		return -ENOMEM;
+	r = add(keys, marked);
+	free(marked);
+	return r;
+}
+
+int warm_keys_read(FILE *stream, struct warm_keys *ret)
+{
+	struct warm_keys keys = { 0 };
+	char *line = NULL;
+	size_t size = 0;
+	int r = 0;
+
+	errno = 0;
+	while (!r && getline(&line, &size, stream) >= 0)
+		r = add_line(&keys, line);
+	if (!r && ferror(stream))
+		r = errno ? -errno : -EIO;
+	free(line);
+	if (r)
+		warm_keys_fini(&keys);
+	else
+		*ret = keys;
+	return r;
+}
+
+bool warm_is_key(const struct warm_keys *keys, size_t place)
+{
+	return keys->words[place][0] != ' ';
+}
+
+void warm_path(const struct warm_keys *keys, size_t place, char ret[KAPTUREFS_PATH_SIZE])
+{
+	const char *word = keys->words[place];
+
+	snprintf(ret, KAPTUREFS_PATH_SIZE, "by-%.*s/%s", (int)strcspn(word, ":"), word,
+	         strchr(word, ':') + 1);
+}

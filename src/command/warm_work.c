@@ -1,0 +1,134 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * Threads that take one key after the other and have the mount ask for it. They wait in the kernel,
+ * so there are as many as there are requests at a time; it is the mount that keeps to the rate.
+ */
+
+#include <errno.h>
+#include <stdlib.h>
+#include <sys/eventfd.h>
+#include <unistd.h>
+
+#include "kapturefs/command/warm_parts.h"
+
+/* Whether nothing that is asked for after this error can end better. */
+static bool is_hopeless(int error)
+{
+	return error == -EACCES || error == -ENETDOWN || error == -ENOTCONN ||
+	       error == -ECONNABORTED || error == -ENODEV || error == -ENOTTY;
+}
+
+/* Take the next key; false: no more. */
+static bool take(struct warm_work *work, size_t *ret)
+{
+	bool is_there;
+
+	pthread_mutex_lock(&work->lock);
+	is_there = !work->must_end && !work->stopped_by && work->next < work->keys->count;
+	if (is_there)
+		*ret = work->next++;
+	pthread_mutex_unlock(&work->lock);
+	return is_there;
+}
+
+static void note(struct warm_work *work, size_t place, int result)
+{
+	pthread_mutex_lock(&work->lock);
+	if (result >= 0)
+		work->counts.found++;
+	else if (result == -ENOENT)
+		work->counts.absent++;
+	else
+		work->counts.failed++;
+	work->results[place] = result < 0 ? result : 0;
+	if (is_hopeless(result))
+		work->stopped_by = result;
+	pthread_mutex_unlock(&work->lock);
+}
+
+static int ask(const struct warm_work *work, size_t place)
+{
+	char path[KAPTUREFS_PATH_SIZE];
+
+	if (!warm_is_key(work->keys, place))
+		return -EINVAL;
+	warm_path(work->keys, place, path);
+	return place_order(work->place, KAPTUREFS_REFRESH, path, work->max_age_ms);
+}
+
+static void *run(void *userdata)
+{
+	struct warm_work *work = userdata;
+	bool is_last;
+	size_t place;
+
+	while (take(work, &place))
+		note(work, place, ask(work, place));
+
+	pthread_mutex_lock(&work->lock);
+	is_last = --work->running == 0;
+	pthread_mutex_unlock(&work->lock);
+	if (is_last)
+		eventfd_write(work->done, 1);
+	return NULL;
+}
+
+static int start_thread(struct warm_work *work)
+{
+	pthread_t thread;
+	int error;
+
+	pthread_mutex_lock(&work->lock);
+	error = pthread_create(&thread, NULL, run, work);
+	if (!error) {
+		pthread_detach(thread);
+		work->running++;
+	}
+	pthread_mutex_unlock(&work->lock);
+	return -error;
+}
+
+int warm_work_start(const struct warm_keys *keys, const struct place *place, uint64_t max_age_ms,
+                    unsigned jobs, struct warm_work *ret)
+{
+	int r = 0;
+
+	*ret = (struct warm_work){ .keys = keys, .place = place, .max_age_ms = max_age_ms };
+	pthread_mutex_init(&ret->lock, NULL);
+	ret->results = calloc(keys->count, sizeof(ret->results[0]));
+	ret->done = eventfd(0, EFD_CLOEXEC);
+	if (!ret->results)
+		return -ENOMEM;
+	if (ret->done < 0)
+		return -errno;
+	for (size_t i = 0; i < keys->count; i++)
+		ret->results[i] = WARM_LEFT;
+	for (unsigned i = 0; !r && i < jobs && i < keys->count; i++)
+		r = start_thread(ret);
+	/* Fewer will do. */
+	return ret->running ? 0 : r;
+}
+
+void warm_work_stop(struct warm_work *work)
+{
+	pthread_mutex_lock(&work->lock);
+	work->must_end = true;
+	pthread_mutex_unlock(&work->lock);
+}
+
+void warm_work_fini(struct warm_work *work)
+{
+	free(work->results);
+	close(work->done);
+	pthread_mutex_destroy(&work->lock);
+}
+
+struct warm_counts warm_work_counts(struct warm_work *work)
+{
+	struct warm_counts counts;
+
+	pthread_mutex_lock(&work->lock);
+	counts = work->counts;
+	pthread_mutex_unlock(&work->lock);
+	return counts;
+}

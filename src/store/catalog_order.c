@@ -1,0 +1,164 @@
+/* SPDX-License-Identifier: MIT */
+/* The part of catalog that does what it is told: ask again, and forget. */
+
+#include <errno.h>
+#include <stdlib.h>
+
+#include "kapturefs/store/catalog_parts.h"
+
+int catalog_peek(struct catalog *catalog, const struct key *key, struct cache_key *ret)
+{
+	int r;
+
+	r = cache_find_key(catalog->cache, key, ret);
+	if (r != CACHE_NONE)
+		return r;
+	*ret = (struct cache_key){ .key = *key };
+	r = cache_find_absent(catalog->cache, key, &ret->fetched_ms);
+	if (r < 0)
+		return r;
+	return r == CACHE_NONE ? CATALOG_MISSING : CATALOG_ABSENT;
+}
+
+/* Asking again */
+
+/* What has been asked already may be answered with what is not so any more. */
+static bool is_too_late_for(const struct fetch *fetch)
+{
+	return fetch->catalog->source->operations->is_asked(fetch->source_fetch);
+}
+
+static int fetch_anew(struct catalog *catalog, const struct key *key, uint64_t caller,
+                      bool can_wait, struct fetch **ret)
+{
+	const struct source_question question = {
+		.key = *key,
+		.is_renewal = can_wait,
+		.caller = caller,
+	};
+	struct fetch *fetch = fetch_find(catalog, key);
+	struct fetch *later;
+	int r;
+
+	if (fetch && (can_wait || !is_too_late_for(fetch))) {
+		counter_add(&catalog->metrics.joined, 1);
+		*ret = fetch;
+		return 0;
+	}
+	r = fetch_new(catalog, &question, &later);
+	if (r)
+		return r;
+	if (fetch)
+		fetch->is_overtaken = true;
+	*ret = later;
+	return 0;
+}
+
+int catalog_renew(struct catalog *catalog, const struct key *key, uint64_t caller, bool can_wait,
+                  catalog_ready_fn *ready, void *userdata, struct catalog_ticket **ret)
+{
+	struct catalog_ticket *ticket;
+	struct fetch *fetch;
+	int r;
+
+	if (catalog->settings.offline)
+		return -ENETDOWN;
+	r = ticket_new(catalog, ready, userdata, &ticket);
+	if (r)
+		return r;
+	r = fetch_anew(catalog, key, caller, can_wait, &fetch);
+	if (r) {
+		free(ticket);
+		return r;
+	}
+
+	fetch->is_urgent |= !can_wait;
+	ticket_link(ticket, fetch, &catalog->timeout);
+	*ret = ticket;
+	return 0;
+}
+
+/* Forgetting */
+
+typedef void fetch_fn(struct fetch *fetch, void *userdata);
+
+static void for_each_fetch(struct catalog *catalog, fetch_fn *run, void *userdata)
+{
+	struct list *next;
+
+	for (size_t i = 0; i < array_length(catalog->fetches); i++) {
+		for (struct list *link = catalog->fetches[i].next; link != &catalog->fetches[i];
+		     link = next) {
+			next = link->next;
+			run(container_of(link, struct fetch, link), userdata);
+		}
+	}
+}
+
+/* Mark the fetch if its answer would bring back the customer behind a key. */
+static void mark_same(struct fetch *fetch, void *userdata)
+{
+	const struct cache_key *known = userdata;
+	struct cache_key asked;
+
+	fetch->is_forgotten =
+	        key_equal(&fetch->question.key, &known->key) ||
+	        (known->customer &&
+	         cache_find_key(fetch->catalog->cache, &fetch->question.key, &asked) == 0 &&
+	         asked.customer == known->customer);
+}
+
+/* Collect, because those who come back may begin others. */
+static void collect_marked(struct fetch *fetch, void *userdata)
+{
+	struct list *collected = userdata;
+
+	if (!fetch->is_forgotten)
+		return;
+	fetch->is_answered = true;
+	list_remove(&fetch->link);
+	list_insert_before(collected, &fetch->link);
+}
+
+static void drop_marked(struct catalog *catalog)
+{
+	const struct catalog_result result = { .error = -ESTALE };
+	struct list collected;
+
+	list_init(&collected);
+	for_each_fetch(catalog, collect_marked, &collected);
+	while (!list_is_empty(&collected)) {
+		struct fetch *fetch = container_of(collected.next, struct fetch, link);
+
+		while (!list_is_empty(&fetch->tickets))
+			ticket_come_back(container_of(fetch->tickets.next, struct catalog_ticket,
+			                              of_fetch),
+			                 &result);
+		fetch_free(fetch);
+	}
+}
+
+int catalog_forget(struct catalog *catalog, const struct key *key)
+{
+	struct cache_change change;
+	struct cache_key known;
+	int r;
+
+	r = catalog_peek(catalog, key, &known);
+	if (r < 0)
+		return r;
+	for_each_fetch(catalog, mark_same, &known);
+	r = cache_forget_key(catalog->cache, key, catalog_now_ms(catalog), &change);
+	if (r < 0)
+		return r;
+
+	if (r != CACHE_NONE) {
+		change.at_once = true;
+		catalog_tell(catalog, &change);
+		cache_change_fini(&change);
+	}
+	drop_marked(catalog);
+	if (r == CACHE_NONE)
+		return CATALOG_MISSING;
+	return r == CACHE_REMAINS ? CATALOG_REMAINS : 0;
+}

@@ -1,0 +1,240 @@
+# SPDX-License-Identifier: MIT
+"""`get` prints customers without a mount, through the cache, or through the mount that has it."""
+
+import json
+import os
+import threading
+
+import pytest
+
+import harness
+from api import Reply, customer, found
+from harness import command, join_options
+
+
+@pytest.fixture
+def get(api, tmp_path):
+    """Runs `get` against the test's API, with a cache of the test's own."""
+    def run(*arguments, source=None, **options):
+        options = {'token_file': harness.write_token(tmp_path), 'cache': tmp_path / 'get.db',
+                   'retries': '0', 'timeout': '20', **options}
+        return command('get', '-o', join_options(options), source or api.url, *arguments)
+    return run
+
+
+def printed(result):
+    """The lines of a command that found all it was asked for."""
+    assert (result.returncode, result.stderr) == (0, ''), result
+    return result.stdout.splitlines()
+
+
+def refused(result, status, *words):
+    assert (result.returncode, result.stdout) == (status, ''), result
+    line, = result.stderr.splitlines()
+    for word in words:
+        assert word in line, line
+
+
+def test_customers_are_printed_as_sent_in_the_order_of_the_keys(get, api):
+    texts = [b'{"id": 7,"a":0.0,  "n":12345678901234567890, "u":"\\u0041\xc3\xa9"}',
+             b'{"id": 8,"b":1E5}', b'{"id": 9}']
+    api.add(texts[0], ('id', '7'))
+    api.add(texts[1], ('phone', '9380491326'))
+    api.add(texts[2], ('email', 'a@b.org'))
+    lines = printed(get('email:a@b.org', 'id:7', 'phone:9380491326', 'id:7'))
+    assert [line.encode() for line in lines] == [texts[2], texts[0], texts[1], texts[0]]
+
+
+def test_object_of_several_lines_is_printed_on_one(get, api):
+    api.add(b'{\n  "id": 7,\r\n  "name": "A\\nB"\n}', ('id', '7'))
+    line, = printed(get('id:7'))
+    assert line == '{   "id": 7,    "name": "A\\nB" }'
+    assert json.loads(line) == {'id': 7, 'name': 'A\nB'}
+
+
+@pytest.mark.parametrize('word, key', [
+    ('7', ('id', '7')), ('191121684', ('id', '191121684')), ('007', ('id', '7')),
+    ('9380491326', ('phone', '9380491326')), ('919380491326', ('phone', '919380491326')),
+    ('+7', ('phone', '7')), ('+91 93804-91326', ('phone', '919380491326')),
+    ('020 (12) 34', ('phone', '0201234')), ('Foo@Example.com', ('email', 'foo@example.com')),
+    ('phone:7', ('phone', '7')), ('id:9380491326', ('id', '9380491326')),
+    ('email:id:7@x', ('email', 'id:7@x'))])
+def test_kind_of_a_key_is_guessed_from_its_form(get, api, word, key):
+    api.add(customer(int(key[1]) if key[0] == 'id' else 5), key)
+    printed(get(word))
+    assert [request.key for request in api.requests] == [key]
+
+
+def test_a_guess_is_told_when_it_finds_nobody(get):
+    refused(get('+91 93804-91326'), 1, 'read as phone:919380491326', 'no such customer')
+    refused(get('id:7'), 1, ': id:7: no such customer')
+
+
+def test_absent_keys_do_not_keep_others_from_being_printed(get, api):
+    api.add_numbers([7, 8])
+    result = get('id:7', 'id:1', 'id:8', 'id:2')
+    assert result.returncode == 1
+    assert [json.loads(line)['id'] for line in result.stdout.splitlines()] == [7, 8]
+    assert [line.split(': ')[2] for line in result.stderr.splitlines()] == ['id:1', 'id:2']
+
+
+def test_answers_come_from_the_cache_the_second_time(get, api):
+    api.add_numbers([7])
+    first = printed(get('id:7', '9800000007'))
+    refused(get('id:4'), 1, 'no such customer')
+    asked = len(api.requests)
+    assert printed(get('9800000007', 'id:7')) == first
+    refused(get('id:4'), 1, 'no such customer')
+    assert len(api.requests) == asked == 3
+
+
+def test_a_mount_knows_what_get_has_asked_for(get, mounts, api, tmp_path):
+    api.add_numbers([7])
+    printed(get('9800000007'))
+    mount = mounts(api.url, cache=tmp_path / 'get.db')
+    assert (mount / 'by-id/7/name').read_text() == 'Customer 7\n'
+    assert len(api.requests) == 1
+
+
+def test_expired_answer_stands_in_when_the_api_is_away(get, api):
+    api.add_numbers([7])
+    first = printed(get('id:7'))
+    api.close()
+    assert printed(get('id:7', ttl='0')) == first
+    refused(get('id:8', ttl='0'), 1, 'cannot be reached')
+
+
+def test_offline_asks_nobody(get, api):
+    api.add_numbers([7])
+    printed(get('id:7'))
+    asked = len(api.requests)
+    printed(get('id:7', offline=True, ttl='0'))
+    refused(get('id:8', offline=True), 1, 'offline')
+    assert len(api.requests) == asked
+
+
+# Fields
+
+FIELDS = {'name': 'Customer 7\n', 'maxCreditAmt': '0.0\n', 'nothing': '', 'empty': '',
+          'contacts/500007/phone': '9800000007\n', 'contacts/primary/phone': '9800000007\n',
+          'a%2Fb': 'x\n'}
+
+
+@pytest.mark.parametrize('field', FIELDS)
+def test_field_is_printed_as_its_file_holds_it(get, mounts, api, field):
+    api.add(customer(7, nothing=None, empty='', **{'a/b': 'x'}), ('id', '7'))
+    result = get('--field', field, 'id:7', 'id:7')
+    assert (result.returncode, result.stdout, result.stderr) == (0, 2 * FIELDS[field], '')
+    assert (mounts(api.url) / 'by-id/7' / field).read_text() == FIELDS[field]
+
+
+def test_field_that_is_not_there_or_no_file_is_told(get, api):
+    api.add_numbers([7])
+    refused(get('--field', 'zone', 'id:7'), 1, 'no such field')
+    refused(get('--field', 'name/x', 'id:7'), 1, 'no such field')
+    refused(get('--field', 'contacts', 'id:7'), 1, 'a directory')
+
+
+@pytest.mark.parametrize('field', ['', '/name', 'name/', 'a//b', '.', '..', 'contacts/../name'])
+def test_field_that_is_no_path_is_refused(get, api, field):
+    refused(get('--field', field, 'id:7'), 2, '--field')
+    assert api.requests == []
+
+
+# While a mount has the cache
+
+def test_the_mount_that_has_the_cache_is_asked(get, mounts, api, tmp_path):
+    api.add_numbers([7, 8])
+    mount = mounts(api.url, cache=tmp_path / 'get.db')
+    line, = printed(get('id:7'))
+    assert line.encode() == api.customers['id', '7']
+    assert os.listdir(mount / 'by-id') == ['7']
+    assert printed(get('--field', 'contacts/primary/phone', '9800000008')) == ['9800000008']
+    refused(get('id:4'), 1, 'no such customer')
+    refused(get('--field', 'zone', 'id:7'), 1, 'no such field')
+    assert len(api.requests) == 3
+
+
+def test_no_token_is_needed_to_ask_a_mount(mounts, api, tmp_path):
+    api.add_numbers([7])
+    mounts(api.url, cache=tmp_path / 'get.db')
+    printed(command('get', '-o', f'cache={tmp_path}/get.db', api.url, 'id:7'))
+
+
+def test_without_a_mount_to_be_seen_the_api_is_asked_past_the_cache(get, mounts, api, tmp_path):
+    api.add_numbers([7])
+    mounts(api.url.replace('127.0.0.1', 'localhost'), cache=tmp_path / 'get.db')
+    result = get('id:7')
+    assert result.returncode == 1 and 'another source' in result.stderr \
+        or 'asking the API past it' in result.stderr
+
+
+# Side by side
+
+def test_keys_are_asked_for_side_by_side_and_no_more_than_allowed(get, api):
+    api.add_numbers(range(1, 31))
+    lock, under_way, most = threading.Lock(), [0], [0]
+    barrier = threading.Barrier(4)
+
+    def respond(request):
+        with lock:
+            under_way[0] += 1
+            most[0] = max(most[0], under_way[0])
+        if len(api.requests) <= 4:
+            barrier.wait(harness.END_SECONDS)
+        with lock:
+            under_way[0] -= 1
+        return api.honest(request)
+    api.respond = respond
+    lines = printed(get(*(f'id:{number}' for number in range(1, 31)), max_connections='4'))
+    assert [json.loads(line)['id'] for line in lines] == list(range(1, 31))
+    assert most[0] <= 4
+
+
+def test_equal_keys_are_asked_for_once(get, api):
+    api.add_numbers([7])
+    assert len(printed(get(*['id:7'] * 20))) == 20
+    assert len(api.requests) == 1
+
+
+# Mistakes
+
+def test_errors_are_told_in_words(get, api):
+    api.respond = lambda request: Reply(b'<html>', status=500)
+    refused(get('id:7'), 1, 'id:7: Input/output error')
+    api.respond = lambda request: found(b'{"id": 8}')
+    refused(get('id:7'), 1, 'does not document')
+    api.respond = api.honest
+    api.token = 'another'
+    assert 'id:7: the API refuses the token' in get('id:7').stderr
+
+
+@pytest.mark.parametrize('arguments, words', [
+    ([], 'give SOURCE and KEY'), (['http://127.0.0.1:9'], 'give SOURCE and KEY'),
+    (['--fields', 'x', 'http://127.0.0.1:9', 'id:7'], 'unknown option --fields'),
+    (['http://127.0.0.1:9', 'id:7', '--field'], 'a value is missing'),
+    (['http://127.0.0.1:9', 'id:x'], 'id:x: nobody can have that key'),
+    (['http://127.0.0.1:9', ''], 'nobody can have that key'),
+    (['http://example.com', 'id:7'], 'https'),
+    (['-o', 'ttl=x', 'http://127.0.0.1:9', 'id:7'], 'ttl'),
+    (['-o', 'cache=:memory:', 'http://127.0.0.1:9', 'id:7'], 'token'),
+    (['-o', 'token=abc', 'http://127.0.0.1:9', 'id:7'], 'token_file')])
+def test_mistakes_are_one_line_and_status_2(arguments, words):
+    refused(command('get', *arguments), 2, words)
+
+
+def test_output_that_cannot_be_written_is_an_error(get, api, tmp_path):
+    api.add_numbers([7])
+    with open('/dev/full', 'w', encoding='utf-8') as full:
+        status = harness.subprocess.run(
+            [harness.BINARY, 'get', '-o',
+             f'token_file={harness.write_token(tmp_path)},cache=:memory:', api.url, 'id:7'],
+            stdout=full, stderr=harness.subprocess.PIPE, timeout=30, check=False)
+    assert status.returncode == 1
+    assert b'standard output' in status.stderr
+
+
+def test_nothing_of_a_customer_is_printed_by_mistake(get, api):
+    """What goes wrong is told with the key that the user gave, and nothing of an answer."""
+    api.respond = lambda request: found(b'{"id": 8, "name": "Zyxwvut"}')
+    assert 'Zyxwvut' not in get('id:7').stderr

@@ -1,0 +1,276 @@
+# SPDX-License-Identifier: MIT
+"""`warm` has a mount ask for many keys: once each, in its own time, and again only if need be."""
+
+import fcntl
+import json
+import os
+import pty
+import re
+import signal
+import struct
+import subprocess
+import termios
+import time
+
+import pytest
+
+import harness
+from api import Reply
+from harness import command
+
+
+def keys_file(tmp_path, lines):
+    path = tmp_path / 'keys'
+    path.write_text(''.join(f'{line}\n' for line in lines))
+    return path
+
+
+def warm(mount, path, *arguments):
+    """The report of a run, as JSON."""
+    result = command('warm', '--json', *arguments, mount.path, path)
+    report = json.loads(result.stdout)
+    assert report['found'] + report['absent'] + report['failed'] + report['left'] == report['keys']
+    assert (result.returncode == 0) == (report['failed'] == report['left'] == 0)
+    return report
+
+
+def asked(api):
+    return sorted(request.key for request in api.requests)
+
+
+def test_every_key_is_asked_for_once_and_then_known(mounts, api, tmp_path):
+    api.add_numbers(range(1, 21))
+    mount = mounts(api.url)
+    path = keys_file(tmp_path, [
+        '# the first twenty', '', *(f'id:{number}' for number in range(1, 19)), 'id:1', '001',
+        '9800000019', '  phone:+98-0000 0020\t', 'C20@Example.com', '77'])
+    report = warm(mount, path)
+    assert report == {'keys': 22, 'found': 21, 'absent': 1, 'failed': 0, 'left': 0,
+                      'failed_keys': []}
+    assert asked(api) == sorted([
+        *(('id', str(number)) for number in range(1, 19)), ('phone', '9800000019'),
+        ('phone', '9800000020'), ('email', 'c20@example.com'), ('id', '77')])
+    for number in range(1, 21):
+        assert (mount / 'by-id' / str(number) / 'name').read_text() == f'Customer {number}\n'
+    assert warm(mount, path) == report
+    assert len(api.requests) == 22
+
+
+def test_counts_are_told_in_words_and_failed_keys_on_standard_error(mounts, api, tmp_path):
+    api.add_numbers([1, 2])
+    api.respond = lambda request: Reply(status=500) if request.key == ('id', '2') \
+        else api.honest(request)
+    mount = mounts(api.url)
+    path = keys_file(tmp_path, ['1', '2', '3', 'no key', 'a/b@c.d'])
+    result = command('warm', mount.path, path)
+    assert (result.returncode, result.stdout) == (1, '1 found, 1 absent, 3 failed\n')
+    told = [line for line in result.stderr.splitlines() if not re.search(r' \d+/5, ', line)]
+    assert told == ['kapturefs: warm: id:2: Input/output error',
+                    'kapturefs: warm: no key: nobody can have that key',
+                    'kapturefs: warm: a/b@c.d: nobody can have that key']
+    assert warm(mount, path)['failed_keys'] == ['id:2', 'no key', 'a/b@c.d']
+
+
+def test_keys_may_come_from_standard_input(mounts, api):
+    api.add_numbers([1, 2])
+    mount = mounts(api.url)
+    for arguments in ([], ['-']):
+        result = subprocess.run([harness.BINARY, 'warm', mount.path, *arguments], input='1\n2',
+                                capture_output=True, text=True, timeout=30, check=False)
+        assert (result.returncode, result.stdout) == (0, '2 found, 0 absent, 0 failed\n')
+    assert len(api.requests) == 2
+
+
+def test_no_keys_are_no_mistake(mounts, api, tmp_path):
+    assert warm(mounts(api.url), keys_file(tmp_path, ['# none']))['keys'] == 0
+
+
+def test_expired_answers_are_known_until_the_age_that_is_given(mounts, api, tmp_path):
+    api.add_numbers([1, 2])
+    mount = mounts(api.url, ttl='0', negative_ttl='0')
+    path = keys_file(tmp_path, ['1', '2', '3'])
+    warm(mount, path)
+    warm(mount, path)
+    assert len(api.requests) == 3
+    assert warm(mount, path, '--max-age', '0')['found'] == 2
+    assert len(api.requests) == 6
+
+
+def test_ten_thousand_keys_are_resumed_without_asking_twice(mounts, sandboxes, tmp_path):
+    sandbox = sandboxes(customers=10000)
+    rows = [row for start in range(0, 10000, 1000) for row in sandbox.customers(1000, start)]
+    path = keys_file(tmp_path, [f"id:{row['id']}" for row in rows])
+    mount = mounts(sandbox.url)
+    first = subprocess.Popen([harness.BINARY, 'warm', mount.path, path], stdout=subprocess.PIPE,
+                             stderr=subprocess.PIPE, text=True)
+    harness.wait_until(lambda: sandbox.requests() > 1000, 'it is under way')
+    first.send_signal(signal.SIGINT)
+    output, _ = first.communicate(timeout=harness.END_SECONDS)
+    # A shell sees that it was interrupted, and the user how far it came.
+    assert first.returncode == -signal.SIGINT
+    found, left = map(int, re.fullmatch(r'(\d+) found, 0 absent, 0 failed, (\d+) left\n',
+                                        output).groups())
+    assert found + left == 10000 and found >= 900 and left > 0
+    assert warm(mount, path)['found'] == 10000
+    assert sandbox.requests() == 10000
+
+
+def test_mount_keeps_to_its_rate(mounts, api, tmp_path):
+    api.add_numbers(range(1, 31))
+    mount = mounts(api.url, rate='40/s', burst='1')
+    start = time.monotonic()
+    assert warm(mount, keys_file(tmp_path, range(1, 31)))['found'] == 30
+    assert time.monotonic() - start >= 29 / 40
+
+
+def test_who_looks_something_up_meanwhile_goes_first(mounts, api, tmp_path):
+    api.add_numbers(range(1, 41))
+    api.add_numbers([900])
+    mount = mounts(api.url, rate='5/s', burst='1')
+    process = harness.start(harness.BINARY, 'warm', '--jobs', '16', mount.path,
+                            keys_file(tmp_path, range(1, 41)))
+    try:
+        api.wait_for(2)
+        os.stat(mount / 'by-id/900')
+        place = [request.key for request in api.requests].index(('id', '900'))
+        # The one whose turn it was when the look-up came, and the next.
+        assert place <= 4
+    finally:
+        process.kill()
+        harness.finish(process)
+
+
+def test_so_many_keys_are_asked_for_at_a_time(mounts, api, tmp_path):
+    api.add_numbers(range(1, 21))
+    gate = api.hold(*(('id', str(number)) for number in range(1, 21)))
+    mount = mounts(api.url, max_connections='5')
+    process = harness.start(harness.BINARY, 'warm', mount.path,
+                            keys_file(tmp_path, range(1, 21)))
+    api.wait_for(5)
+    threads = [open(f'/proc/{process.pid}/task/{task}/comm').read()
+               for task in os.listdir(f'/proc/{process.pid}/task')]
+    assert len(threads) == 1 + 5
+    gate.set()
+    assert harness.finish(process)[0] == 0
+
+
+def test_refused_token_stops_it(mounts, api, tmp_path):
+    api.add_numbers(range(1, 101))
+    mount = mounts(api.url, max_connections='1')
+    api.token = 'another'
+    result = command('warm', mount.path, keys_file(tmp_path, range(1, 101)))
+    assert result.returncode == 1
+    assert re.fullmatch(r'0 found, 0 absent, 1 failed, 99 left\n', result.stdout)
+    assert 'stopped: the API refuses the token' in result.stderr
+    assert len(api.requests) == 1
+
+
+def test_end_of_the_mount_stops_it(mounts, api, tmp_path):
+    api.add_numbers(range(1, 21))
+    api.hold(*(('id', str(number)) for number in range(1, 21)))
+    mount = mounts(api.url)
+    process = harness.start(harness.BINARY, 'warm', mount.path,
+                            keys_file(tmp_path, range(1, 21)))
+    api.wait_for(8)
+    mount.process.terminate()
+    assert mount.wait() == 0
+    status, output, errors = harness.finish(process)
+    assert status == 1
+    assert b'8 failed, 12 left' in output
+    assert b'stopped' in errors
+
+
+# The dry run
+
+def test_dry_run_tells_what_it_takes_and_asks_nothing(mounts, api, tmp_path):
+    api.add_numbers(range(1, 101))
+    mount = mounts(api.url, rate='2/s', burst='3')
+    os.stat(mount / 'by-id/1')
+    assert harness.errno_of(os.stat, mount / 'by-id/101') != 0
+    path = keys_file(tmp_path, [*range(1, 102), 'no key', '1'])
+    result = command('warm', '--dry-run', mount.path, path)
+    assert result.returncode == 0
+    assert re.fullmatch(r'102 keys, 2 known, 1 no key: 99 requests at 2 a second take \d\d s\n',
+                        result.stdout)
+    report = json.loads(command('warm', '--dry-run', '--json', mount.path, path).stdout)
+    seconds = report.pop('seconds')
+    assert report == {'keys': 102, 'known': 2, 'to_ask': 99, 'failed': 1}
+    assert (99 - 3) / 2 <= seconds <= 99 / 2
+    assert len(api.requests) == 2
+
+
+# How far it is
+
+def terminal(mount, path, columns=80, environment=None):
+    """What a run writes to a terminal, and its status."""
+    parent, child = pty.openpty()
+    fcntl.ioctl(child, termios.TIOCSWINSZ, struct.pack('HHHH', 24, columns, 0, 0))
+    process = subprocess.Popen([harness.BINARY, 'warm', mount.path, path], stdin=child,
+                               stdout=child, stderr=child,
+                               env={**os.environ, **(environment or {})})
+    os.close(child)
+    text = b''
+    while True:
+        try:
+            chunk = os.read(parent, 65536)
+        except OSError:     # the other end is closed
+            break
+        if not chunk:
+            break
+        text += chunk
+    os.close(parent)
+    assert process.wait(harness.END_SECONDS) == 0
+    return text.decode()
+
+
+BAR = re.compile(r'\r\[(#*)(\.*)\] +(\d+)%  (\d+)/30, (\d+\.\d)/s(?:, ([^\x1b]+) left)?\x1b\[K')
+
+
+@pytest.mark.parametrize('columns', [80, 200, 50])
+def test_terminal_shows_a_bar_with_rate_and_time_left(mounts, api, tmp_path, columns):
+    api.add_numbers(range(1, 31))
+    mount = mounts(api.url, rate='30/s', burst='1')
+    text = terminal(mount, keys_file(tmp_path, range(1, 31)), columns)
+    bars = [match.groups() for match in BAR.finditer(text)]
+    done = [int(bar[3]) for bar in bars]
+    assert done == sorted(done) and done[-1] == 30 and len(set(done)) > 3
+    for full, empty, percent, count, *_ in bars:
+        assert len(full) == int(count) * len(full + empty) // 30
+        assert int(percent) == int(count) * 100 // 30
+    assert all(len(match[0].strip('\r').removesuffix('\x1b[K')) < columns
+               for match in BAR.finditer(text))
+    assert any(left and re.fullmatch(r'\d+ (s|min)', left) for *_, left in bars)
+    # The bar is gone at the end, and the counts are there.
+    assert text.endswith('\r\x1b[K30 found, 0 absent, 0 failed\r\n')
+    assert BAR.sub('', text) == '\r\x1b[K30 found, 0 absent, 0 failed\r\n'
+
+
+def test_without_a_terminal_there_is_a_line_at_every_tenth(mounts, api, tmp_path):
+    api.add_numbers(range(1, 31))
+    mount = mounts(api.url, rate='30/s', burst='1')
+    result = command('warm', mount.path, keys_file(tmp_path, range(1, 31)))
+    lines = result.stderr.splitlines()
+    assert all(re.fullmatch(r'kapturefs: warm: \d+/30, \d+\.\d/s(, .+ left)?', line)
+               for line in lines)
+    assert 3 <= len(lines) <= 10
+    assert '\x1b' not in result.stderr and '\r' not in result.stderr
+
+
+# Mistakes
+
+def test_mistakes_are_one_line_and_status_2(mounts, api, tmp_path):
+    mount = mounts(api.url)
+    for arguments, words in (
+            ([], 'give MOUNTPOINT'), ([mount.path, 'a', 'b'], 'give MOUNTPOINT'),
+            ([tmp_path], 'not a mount of kapturefs'), ([tmp_path / 'none'], 'No such file'),
+            ([mount / 'by-id'], 'give its MOUNTPOINT'),
+            ([mount.path, tmp_path / 'none'], 'No such file'),
+            (['--jobs', '0', mount.path], 'out of range'),
+            (['--jobs', '257', mount.path], 'out of range'),
+            (['--max-age', '-1', mount.path], 'out of range'),
+            (['--max-age'], 'a value is missing'), (['--quick', mount.path], 'unknown option')):
+        result = command('warm', *arguments)
+        assert (result.returncode, result.stdout) == (2, ''), arguments
+        line, = result.stderr.splitlines()
+        assert words in line
+    assert api.requests == []
