@@ -132,7 +132,8 @@ def test_directory_in_which_somebody_stands_stays_his(mount, api):
         done(command('refresh', mount / 'by-id/7'))
         output, _ = shell.communicate('\n', timeout=harness.END_SECONDS)
         assert output == f'{mount / "by-id/7/contacts/500007"}\n9800000007\n'
-        assert sorted(os.listdir(directory)) == sorted(os.listdir(mount / 'by-id/7/contacts/500007'))
+        fresh = os.listdir(mount / 'by-id/7/contacts/500007')
+        assert sorted(os.listdir(directory)) == sorted(fresh)
     finally:
         os.close(directory)
 
