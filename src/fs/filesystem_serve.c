@@ -164,10 +164,11 @@ int serve_read(struct request *request)
 	size_t left;
 	int r;
 
-	r = tree_read(filesystem_of(request)->tree, request->number, &bytes);
+	r = tree_read(filesystem_of(request)->tree, request->number, offset, request->size, &bytes);
 	if (r)
 		return r;
 
+	offset -= bytes.start;
 	left = offset < bytes.length ? bytes.length - offset : 0;
 	fuse_reply_buf(request->req, left ? bytes.data + offset : NULL,
 	               left < request->size ? left : request->size);

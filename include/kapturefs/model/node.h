@@ -32,6 +32,8 @@ enum node_kind {
 	NODE_CONTROL,      /* .kapturefs: slot 1 */
 	NODE_CONTROL_FILE, /* slot is the file's place in the table + 1 */
 	NODE_MARKER,       /* a file of the root: slot is its place in the table + 1 */
+	NODE_FOLDER,       /* export: slot is its place in the table + 1 */
+	NODE_EXPORT_FILE,  /* slot 1, the generation as ordinal */
 	NODE_KINDS,
 };
 

@@ -134,6 +134,16 @@ int catalog_known(struct catalog *catalog, uint32_t slot, struct catalog_entry *
 int catalog_list_keys(struct catalog *catalog, enum key_kind kind, uint32_t slot,
                       cache_key_fn *take, void *userdata) must_check;
 
+/*
+ * All that is known as one text, as cache_export(), cache_export_find() and cache_export_read();
+ * the first also returns -EACCES while the token is refused.
+ */
+int catalog_export(struct catalog *catalog, struct cache_export *ret) must_check;
+int catalog_export_find(struct catalog *catalog, uint32_t generation,
+                        struct cache_export *ret) must_check;
+int catalog_export_read(struct catalog *catalog, uint32_t generation, uint64_t offset, char *bytes,
+                        size_t size, size_t *ret_length) must_check;
+
 /** When a key of @kind last came or went; Unix time in ms. */
 int64_t catalog_listing_changed_ms(const struct catalog *catalog, enum key_kind kind);
 
