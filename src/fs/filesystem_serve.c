@@ -153,7 +153,7 @@ static void read_ahead_of_all(const struct request *request)
 	struct filesystem *filesystem = filesystem_of(request);
 	uint64_t value = readahead_ended(&filesystem->readahead, request->number);
 
-	if (value && tree_read(filesystem->tree, value, &bytes) == 0)
+	if (value && tree_read(filesystem->tree, value, 0, 0, &bytes) == 0)
 		(void)push_around(filesystem, value, &bytes);
 }
 
