@@ -235,7 +235,7 @@ int serve_list(struct request *request)
 	r = tree_list(filesystem->tree, request->number, (uint64_t)request->offset, add_entry,
 	              &listing);
 	if (r)
-		return r;
+		return r == TREE_BUSY ? REQUEST_SETTLING : r;
 
 	fuse_reply_buf(request->req, listing.bytes, listing.length);
 	if (listing.customer && node_unpack(request->number, &node))
