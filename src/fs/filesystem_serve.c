@@ -270,7 +270,7 @@ int serve_list(struct request *request)
 	r = tree_list(filesystem->tree, request->number, (uint64_t)request->offset, add_entry,
 	              &listing);
 	if (r)
-		return r;
+		return r == TREE_BUSY ? REQUEST_SETTLING : r;
 
 	if (listing.length == 0)
 		read_ahead_of_all(request);

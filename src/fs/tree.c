@@ -30,6 +30,8 @@ int tree_new(struct catalog *catalog, struct control *control, struct tree **ret
 	if (!tree)
 		return -ENOMEM;
 	r = superseded_new(&tree->superseded);
+	if (!r)
+		r = searches_new(&tree->searches);
 	if (r)
 		return r;
 
@@ -46,6 +48,7 @@ void tree_free(struct tree *tree)
 		return;
 
 	superseded_free(tree->superseded);
+	searches_free(tree->searches);
 	free(tree);
 }
 
@@ -318,7 +321,7 @@ int tree_lookup(struct tree *tree, struct tree_query *query, uint64_t number, co
 		return lookup_in_directory(tree, query, node, name, ret);
 	if (node.kind == NODE_CONTROL)
 		return lookup_in_control(tree, name, ret);
-	return folder_has(node.kind) ? folder_lookup(tree, node, name, ret) : -ENOTDIR;
+	return folder_has(node) ? folder_lookup(tree, node, name, ret) : -ENOTDIR;
 }
 
 /* Attributes of a known node */
@@ -420,7 +423,7 @@ int tree_stat(struct tree *tree, struct tree_query *query, uint64_t number,
 		return r;
 	}
 
-	if (folder_has(node.kind))
+	if (folder_has(node))
 		return folder_stat(tree, node, ret);
 	if (tree_has_versions(node.kind) && stat_recent(tree, &node, ret))
 		return 0;

@@ -81,6 +81,8 @@ int cache_delete_customer(struct cache *cache, uint32_t slot, struct cache_chang
 	if (!r)
 		r = rows_run_on(cache, DELETE_CUSTOMER, slot, 0);
 	if (!r)
+		r = rows_run_on(cache, DELETE_WORDS, slot, 0);
+	if (!r)
 		r = rows_run_on(cache, DELETE_USE, slot, 0);
 	return r;
 }
