@@ -229,7 +229,7 @@ void notifier_expire(struct notifier *notifier, const struct cache_change *chang
 	}
 	/* That dates can be asked for is seen in the root. */
 	if (change->listing[KEY_DATE])
-		expire(notifier, node_of(NODE_ROOT, NODE_ROOT_ITSELF, 0));
+		expire(notifier, node_of(NODE_ROOT, 1, 0));
 	if (change->at_once || change->roster)
 		expire_keys(notifier, change);
 	if (change->previous && (!change->customer.record || change->values))

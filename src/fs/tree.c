@@ -30,6 +30,8 @@ int tree_new(struct catalog *catalog, struct control *control, struct tree **ret
 	if (!tree)
 		return -ENOMEM;
 	r = superseded_new(&tree->superseded);
+	if (!r)
+		r = searches_new(&tree->searches);
 	if (r)
 		return r;
 
@@ -46,6 +48,7 @@ void tree_free(struct tree *tree)
 		return;
 
 	superseded_free(tree->superseded);
+	searches_free(tree->searches);
 	free(tree);
 }
 
@@ -165,7 +168,7 @@ void tree_fill_top(const struct tree *tree, struct node node, struct tree_attrib
 	if (node.kind == NODE_KEYS)
 		changed_ms = catalog_listing_changed_ms(tree->catalog, tree_keys_kind(node));
 	/* Whoever has listed the root without by-date must see that there is more to it. */
-	else if (node_is_root(node))
+	else if (node.kind == NODE_ROOT)
 		changed_ms = tree_has_days(tree);
 	*ret = (struct tree_attributes){
 		.number = node_pack(node),
@@ -209,7 +212,7 @@ static int lookup_in_root(const struct tree *tree, const char *name, struct tree
 		}
 	}
 	if (strcmp(name, CONTROL_DIRECTORY) == 0) {
-		tree_fill_top(tree, node_of(NODE_ROOT, NODE_ROOT_CONTROL, 0), ret);
+		tree_fill_top(tree, node_of(NODE_CONTROL, 1, 0), ret);
 		return 0;
 	}
 	if (folder.slot) {
@@ -315,7 +318,7 @@ int tree_lookup(struct tree *tree, struct tree_query *query, uint64_t number, co
 	if (strlen(name) > NAME_MAX)
 		return -ENAMETOOLONG;
 
-	if (node_is_root(node))
+	if (node.kind == NODE_ROOT)
 		return lookup_in_root(tree, name, ret);
 	if (node.kind == NODE_KEYS && tree_keys_kind(node) == KEY_DATE)
 		return tree_lookup_day(tree, query, name, ret);
@@ -325,9 +328,9 @@ int tree_lookup(struct tree *tree, struct tree_query *query, uint64_t number, co
 		return lookup_in_keys(tree, query, tree_keys_kind(node), name, ret);
 	if (node.kind == NODE_DIRECTORY)
 		return lookup_in_directory(tree, query, node, name, ret);
-	if (node_is_control(node))
+	if (node.kind == NODE_CONTROL)
 		return lookup_in_control(tree, name, ret);
-	return folder_has(node.kind) ? folder_lookup(tree, node, name, ret) : -ENOTDIR;
+	return folder_has(node) ? folder_lookup(tree, node, name, ret) : -ENOTDIR;
 }
 
 /* Attributes of a known node */
@@ -414,7 +417,7 @@ int tree_stat(struct tree *tree, struct tree_query *query, uint64_t number,
 
 	if (!node_unpack(number, &node))
 		return -ESTALE;
-	if (node_is_root(node) || node_is_control(node) || node.kind == NODE_KEYS) {
+	if (node.kind == NODE_ROOT || node.kind == NODE_CONTROL || node.kind == NODE_KEYS) {
 		tree_fill_top(tree, node, ret);
 		return 0;
 	}
@@ -431,7 +434,7 @@ int tree_stat(struct tree *tree, struct tree_query *query, uint64_t number,
 
 	if (node.kind == NODE_DAY)
 		return tree_stat_day(tree, query, node, ret);
-	if (folder_has(node.kind))
+	if (folder_has(node))
 		return folder_stat(tree, node, ret);
 	if (tree_has_versions(node.kind) && stat_recent(tree, &node, ret))
 		return 0;

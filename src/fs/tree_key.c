@@ -87,11 +87,12 @@ int tree_key(struct tree *tree, uint64_t number, const char *path, struct key *r
 
 	if (!node_unpack(number, &node))
 		return -ESTALE;
-	if (node_is_root(node))
+	if (node.kind == NODE_ROOT)
 		return key_in_root(tree, path, ret);
 	if (node.kind == NODE_KEYS)
 		return key_in_keys(tree, tree_keys_kind(node), path, ret);
-	if (node_is_control(node) || node.kind == NODE_CONTROL_FILE || folder_has(node.kind))
+	if (node.kind == NODE_CONTROL || node.kind == NODE_CONTROL_FILE ||
+	    (folder_has(node) && node.kind != NODE_KEY_LINK))
 		return -EISDIR;
 	return tree_is_of_customer(node.kind) ? key_of_customer(tree, node.slot, ret)
 	                                      : key_of_slot(tree, node.slot, ret);

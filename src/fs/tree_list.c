@@ -53,7 +53,7 @@ static int list_root(const struct tree *tree, struct listing *listing)
 		          true, COOKIE_FIRST + (uint64_t)kind))
 			return 0;
 	}
-	tree_fill_top(tree, node_of(NODE_ROOT, NODE_ROOT_CONTROL, 0), &attributes);
+	tree_fill_top(tree, node_of(NODE_CONTROL, 1, 0), &attributes);
 	if (!emit(listing, CONTROL_DIRECTORY, &attributes, true, COOKIE_FIRST + KEY_LISTINGS))
 		return 0;
 	for (uint32_t folder = 0; folder < FOLDERS; folder++) {
@@ -88,14 +88,18 @@ static int list_control(const struct tree *tree, struct listing *listing)
 	return 0;
 }
 
-static int list_folder(struct node node, struct listing *listing)
+static bool emit_in_folder(void *userdata, const char *name,
+                           const struct tree_attributes *attributes, size_t place)
 {
-	struct tree_attributes attributes;
-	const char *name = folder_entry(node, &attributes);
+	return emit(userdata, name, attributes, false, COOKIE_FIRST + place);
+}
 
-	if (name)
-		emit(listing, name, &attributes, false, COOKIE_FIRST);
-	return 0;
+static int list_folder(struct tree *tree, struct node node, struct listing *listing)
+{
+	size_t place =
+	        listing->cookie >= COOKIE_FIRST ? (size_t)(listing->cookie - COOKIE_FIRST) + 1 : 0;
+
+	return folder_list(tree, node, place, emit_in_folder, listing);
 }
 
 /* Only names and numbers: whoever lists a million keys does not want a million nodes. */
@@ -186,22 +190,22 @@ int tree_list(struct tree *tree, uint64_t number, uint64_t cookie, tree_emit_fn 
 
 	if (!node_unpack(number, &node))
 		return -ESTALE;
-	if (!node_is_root(node) && !node_is_control(node) && node.kind != NODE_KEYS &&
-	    node.kind != NODE_DIRECTORY && (node.kind != NODE_DAY || node.ordinal) &&
-	    node.kind != NODE_FOLDER)
+	if (node.kind != NODE_ROOT && node.kind != NODE_KEYS && node.kind != NODE_DIRECTORY &&
+	    node.kind != NODE_CONTROL && node.kind != NODE_FOLDER && node.kind != NODE_SEARCH &&
+	    (node.kind != NODE_DAY || node.ordinal))
 		return -ENOTDIR;
 
 	if (!emit_dots(&listing, number))
 		return 0;
-	if (node_is_root(node))
+	if (node.kind == NODE_ROOT)
 		return list_root(tree, &listing);
 	if (node.kind == NODE_KEYS)
 		return list_keys(tree, tree_keys_kind(node), &listing);
 	if (node.kind == NODE_DAY)
 		return list_day(tree, node.slot, &listing);
-	if (node.kind == NODE_FOLDER)
-		return list_folder(node, &listing);
-	if (node_is_control(node))
+	if (folder_has(node))
+		return list_folder(tree, node, &listing);
+	if (node.kind == NODE_CONTROL)
 		return list_control(tree, &listing);
 	return list_directory(tree, node, &listing);
 }

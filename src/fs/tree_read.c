@@ -73,7 +73,7 @@ int tree_read(struct tree *tree, uint64_t number, uint64_t offset, size_t size,
 	*ret = (struct tree_bytes){ 0 };
 	if (node.kind == NODE_CONTROL_FILE)
 		return read_snapshot(tree, node, ret);
-	if (folder_has(node.kind))
+	if (folder_has(node))
 		return folder_read(tree, node, offset, size, ret);
 	if (node.kind == NODE_MARKER && marker_at(node.slot - 1)) {
 		ret->data = marker_at(node.slot - 1)->content;
@@ -128,6 +128,8 @@ int tree_readlink(struct tree *tree, uint64_t number, struct tree_bytes *ret)
 	*ret = (struct tree_bytes){ 0 };
 	if (node.kind == NODE_DAY)
 		return tree_readlink_day(tree, node, ret);
+	if (folder_has(node))
+		return folder_readlink(tree, node, ret);
 	if (node.kind != NODE_PRIMARY)
 		return read_spelling(tree, node, ret);
 

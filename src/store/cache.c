@@ -7,6 +7,7 @@
  *   cache_store   keeps answers, with cache_roster those for dates
  *   cache_forget  removes, without a trace, and expires
  *   cache_use     knows what was used when
+ *   cache_search  finds by words
  *   cache_export  has all customers be one text, with cache_extent and cache_snapshot
  *   cache_sweep   evicts what was not
  *   cache_rescue  is there for when the file fails, with cache_overlay

@@ -85,6 +85,8 @@ int cache_delete_customer(struct cache *cache, uint32_t slot, struct cache_chang
 		r = rows_run_on(cache, DELETE_ROSTER, slot, 0);
 	cache_drop_recent(cache, slot);
 	if (!r)
+		r = rows_run_on(cache, DELETE_WORDS, slot, 0);
+	if (!r)
 		r = rows_run_on(cache, DELETE_USE, slot, 0);
 	return r;
 }

@@ -61,6 +61,7 @@
 #define USE      "customer, used_ms"
 #define ROSTER   "slot, changed_ms, ids, sum"
 #define EXTENT   "block, bytes"
+#define WORDS    "customer, text"
 
 // clang-format off
 static const char *const begin[] = {
@@ -74,6 +75,7 @@ static const char *const begin[] = {
 	OVERLAY("roster", "slot", ROSTER, "NEW.slot, NEW.changed_ms, NEW.ids, NEW.sum", "slot"),
 	OVERLAY("use", "customer", USE, "NEW.customer, NEW.used_ms", "used_ms"),
 	OVERLAY("extent", "block", EXTENT, "NEW.block, NEW.bytes", "block"),
+	OVERLAY("words", "customer", WORDS, "NEW.customer, NEW.text", "customer"),
 	("CREATE INDEX temp.key_new_customer ON key_new (customer);"
 	 "CREATE INDEX temp.key_new_listing ON key_new (kind, slot);"),
 };
@@ -86,6 +88,7 @@ static const char *const write_down[] = {
 	WRITE_DOWN("roster", "slot", ROSTER, ""),
 	WRITE_DOWN("use", "customer", USE, ""),
 	WRITE_DOWN("extent", "block", EXTENT, ""),
+	WRITE_DOWN("words", "customer", WORDS, ""),
 };
 
 static const char *const end[] = {
@@ -96,6 +99,7 @@ static const char *const end[] = {
 	TAKE_AWAY("roster"),
 	TAKE_AWAY("use"),
 	TAKE_AWAY("extent"),
+	TAKE_AWAY("words"),
 };
 // clang-format on
 

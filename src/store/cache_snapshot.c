@@ -200,6 +200,11 @@ void snapshots_keep(struct snapshots *snapshots, uint32_t slot, const char *json
 	}
 }
 
+uint64_t snapshots_changes(const struct snapshots *snapshots)
+{
+	return snapshots->changes;
+}
+
 void snapshots_count_change(struct snapshots *snapshots)
 {
 	snapshots->changes++;

@@ -228,6 +228,8 @@ int rows_write_customer(struct cache *cache, uint32_t slot, const struct record 
 	r = cache_note_row(cache, slot, row.json, row.json_length);
 	if (!r)
 		r = write_customer_row(cache, slot, &row);
+	if (!r)
+		r = cache_write_words(cache, slot, record);
 	free(identity);
 	return r;
 }

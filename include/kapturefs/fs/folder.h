@@ -15,6 +15,7 @@
 
 enum folder {
 	FOLDER_EXPORT,
+	FOLDER_SEARCH,
 	FOLDERS,
 };
 
@@ -23,8 +24,8 @@ const char *folder_name(enum folder folder);
 /** Find the folder with @name: a node, or one with slot 0. */
 struct node folder_find(const char *name);
 
-/** Whether nodes of @kind are folders, or in one. */
-bool folder_has(enum node_kind kind);
+/** Whether @node is a folder, or in one. */
+bool folder_has(struct node node);
 
 /*
  * For such nodes, as the functions of tree without `folder_`, but never TREE_MISSING.
@@ -35,5 +36,17 @@ int folder_stat(struct tree *tree, struct node node, struct tree_attributes *ret
 int folder_read(struct tree *tree, struct node node, uint64_t offset, size_t size,
                 struct tree_bytes *ret) must_check;
 
-/** The name of the only entry of the folder; NULL for none. */
-const char *folder_entry(struct node node, struct tree_attributes *ret);
+int folder_readlink(struct tree *tree, struct node node, struct tree_bytes *ret) must_check;
+
+/** Take the entry at @place, from 0 on; false when there is no more room. */
+typedef bool folder_entry_fn(void *userdata, const char *name,
+                             const struct tree_attributes *attributes, size_t place);
+
+/** Hand the entries from @place on to @emit. Returns as tree_list(). */
+int folder_list(struct tree *tree, struct node node, size_t place, folder_entry_fn *emit,
+                void *userdata) must_check;
+
+/** What is known of searches. Returns 0 or -ENOMEM; NULL is ignored. */
+struct searches;
+int searches_new(struct searches **ret) must_check;
+void searches_free(struct searches *searches);

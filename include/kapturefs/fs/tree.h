@@ -25,8 +25,8 @@ struct tree_query {
 	struct key wanted; /* of TREE_MISSING */
 };
 
-/** The outcome of a question that only the API can answer. */
-enum { TREE_MISSING = 1 };
+/** The outcome of a question that only the API can answer, and of one that takes a moment. */
+enum { TREE_MISSING = 1, TREE_BUSY = 2 };
 
 /** The content of a file or link, or a stretch of it, kept alive by what it owns. */
 struct tree_bytes {
@@ -86,7 +86,7 @@ int tree_readlink(struct tree *tree, uint64_t number, struct tree_bytes *ret) mu
 
 /**
  * Hand the entries of a directory after @cookie (0: from the start), `.` and `..` included, to
- * @emit until it has no room.
+ * @emit until it has no room. TREE_BUSY: ask again in a moment.
  */
 int tree_list(struct tree *tree, uint64_t number, uint64_t cookie, tree_emit_fn *emit,
               void *userdata) must_check;

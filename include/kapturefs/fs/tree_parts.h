@@ -20,6 +20,7 @@ struct tree {
 	struct catalog *catalog;
 	struct control *control;
 	struct superseded *superseded;
+	struct searches *searches;
 	int64_t started_ms;
 };
 

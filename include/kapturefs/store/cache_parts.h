@@ -225,6 +225,11 @@ int cache_sum_block(struct cache *cache, uint32_t block) must_check;
 /** Outside of one: add up everything in a file that has no sums yet. Errors likewise. */
 int cache_furnish_extents(struct cache *cache) must_check;
 
+/* cache_search.c; inside a transaction */
+
+/** Write what is searched of the customer with @slot. Errors as cache_note_row(). */
+int cache_write_words(struct cache *cache, uint32_t slot, const struct record *record) must_check;
+
 /* cache_use.c */
 
 /** Write down when customers were used. */

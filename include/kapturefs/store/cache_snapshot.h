@@ -87,6 +87,9 @@ void snapshots_keep(struct snapshots *snapshots, uint32_t slot, const char *json
 const struct kept *snapshots_kept(const struct snapshots *snapshots,
                                   const struct snapshot *snapshot, uint32_t slot);
 
+/** How many times that was said. */
+uint64_t snapshots_changes(const struct snapshots *snapshots);
+
 /** A customer has changed, or many have at once. */
 void snapshots_count_change(struct snapshots *snapshots);
 
