@@ -35,7 +35,7 @@ enum node_kind {
 	NODE_FOLDER,       /* export, search: slot is its place in the table + 1 */
 	NODE_EXPORT_FILE,  /* slot 1, the generation as ordinal */
 	NODE_SEARCH,       /* likewise */
-	NODE_DAY,          /* of the key's slot, a date's; the ordinal is the place of a link in it */
+	NODE_DAY,          /* of the key's slot, a date's; or by its ordinal, a link in it */
 	NODE_KINDS,
 };
 
