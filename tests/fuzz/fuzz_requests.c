@@ -5,183 +5,30 @@
  * few bytes of settings, then instructions.
  *
  * Whatever happens: each request gets one reply, in time, with an errno that may be; and a value
- * that was read is whole and some customer's own, by the checksum in it.
+ * that was read is whole and some customer's own, by the checksum in it (requests_checks.c).
  */
 
 #include <errno.h>
-#include <stdio.h>
-#include <fuse_lowlevel.h>
 
-#include "fuzz.h"
-#include "assembly.h"
+#include "play.h"
 #include "own_clock.h"
-#include "scripted.h"
 #include "values.h"
 #include "kapturefs/base/log.h"
-#include "kapturefs/fs/caller.h"
-#include "kapturefs/model/node.h"
 
 enum {
 	REQUESTS_MAX = 50,
 	STEPS_MAX = 120,
-	NODES_MAX = 128,
 	NAME_MAX_SENT = 300,
 	TIMEOUT_MS = 30000,
 	PROMISE_MS = TIMEOUT_MS + 1000,
 	START_MS = 1000000,
 };
 
-struct play {
-	struct assembly assembly;
-	struct script script;
-	struct input input;
-	uint64_t nodes[NODES_MAX]; /* that replies have told of */
-	size_t node_count;
-	size_t interruptions;
-	enum caller_state caller;
-	int64_t unix_ms; /* by the own clock, from here on */
-};
-
-/* What the wrapped functions see, which get no userdata. */
-static struct play *playing;
-
-enum caller_state __wrap_caller_state(pid_t pid);
-int __wrap_fuse_lowlevel_notify_store(struct fuse_session *session, fuse_ino_t number, off_t offset,
-                                      struct fuse_bufvec *bytes, enum fuse_buf_copy_flags flags);
-int __wrap_fuse_lowlevel_notify_inval_inode(struct fuse_session *session, fuse_ino_t number,
-                                            off_t offset, off_t length);
-
-enum caller_state __wrap_caller_state(pid_t pid)
-{
-	(void)pid;
-	return playing->caller;
-}
-
-/* From the notifier's thread. */
-int __wrap_fuse_lowlevel_notify_store(struct fuse_session *session, fuse_ino_t number, off_t offset,
-                                      struct fuse_bufvec *bytes, enum fuse_buf_copy_flags flags)
-{
-	struct node node;
-
-	(void)session;
-	(void)flags;
-	if (offset || !node_unpack(number, &node) || node.kind != NODE_FIELD ||
-	    !value_is_whole(bytes->buf[0].mem, bytes->buf[0].size))
-		abort();
-	return 0;
-}
-
-int __wrap_fuse_lowlevel_notify_inval_inode(struct fuse_session *session, fuse_ino_t number,
-                                            off_t offset, off_t length)
-{
-	struct node node;
-
-	(void)session;
-	(void)offset;
-	(void)length;
-	if (!node_unpack(number, &node))
-		abort();
-	return 0;
-}
-
 static int64_t play_now_ms(void *userdata)
 {
 	const struct play *play = userdata;
 
 	return play->unix_ms + (int64_t)(own_clock_now_ms() - START_MS);
-}
-
-/* What replies tell */
-
-static void learn(struct play *play, uint64_t number)
-{
-	struct node node;
-
-	assert_true(node_unpack(number, &node));
-	if (play->node_count < NODES_MAX)
-		play->nodes[play->node_count++] = number;
-}
-
-static void check_attributes(const struct fuse_attr *attributes)
-{
-	uint32_t type = attributes->mode & S_IFMT;
-
-	assert_true(type == S_IFDIR || type == S_IFREG || type == S_IFLNK);
-	assert_true(attributes->ino != 0 && (attributes->ino & UINT32_MAX) != 0);
-	assert_int_equal(attributes->mode & 0222, type == S_IFLNK ? 0222 : 0);
-	assert_true(type == S_IFDIR || attributes->nlink > 0);
-}
-
-static void check_entry(struct play *play, const struct fuse_entry_out *entry)
-{
-	if (!entry->nodeid)
-		return;
-	check_attributes(&entry->attr);
-	learn(play, entry->nodeid);
-}
-
-/* A directory's entries fit together, and their cookies grow. */
-static void check_listing(struct play *play, const struct kernel_request *request, const char *body,
-                          size_t length)
-{
-	bool is_plus = request->opcode == FUSE_READDIRPLUS;
-	uint64_t cookie = (uint64_t)request->offset;
-
-	for (size_t at = 0; at < length;) {
-		struct fuse_entry_out entry = { 0 };
-		struct fuse_dirent dirent;
-		size_t head = is_plus ? sizeof(entry) : 0;
-
-		assert_true(length - at >= head + FUSE_NAME_OFFSET);
-		if (is_plus)
-			memcpy(&entry, body + at, sizeof(entry));
-		memcpy(&dirent, body + at + head, FUSE_NAME_OFFSET);
-		assert_in_range(dirent.namelen, 1, 255);
-		assert_null(memchr(body + at + head + FUSE_NAME_OFFSET, '/', dirent.namelen));
-		assert_true(dirent.off > cookie);
-		cookie = dirent.off;
-		check_entry(play, &entry);
-		at += head + FUSE_DIRENT_ALIGN(FUSE_NAME_OFFSET + dirent.namelen);
-		assert_true(at <= length);
-	}
-}
-
-static void check_value(const struct kernel_request *request, const char *body, size_t length)
-{
-	struct node node;
-
-	assert_true(length <= request->size);
-	if (request->offset || length == request->size || !length)
-		return;
-	assert_true(node_unpack(request->node, &node));
-	if (node.kind == NODE_FIELD && !value_is_whole(body, length))
-		fail_msg("not a value that was ever sent: %.*s", (int)length, body);
-	if (node.kind == NODE_JSON)
-		assert_true(body[0] == '{' && memcmp(body + length - 2, "}\n", 2) == 0);
-}
-
-static void check_reply(struct kernel *kernel, const struct kernel_request *request, int error,
-                        const char *body, size_t length)
-{
-	struct play *play = kernel->userdata;
-	struct fuse_entry_out entry = { 0 };
-	struct fuse_attr_out attributes = { 0 };
-
-	if (error)
-		return;
-	if (request->opcode == FUSE_LOOKUP) {
-		memcpy(&entry, body, length < sizeof(entry) ? length : sizeof(entry));
-		check_entry(play, &entry);
-	}
-	if (request->opcode == FUSE_GETATTR) {
-		memcpy(&attributes, body,
-		       length < sizeof(attributes) ? length : sizeof(attributes));
-		check_attributes(&attributes.attr);
-	}
-	if (request->opcode == FUSE_READDIR || request->opcode == FUSE_READDIRPLUS)
-		check_listing(play, request, body, length);
-	if (request->opcode == FUSE_READ)
-		check_value(request, body, length);
 }
 
 /* Reading the program */
@@ -483,11 +330,11 @@ int LLVMFuzzerTestOneInput(const uint8_t *bytes, size_t length)
 
 	log_set_level(LOG_LEVEL_ERROR);
 	fuse_set_log_func(drop_log);
-	playing = &play;
+	play_begin(&play);
 	own_clock_stop_at(START_MS);
 	settings = read_settings(&play);
 	script_init(&play.script);
-	assembly_init(&play.assembly, check_reply, &play);
+	assembly_init(&play.assembly, play_check_reply, &play);
 	assert_int_equal(assembly_build(&play.assembly, ":memory:", &play.script.source, &settings),
 	                 0);
 	shake_hands(&play);

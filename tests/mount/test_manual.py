@@ -1,6 +1,7 @@
 # SPDX-License-Identifier: MIT
 """Every example of the manual pages does what it says."""
 
+import json
 import os
 import pathlib
 import re
@@ -73,13 +74,13 @@ def make_world(tmp_path, sandbox):
         harness.write_token(home).rename(home / name)
 
     def place(text):
-        for old, new in {' acme ': f' {sandbox.url} ', '/mnt/kapture': str(mountpoint),
+        for old, new in {'/mnt/kapture': str(mountpoint),
                          '/root/': f'{home}/', '/etc/': f'{home}/etc/',
                          'setuid=kapturefs': 'setuid=nobody',
                          'token_file=': f'cache={home}/cache.db,token_file='
                          if 'cache=' not in text else 'token_file='}.items():
             text = text.replace(old, new)
-        return re.sub(r'^acme ', f'{sandbox.url} ', text)
+        return re.sub(r'(?<![^ ])acme(?![^ ])', sandbox.url, text)
 
     def run(text):
         return subprocess.run(
@@ -102,7 +103,7 @@ def sandbox(sandboxes):
 def test_every_example_is_tested_below():
     kinds = [commands(block)[0].split()[0] if commands(block) else block.split()[2]
              for block in blocks(PAGE)]
-    assert kinds == ['kapturefs', 'mount', 'fuse.kapturefs', 'install', 'install']
+    assert kinds == ['kapturefs', 'kapturefs', 'mount', 'fuse.kapturefs', 'install', 'install']
 
 
 def test_mounting_and_reading(world):
@@ -113,6 +114,16 @@ def test_mounting_and_reading(world):
     assert (result.returncode, result.stderr) == (0, '')
 
 
+def test_commands(world):
+    (world.home / 'phones.txt').write_text('830009600007\n')
+    assert world(commands(blocks(PAGE)[0])[0]).returncode == 0
+    *others, get = commands(blocks(PAGE)[1])
+    for line in others:
+        result = world(line)
+        assert (result.returncode, result.stderr) == (0, ''), line
+    assert world(get).stdout == f'{json.dumps(NAME)}\n'
+
+
 def in_the_system(world, script):
     """mount(8) looks for programs in the system's folders only: there, but for nobody else."""
     script = f'mount --bind {world.programs} /usr/local/bin && {script}'
@@ -120,7 +131,7 @@ def in_the_system(world, script):
 
 
 def test_mounting_by_mount(world):
-    mounting, unmounting = commands(blocks(PAGE)[1])
+    mounting, unmounting = commands(blocks(PAGE)[2])
     result = in_the_system(world, f'{mounting} && cat /mnt/kapture/by-phone/830009600007/name && '
                            f'{unmounting}')
     assert (result.stdout, result.stderr) == (f'{NAME}\n', '')
@@ -128,7 +139,7 @@ def test_mounting_by_mount(world):
 
 @pytest.mark.parametrize('number', [0, 1])
 def test_line_of_fstab(world, number):
-    line = blocks(PAGE)[2].splitlines()[number]
+    line = blocks(PAGE)[3].splitlines()[number]
     fields = line.split()
     assert len(fields) == 6
     # Who unmounts a daemon's mount for good is whoever mounted it.
@@ -144,15 +155,15 @@ def test_line_of_fstab(world, number):
     assert ' fuse.kapturefs ro,' in result.stdout
 
 
-@pytest.mark.parametrize('number', [3, 4])
+@pytest.mark.parametrize('number', [4, 5])
 def test_services(world, number):
     for line in commands(blocks(PAGE)[number]):
         result = world(line)
         assert (result.returncode, result.stderr) == (0, ''), line
-    token = world.home / ('etc/kapturefs/acme.token' if number == 3 else
+    token = world.home / ('etc/kapturefs/acme.token' if number == 4 else
                           '.config/kapturefs/acme.token')
     assert token.stat().st_mode & 0o777 == 0o600
-    unit = (INSTALL / ('kapturefs@.service.in' if number == 3 else
+    unit = (INSTALL / ('kapturefs@.service.in' if number == 4 else
                        'kapturefs-user@.service.in')).read_text()
     assert '/kapturefs/%i.token' in unit
 

@@ -192,7 +192,8 @@ def test_mount_fuse3_mounts_for_a_daemon_without_privileges(api, options, uid):
                   'cat "$1/mnt/by-id/7/name"; umount "$1/mnt"')
         result = subprocess.run(
             ['unshare', '--mount', 'sh', '-c', script, 'sh', str(home), api.url,
-             f'{options},ro,allow_other,default_permissions,umask=0222,token_file={home}/token,cache=:memory:'],
+             f'{options},ro,allow_other,default_permissions,umask=0222,token_file={home}/token,'
+             'cache=:memory:'],
             capture_output=True, text=True, timeout=30, check=False, stdin=subprocess.DEVNULL)
         assert (result.returncode, result.stderr) == (0, '')
         *status, value = result.stdout.splitlines()

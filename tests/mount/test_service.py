@@ -130,7 +130,8 @@ class Unit:
         script = f'exec 3<&{stored[0]} {stored[0]}<&-; exec "$@"' if stored else 'exec "$@"'
         process = subprocess.Popen(['bash', '-c', script, 'bash',
                                     *users.as_user(*words, sandbox=sandbox)],
-                                   env=self.environment(), cwd='/', stdin=subprocess.DEVNULL, stderr=subprocess.PIPE, text=True,
+                                   env=self.environment(), cwd='/', text=True,
+                                   stdin=subprocess.DEVNULL, stderr=subprocess.PIPE,
                                    pass_fds=stored)
         process.log = harness.Lines(process.stderr)
         return process

@@ -73,7 +73,11 @@ static inline int assembly_build(struct assembly *assembly, const char *cache_pa
 {
 	const struct filesystem_settings filesystem = { .umask = 0277 };
 	char mountpoint[32];
-	const struct session_settings session = { .mountpoint = mountpoint, .source = "https://x" };
+	const struct session_settings session = {
+		.mountpoint = mountpoint,
+		.source = "https://x",
+		.descriptor = -1,
+	};
 	int r;
 
 	snprintf(mountpoint, sizeof(mountpoint), "/dev/fd/%d", assembly->kernel.peer);

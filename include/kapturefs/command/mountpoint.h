@@ -7,8 +7,8 @@
 
 /**
  * Check that @path is `/dev/fd/N` for a FUSE connection that was handed over, or a directory on
- * which nothing of ours is mounted, alive or dead, and resolve it. Returns 0 with the absolute path in *@ret, for the caller to free; -EINVAL with
- * *@complaint; -ENOMEM.
+ * which nothing of ours is mounted, alive or dead, and resolve it. Returns 0 with the absolute path
+ * in *@ret, for the caller to free; -EINVAL with *@complaint; -ENOMEM.
  */
 int mountpoint_check(const char *path, char **ret, struct config_complaint *complaint) must_check;
 
