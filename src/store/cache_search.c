@@ -94,7 +94,7 @@ int cache_found_words(struct cache *cache)
 	return rows_write_property(cache, "words", "1");
 }
 
-/* The slots of the customers that come next; returns how many, 0 at the end, or a negative errno. */
+/* The slots of those that come next; returns how many, 0 at the end, or a negative errno. */
 static int list_next(struct cache *cache, uint32_t slots[CUSTOMERS_A_STEP])
 {
 	cleanup(rows_reset) sqlite3_stmt *statement = cache->statements[LIST_CUSTOMERS];
