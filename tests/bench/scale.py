@@ -181,7 +181,7 @@ class Scale:
     def contestants_of(self, size):
         label = f'{size:,}'
         return {
-            f'usable-{size}': measure.Contestant(label, lambda: self.usable(size)),
+            f'usable-{size}': measure.Contestant(label, lambda: self.usable(size), self.unmount),
             f'list-{size}': measure.Contestant(label, lambda: self.listed(size),
                                                lambda: self.mount_anew(size)),
             f'lookup-{size}': measure.Contestant(label, lambda: self.looked_up(size),
