@@ -73,5 +73,7 @@ BENCHMARKS = {
         Row('P10', 'disk for 1,000,000 (the time: mounting)', 'usable-1000000', 'usable-10000',
             Shown(), (AtMost(1.3, 'disk_ratio', 'bytes for each of JSON'),)),
         Row('', 'a megabyte of export/customers.ndjson', 'export', 'lookup-10000',
-            Within(0.01)))),
+            Within(0.01)),
+        Row('', 'search among 1,000,000, nobody found', 'search', 'grep-words', Within(0.05)),
+        Row('', 'the same, 1,000 of all found', 'search-many', 'grep-words', Within(0.05)))),
 }

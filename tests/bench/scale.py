@@ -69,6 +69,7 @@ class Scale:
                 self.filled[size] = Filled(self.directory, size)
             self.table = self.make_table(max(self.sizes))
             self.mounted = self.mounted_size = None
+            self.searches = 0
             stack.callback(self.unmount)
             self.stack = stack.pop_all()
         return self
@@ -162,12 +163,32 @@ class Scale:
             raise measure.Broken('the export has been cut short')
         return measure.Sample(watch.seconds / (length / 1e6))
 
+    def searched(self, words, count):
+        """Words that nobody has asked for yet: each search is another."""
+        self.searches += 1
+        with measure.stopwatch() as watch:
+            found = len(os.listdir(self.mounted / 'search' / (words + ' ' * self.searches)))
+        if found != count:
+            raise measure.Broken(f'{found} customers found by {words!r}, not {count}')
+        return measure.Sample(watch.seconds)
+
+    def grepped(self, words):
+        with measure.stopwatch() as watch:
+            subprocess.run(['grep', '-ci', words, self.ndjson], capture_output=True, check=False)
+        return measure.Sample(watch.seconds)
+
     def contestants(self):
         most = max(self.sizes)
         found = {
             'table': measure.Contestant('SQLite table by hand', lambda: self.in_table(most)),
             'export': measure.Contestant('export', lambda: self.exported(most),
                                          lambda: self.mount_other(most)),
+            'search': measure.Contestant('search', lambda: self.searched('xqzv', 0),
+                                         lambda: self.mount_other(most)),
+            'search-many': measure.Contestant(
+                'search', lambda: self.searched('example', min(most, 1000)),
+                lambda: self.mount_other(most)),
+            'grep-words': measure.Contestant('grep -i of one file', lambda: self.grepped('xqzv')),
             'grep': measure.Contestant('grep of one file', lambda: self.in_lines(
                 lambda number: ['grep', '-m1', f'^{{"id":{number},'], most)),
         }
