@@ -25,7 +25,7 @@
 
 enum {
 	WORDS_MAX = 16,
-	ROWS_A_STEP = 8192,
+	ROWS_A_STEP = 2048,
 	CUSTOMERS_A_STEP = 16,
 	TEXT_SIZE_MAX = 16 << 20,
 };
