@@ -9,7 +9,7 @@ import time
 
 import harness
 import values
-from reference import Found, Options, Reference
+from reference import Found, Reference
 from values import Broken
 
 ASKED_MAX = 12      # each name on a path may ask for who has expired, by key and by id
@@ -41,7 +41,7 @@ class Mounted:
                 'max_stale': '86400' if chosen.serves_stale else '0',
                 'offline': chosen.offline or None, 'timeout': '10'}
 
-    def mount(self, chosen=Options()):
+    def mount(self, chosen):
         self.reference.remount(chosen)
         self.mounted = harness.Mount(self.world.api.url, self.directory, **self.options(chosen))
 
