@@ -90,28 +90,39 @@ static ssize_t channel_read(int descriptor, void *bytes, size_t size, void *user
 	return length;
 }
 
-static void repair_init_reply(struct channel *channel, const struct iovec *parts, int count)
+static void repair_init_reply(struct channel *channel, const struct fuse_out_header *header,
+                              const struct iovec *parts, int count)
 {
-	struct fuse_out_header header;
 	struct fuse_init_out *reply;
 
-	if (!channel->init_unique || count < 2 || parts[0].iov_len != sizeof(header))
-		return;
-	memcpy(&header, parts[0].iov_base, sizeof(header));
-	if (header.unique != channel->init_unique)
+	if (count < 2 || header->unique != channel->init_unique)
 		return;
 
 	channel->init_unique = 0;
-	if (header.error || parts[1].iov_len < offsetof(struct fuse_init_out, max_background))
+	if (header->error || parts[1].iov_len < offsetof(struct fuse_init_out, max_background))
 		return;
 	reply = parts[1].iov_base;
 	if (channel->kernel_flags & FUSE_PARALLEL_DIROPS)
 		reply->flags |= FUSE_PARALLEL_DIROPS;
 }
 
+/* A notification, which another thread may send, answers no request: its number is 0. */
+static void note_reply(struct channel *channel, const struct iovec *parts, int count)
+{
+	struct fuse_out_header header;
+
+	if (count < 1 || parts[0].iov_len != sizeof(header))
+		return;
+	memcpy(&header, parts[0].iov_base, sizeof(header));
+	if (!header.unique)
+		return;
+	channel->has_replied = true;
+	repair_init_reply(channel, &header, parts, count);
+}
+
 static ssize_t channel_write(int descriptor, struct iovec *parts, int count, void *userdata)
 {
-	repair_init_reply(userdata, parts, count);
+	note_reply(userdata, parts, count);
 	return writev(descriptor, parts, count);
 }
 

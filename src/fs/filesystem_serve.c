@@ -116,21 +116,45 @@ static uint64_t directory_number(uint32_t customer, uint32_t ordinal)
 	return node_pack(node_of(NODE_FIELD, customer, ordinal));
 }
 
-/* Whoever reads the first value of a directory that has been listed reads the others next. */
-static void read_ahead(struct filesystem *filesystem, uint64_t number,
-                       const struct tree_bytes *bytes)
+/*
+ * Push the values of the directory that holds the value @number, unless that has been done since
+ * it was listed; returns whether it has not.
+ */
+static bool push_around(struct filesystem *filesystem, uint64_t number,
+                        const struct tree_bytes *bytes)
 {
 	const struct member *member;
 	struct node node;
 
 	if (!node_unpack(number, &node) || node.kind != NODE_FIELD)
-		return;
+		return false;
 	member = record_by_ordinal(bytes->record, node.ordinal);
-	if (readahead_is_first_read(
+	if (!readahead_is_first_read(
 	            &filesystem->readahead,
 	            directory_number(node.slot,
 	                             record_member(bytes->record, member->parent)->ordinal)))
-		notifier_push(filesystem->notifier, node.slot, bytes->record, member->parent);
+		return false;
+	notifier_push(filesystem->notifier, node.slot, bytes->record, member->parent);
+	return true;
+}
+
+/* Whoever reads the first value of a directory that has been listed reads the others next. */
+static void read_ahead(struct filesystem *filesystem, uint64_t number,
+                       const struct tree_bytes *bytes)
+{
+	if (push_around(filesystem, number, bytes))
+		readahead_seen(&filesystem->readahead);
+}
+
+/* Whoever has read one directory after the other now reads this one. */
+static void read_ahead_of_all(const struct request *request)
+{
+	cleanup(tree_bytes_fini) struct tree_bytes bytes = { 0 };
+	struct filesystem *filesystem = filesystem_of(request);
+	uint64_t value = readahead_ended(&filesystem->readahead, request->number);
+
+	if (value && tree_read(filesystem->tree, value, 0, 0, &bytes) == 0)
+		(void)push_around(filesystem, value, &bytes);
 }
 
 int serve_read(struct request *request)
@@ -140,10 +164,11 @@ int serve_read(struct request *request)
 	size_t left;
 	int r;
 
-	r = tree_read(filesystem_of(request)->tree, request->number, &bytes);
+	r = tree_read(filesystem_of(request)->tree, request->number, offset, request->size, &bytes);
 	if (r)
 		return r;
 
+	offset -= bytes.start;
 	left = offset < bytes.length ? bytes.length - offset : 0;
 	fuse_reply_buf(request->req, left ? bytes.data + offset : NULL,
 	               left < request->size ? left : request->size);
@@ -174,7 +199,7 @@ struct reply_listing {
 	const struct request *request;
 	char *bytes;
 	size_t length;
-	uint32_t customer; /* the slot, when values of one have been added */
+	uint64_t value; /* the number of one that has been added */
 };
 
 static bool add_entry(void *userdata, const char *name, const struct tree_attributes *attributes,
@@ -201,7 +226,7 @@ static bool add_entry(void *userdata, const char *name, const struct tree_attrib
 	listing->length += needed;
 	if (request->plus && is_whole && node_unpack(attributes->number, &node) &&
 	    node.kind == NODE_FIELD)
-		listing->customer = node.slot;
+		listing->value = attributes->number;
 	return true;
 }
 
@@ -220,11 +245,22 @@ static int reserve_listing(struct filesystem *filesystem, size_t size)
 	return 0;
 }
 
+static void note_listed(const struct request *request, uint64_t value)
+{
+	struct readahead *readahead = &filesystem_of(request)->readahead;
+	struct node directory;
+	struct node node;
+
+	if (!node_unpack(request->number, &directory) || !node_unpack(value, &node))
+		return;
+	readahead_listed(readahead, directory_number(node.slot, directory.ordinal));
+	readahead_listed_as(readahead, request->number, value);
+}
+
 int serve_list(struct request *request)
 {
 	struct filesystem *filesystem = filesystem_of(request);
 	struct reply_listing listing = { .request = request };
-	struct node node;
 	int r;
 
 	r = reserve_listing(filesystem, request->size);
@@ -234,12 +270,13 @@ int serve_list(struct request *request)
 	r = tree_list(filesystem->tree, request->number, (uint64_t)request->offset, add_entry,
 	              &listing);
 	if (r)
-		return r;
+		return r == TREE_BUSY ? REQUEST_SETTLING : r;
 
+	if (listing.length == 0)
+		read_ahead_of_all(request);
 	fuse_reply_buf(request->req, listing.bytes, listing.length);
-	if (listing.customer && node_unpack(request->number, &node))
-		readahead_listed(&filesystem->readahead,
-		                 directory_number(listing.customer, node.ordinal));
+	if (listing.value)
+		note_listed(request, listing.value);
 	return 0;
 }
 

@@ -111,10 +111,12 @@ static void *run(void *userdata)
 			pthread_cond_wait(&notifier->filled, &notifier->lock);
 		if (notifier->must_end)
 			break;
+		notifier->is_telling = true;
 		if (!list_is_empty(&notifier->urgent))
 			tell_urgent(notifier);
 		else
 			tell_next(notifier);
+		notifier->is_telling = false;
 	}
 	notifier->has_ended = true;
 	pthread_mutex_unlock(&notifier->lock);
@@ -178,6 +180,16 @@ static void add(struct notifier *notifier, const struct notice *notice)
 		record_ref(notice->successor);
 	notifier->count++;
 	pthread_cond_signal(&notifier->filled);
+}
+
+bool notifier_is_busy(struct notifier *notifier)
+{
+	bool is_busy;
+
+	pthread_mutex_lock(&notifier->lock);
+	is_busy = notifier->is_telling || notifier->count > 0 || !list_is_empty(&notifier->urgent);
+	pthread_mutex_unlock(&notifier->lock);
+	return is_busy;
 }
 
 void notifier_push(struct notifier *notifier, uint32_t customer, struct record *record,

@@ -26,9 +26,13 @@ struct session {
 	struct channel channel;
 	struct fuse_buf buffer; /* libfuse's memory for one request */
 	uv_poll_t poll;
+	uv_prepare_t before_sleep;
+	uv_idle_t awake; /* runs while the loop may not sleep */
+	unsigned handles_open;
 	struct notifier *notifier;
 	uint64_t busy_poll_ns;
-	int handed; /* the connection, until libfuse has it; else -1 */
+	uint64_t replied_ns; /* when the last replies had been sent */
+	int handed;          /* the connection, until libfuse has it; else -1 */
 	struct unmounter *unmounter;
 	char *mountpoint;
 	struct mounts_entry mounted;
@@ -39,6 +43,8 @@ struct session {
 static void session_end(struct session *session)
 {
 	uv_poll_stop(&session->poll);
+	uv_prepare_stop(&session->before_sleep);
+	uv_idle_stop(&session->awake);
 	session->ended(session->userdata);
 }
 
@@ -59,37 +65,46 @@ static int serve_one(struct session *session)
 	return 0;
 }
 
-/*
- * Waking up is most of a round trip's price, and whoever has asked mostly asks again at once: so
- * after a request the next one is looked for a little while before the loop may sleep.
- */
-static int serve_next(struct session *session)
-{
-	uint64_t begun_ns;
-	int r = serve_one(session);
-
-	if (r != -EAGAIN || !session->busy_poll_ns)
-		return r;
-	begun_ns = uv_hrtime();
-	do
-		r = serve_one(session);
-	while (r == -EAGAIN && uv_hrtime() - begun_ns < session->busy_poll_ns);
-	return r;
-}
-
 static void session_readable(uv_poll_t *poll, int status, int events)
 {
 	struct session *session = poll->data;
-	int r = serve_one(session);
+	int r = 0;
 
 	(void)status;
 	(void)events;
-	for (int i = 1; i < REQUESTS_PER_TURN && !r; i++)
-		r = serve_next(session);
+	for (int i = 0; i < REQUESTS_PER_TURN && !r; i++)
+		r = serve_one(session);
 	if (r == -ENODEV) {
 		log_debug("session: connection closed");
 		session_end(session);
 	}
+}
+
+static void stay_awake(uv_idle_t *idle)
+{
+	(void)idle;
+}
+
+/*
+ * Waking up is most of a round trip's price, and whoever has been answered mostly asks again at
+ * once: so for a little while after a reply the loop does not sleep. That is of no use while the
+ * notifier works: it needs the processor, and so does who is asked for.
+ */
+static void before_sleep(uv_prepare_t *prepare)
+{
+	struct session *session = prepare->data;
+	bool has_replied = session->channel.has_replied;
+
+	session->channel.has_replied = false;
+	if (!has_replied && !uv_is_active((uv_handle_t *)&session->awake))
+		return;
+	if (has_replied)
+		session->replied_ns = uv_hrtime();
+	if (notifier_is_busy(session->notifier) ||
+	    uv_hrtime() - session->replied_ns >= session->busy_poll_ns)
+		(void)uv_idle_stop(&session->awake);
+	else
+		(void)uv_idle_start(&session->awake, stay_awake);
 }
 
 /* libfuse takes its options as arguments; commas and backslashes in values are escaped for it. */
@@ -227,6 +242,18 @@ static void session_free(struct session *session)
 	free(session);
 }
 
+static void open_handles(struct session *session, uv_loop_t *loop)
+{
+	uv_prepare_init(loop, &session->before_sleep);
+	uv_idle_init(loop, &session->awake);
+	session->poll.data = session;
+	session->before_sleep.data = session;
+	session->awake.data = session;
+	session->handles_open = 3;
+	uv_poll_start(&session->poll, UV_READABLE, session_readable);
+	uv_prepare_start(&session->before_sleep, before_sleep);
+}
+
 int session_open(uv_loop_t *loop, struct filesystem *filesystem, struct notifier *notifier,
                  const struct session_settings *settings, session_ended_fn *ended, void *userdata,
                  struct session **ret)
@@ -261,15 +288,17 @@ int session_open(uv_loop_t *loop, struct filesystem *filesystem, struct notifier
 		return r;
 	}
 
-	session->poll.data = session;
-	uv_poll_start(&session->poll, UV_READABLE, session_readable);
+	open_handles(session, loop);
 	*ret = session;
 	return 0;
 }
 
 static void session_closed(uv_handle_t *handle)
 {
-	session_free(handle->data);
+	struct session *session = handle->data;
+
+	if (--session->handles_open == 0)
+		session_free(session);
 }
 
 void session_close(struct session *session)
@@ -285,6 +314,8 @@ void session_close(struct session *session)
 	 */
 	unmount(session);
 	uv_close((uv_handle_t *)&session->poll, session_closed);
+	uv_close((uv_handle_t *)&session->before_sleep, session_closed);
+	uv_close((uv_handle_t *)&session->awake, session_closed);
 }
 
 uint64_t session_kernel_flags(const struct session *session)

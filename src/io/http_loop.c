@@ -1,7 +1,9 @@
 /* SPDX-License-Identifier: MIT */
 /*
  * curl says which sockets to watch and when to wake it; we tell it what
- * happened, and then take every completion, for one event may bring many.
+ * happened, and then take the completions, for one event may bring many: one
+ * in each turn of the loop. Of answers that come together, the first has then
+ * been passed on, and what follows from it begun, before the second is looked at.
  *
  * The callbacks that curl calls take notes. They call nothing of curl's but
  * curl_multi_assign(), which is made for it.
@@ -19,16 +21,18 @@ struct watch {
 	int events; /* enum uv_poll_event */
 };
 
-static void drain(struct http_loop *http_loop)
+/* Runs before the loop would sleep, and keeps it from that. */
+static void take_completion(uv_idle_t *idle)
 {
+	struct http_loop *http_loop = container_of(idle, struct http_loop, idle);
 	CURLMsg *message;
 	int left;
 
-	while (http_loop->multi && (message = curl_multi_info_read(http_loop->multi, &left))) {
-		if (message->msg == CURLMSG_DONE)
-			http_loop->events->completed(http_loop, message->easy_handle,
-			                             message->data.result);
-	}
+	message = curl_multi_info_read(http_loop->multi, &left);
+	if (!message || !left)
+		(void)uv_idle_stop(idle);
+	if (message && message->msg == CURLMSG_DONE)
+		http_loop->events->completed(http_loop, message->easy_handle, message->data.result);
 }
 
 /*
@@ -44,6 +48,7 @@ static void act(struct http_loop *http_loop, curl_socket_t socket, int mask)
 		http_loop->is_broken = true;
 		http_loop->events->lost(http_loop, NULL);
 	}
+	(void)uv_idle_start(&http_loop->idle, take_completion);
 }
 
 static void timer_fired(uv_timer_t *timer)
@@ -51,7 +56,6 @@ static void timer_fired(uv_timer_t *timer)
 	struct http_loop *http_loop = container_of(timer, struct http_loop, timer);
 
 	act(http_loop, CURL_SOCKET_TIMEOUT, 0);
-	drain(http_loop);
 }
 
 /* The loop's clock may lag, which makes the timer early; curl then asks for the rest. */
@@ -81,7 +85,6 @@ static void socket_ready(uv_poll_t *poll, int status, int events)
 	act(http_loop, watch->socket, mask);
 	if (status < 0 && !uv_is_closing((uv_handle_t *)poll))
 		(void)uv_poll_start(poll, watch->events, socket_ready);
-	drain(http_loop);
 }
 
 static void watch_closed(uv_handle_t *handle)
@@ -158,6 +161,7 @@ int http_loop_init(struct http_loop *http_loop, uv_loop_t *uv, uint32_t connecti
 		.connections_max = connections_max,
 	};
 	uv_timer_init(uv, &http_loop->timer);
+	uv_idle_init(uv, &http_loop->idle);
 	http_loop->multi = multi_new(http_loop);
 	return http_loop->multi ? 0 : -ENOMEM;
 }
@@ -187,11 +191,18 @@ static void timer_closed(uv_handle_t *handle)
 	http_loop->closed(http_loop);
 }
 
+static void idle_closed(uv_handle_t *handle)
+{
+	struct http_loop *http_loop = container_of((uv_idle_t *)handle, struct http_loop, idle);
+
+	uv_close((uv_handle_t *)&http_loop->timer, timer_closed);
+}
+
 void http_loop_close(struct http_loop *http_loop, void (*closed)(struct http_loop *http_loop))
 {
 	/* Closing its connections, curl may still take its watches back. */
 	(void)curl_multi_cleanup(http_loop->multi);
 	http_loop->multi = NULL;
 	http_loop->closed = closed;
-	uv_close((uv_handle_t *)&http_loop->timer, timer_closed);
+	uv_close((uv_handle_t *)&http_loop->idle, idle_closed);
 }

@@ -2,9 +2,9 @@
 /*
  * The part of catalog that keeps house.
  *
- *   after an answer   the cache's log is synced on the thread pool, once for all that were
- *                     stored meanwhile; and the cache is swept, a step at a time, while others are
- *                     served in between
+ *   after an answer   once whoever waited has most likely read it, the cache is swept, a step at
+ *                     a time, while others are served in between; and its log is synced on the
+ *                     thread pool, once for all that were stored meanwhile
  *   every minute      swept and tidied
  *   the file is lost  nothing is known any more but what will be asked for
  */
@@ -14,6 +14,7 @@
 #include "kapturefs/store/catalog_parts.h"
 
 enum {
+	ANSWERS_MS = 10, /* until those who waited for one have most likely read it */
 	MINUTE_MS = 60 * 1000,
 	LATER_MS = 1000,
 	STEPS_NS_MAX = 2 * 1000 * 1000, /* spent on sweeping before others have their turn */
@@ -26,13 +27,14 @@ static void sync_done(uv_fs_t *request)
 	close(catalog->house.sync_descriptor);
 	uv_fs_req_cleanup(request);
 	catalog->house.is_syncing = false;
+	/* What came meanwhile gets its own. */
 	if (!catalog->house.is_ending)
-		house_sync(catalog);
+		house_answer_kept(catalog);
 	catalog_let_go(catalog);
 }
 
-/* A failure shows at the next checkpoint, which syncs the log itself. */
-void house_sync(struct catalog *catalog)
+/* Unless that is under way. A failure shows at the next checkpoint, which syncs the log itself. */
+static void sync_log(struct catalog *catalog)
 {
 	int descriptor;
 
@@ -68,21 +70,22 @@ static void sweep(uv_timer_t *timer)
 	do {
 		r = cache_sweep(catalog->cache, catalog_now_ms(catalog), &change);
 		if (r < 0)
-			return;
+			break;
 		catalog_tell(catalog, &change);
 		cache_change_fini(&change);
 	} while (r == CACHE_MORE && uv_hrtime() - start < STEPS_NS_MAX);
 
-	house_sync(catalog);
-	if (r)
+	sync_log(catalog);
+	if (r > 0)
 		uv_timer_start(timer, sweep, r == CACHE_MORE ? 0 : LATER_MS, 0);
 }
 
 void house_answer_kept(struct catalog *catalog)
 {
-	house_sync(catalog);
-	if (!uv_is_active((uv_handle_t *)&catalog->house.sweep))
-		uv_timer_start(&catalog->house.sweep, sweep, 0, 0);
+	uv_timer_t *timer = &catalog->house.sweep;
+
+	if (!uv_is_active((uv_handle_t *)timer) || uv_timer_get_due_in(timer) > ANSWERS_MS)
+		uv_timer_start(timer, sweep, ANSWERS_MS, 0);
 }
 
 static void minute_passed(uv_timer_t *timer)

@@ -150,7 +150,7 @@ class Loop:
             mount.kill()
 
     def compare(self):
-        """What this cycle has seen and some of the earlier ones, from what the cache alone holds."""
+        """What this cycle has seen and some earlier ones, from what the cache alone holds."""
         asked = len(self.api.requests)
         earlier = sorted(self.seen.keys - self.seen.touched)
         keys = sorted(self.seen.touched) + random.sample(earlier, min(SAMPLE, len(earlier)))

@@ -25,6 +25,7 @@ struct channel {
 	void *userdata;        /* for the session's handlers, see channel_userdata() */
 	uint64_t init_unique;  /* of the INIT request while its reply is due */
 	uint64_t kernel_flags; /* what the kernel offered there */
+	bool has_replied;      /* set whenever a request has been answered */
 	/* By operation code; the last is of all that have no name here. */
 	struct counter requests[CHANNEL_OPERATIONS];
 };

@@ -43,6 +43,9 @@ void notifier_stop(struct notifier *notifier);
 /** Whether no thread is there (any more); if so it has been joined. */
 bool notifier_has_ended(struct notifier *notifier);
 
+/** Whether the thread has something to tell. */
+bool notifier_is_busy(struct notifier *notifier);
+
 /**
  * What an answer changed: attributes at once, before this returns; pages soon after, and if it is
  * to be seen at once also the names of what is below the customer.

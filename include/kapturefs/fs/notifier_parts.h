@@ -39,6 +39,7 @@ struct notifier {
 	bool is_running;
 	bool must_end;
 	bool has_ended;
+	bool is_telling; /* what has left the queues */
 	unsigned first;
 	unsigned count;
 	struct notice notices[NOTICES_MAX];

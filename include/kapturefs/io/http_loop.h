@@ -24,6 +24,7 @@ struct http_loop {
 	uint32_t connections_max;
 	uv_loop_t *uv;
 	uv_timer_t timer;
+	uv_idle_t idle; /* runs while there may be completions */
 	const struct http_loop_events *events;
 	void (*closed)(struct http_loop *http_loop);
 };

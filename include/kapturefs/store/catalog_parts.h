@@ -136,8 +136,5 @@ void catalog_let_go(struct catalog *catalog);
 void house_open(struct catalog *catalog);
 void house_close(struct catalog *catalog, uv_close_cb closed);
 
-/** Sync what has been stored, unless that is under way. */
-void house_sync(struct catalog *catalog);
-
 /** Something has been stored. */
 void house_answer_kept(struct catalog *catalog);
