@@ -12,7 +12,7 @@ import values
 from reference import Found, Reference
 from values import Broken
 
-ASKED_MAX = 12      # each name on a path may ask for who has expired, by key and by id
+ASKED_MAX = 32      # without a ttl, each request of the kernel asks: two or three for each name
 DIRECTORIES = {'id': 'by-id', 'phone': 'by-phone', 'email': 'by-email'}
 SETTLING_SECONDS = 5    # until the kernel has been told of a change that came by another key
 
@@ -88,8 +88,7 @@ class Mounted:
     def see_size(self, key, number):
         """Only by its size, and when it was last changed."""
         status = os.stat(self.path(key) / 'name')
-        version = self.reference.records.get(number, 0)
-        for candidate in range(version, 0, -1):
+        for candidate in range(self.world.versions[number], 0, -1):
             if status.st_size == len(values.make('name', number, candidate)) + 1:
                 self.note_time(number, candidate, status.st_mtime_ns)
                 return candidate
