@@ -72,6 +72,19 @@ static const struct command commands[] = {
 	  "  --json                   report as one JSON object\n"
 	  "  --jobs N                 so many at a time (default: max_connections of the mount)\n"
 	  "  --max-age SECONDS        answers as young as that will do (default: 43200)\n" },
+	{ "export", command_export,
+	  "[--format ndjson|csv] [--contacts] [--columns NAME,...] [--where WORDS] [--no-formulas] "
+	  "MOUNTPOINT|CACHE",
+	  "print all cached customers as NDJSON or CSV",
+	  "Nothing is asked of the API. Of a cache that is mounted, give the MOUNTPOINT.\n\n"
+	  "  --format ndjson|csv      the JSON objects as the API sent them, one a line "
+	  "(default),\n"
+	  "                           or a table\n"
+	  "  --contacts               a table of the contacts, a row each\n"
+	  "  --columns NAME,...       only these columns, in this order\n"
+	  "  --where WORDS            only customers in whose values all the words occur\n"
+	  "  --no-formulas            put a ' before what a spreadsheet would take for a "
+	  "formula\n" },
 	{ "status", command_status, "[--json] MOUNTPOINT", "tell how a mount is doing", NULL },
 	{ "top", command_top, "MOUNTPOINT", "watch a mount: requests, latencies, waiting look-ups",
 	  NULL },

@@ -153,7 +153,7 @@ static void read_ahead_of_all(const struct request *request)
 	struct filesystem *filesystem = filesystem_of(request);
 	uint64_t value = readahead_ended(&filesystem->readahead, request->number);
 
-	if (value && tree_read(filesystem->tree, value, &bytes) == 0)
+	if (value && tree_read(filesystem->tree, value, 0, 0, &bytes) == 0)
 		(void)push_around(filesystem, value, &bytes);
 }
 
@@ -164,10 +164,11 @@ int serve_read(struct request *request)
 	size_t left;
 	int r;
 
-	r = tree_read(filesystem_of(request)->tree, request->number, &bytes);
+	r = tree_read(filesystem_of(request)->tree, request->number, offset, request->size, &bytes);
 	if (r)
 		return r;
 
+	offset -= bytes.start;
 	left = offset < bytes.length ? bytes.length - offset : 0;
 	fuse_reply_buf(request->req, left ? bytes.data + offset : NULL,
 	               left < request->size ? left : request->size);
@@ -269,7 +270,7 @@ int serve_list(struct request *request)
 	r = tree_list(filesystem->tree, request->number, (uint64_t)request->offset, add_entry,
 	              &listing);
 	if (r)
-		return r;
+		return r == TREE_BUSY ? REQUEST_SETTLING : r;
 
 	if (listing.length == 0)
 		read_ahead_of_all(request);

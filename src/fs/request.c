@@ -86,8 +86,12 @@ static void request_end(const struct request *request, int r)
 
 static void waiting_free(struct waiting *waiting)
 {
-	counter_subtract(&waiting->request.requests->waiting_count, 1);
+	struct requests *requests = waiting->request.requests;
+
+	counter_subtract(&requests->waiting_count, 1);
 	list_remove(&waiting->link);
+	if (list_is_empty(&requests->waiting))
+		uv_timer_stop(&requests->overdue_timer);
 	list_remove(&waiting->settling);
 	list_remove(&waiting->interrupted);
 	catalog_cancel(waiting->ticket);

@@ -16,10 +16,8 @@
 
 #include "kapturefs/base/buffer.h"
 #include "kapturefs/fs/marker.h"
+#include "kapturefs/fs/folder.h"
 #include "kapturefs/fs/tree_parts.h"
-
-/* What never changes while mounted may be taken for granted for a day. */
-#define VALID_FOREVER_MS (UINT64_C(86400) * 1000)
 
 enum { META_SIZE_MAX = 1024 };
 
@@ -32,6 +30,8 @@ int tree_new(struct catalog *catalog, struct control *control, struct tree **ret
 	if (!tree)
 		return -ENOMEM;
 	r = superseded_new(&tree->superseded);
+	if (!r)
+		r = searches_new(&tree->searches);
 	if (r)
 		return r;
 
@@ -48,6 +48,7 @@ void tree_free(struct tree *tree)
 		return;
 
 	superseded_free(tree->superseded);
+	searches_free(tree->searches);
 	free(tree);
 }
 
@@ -177,7 +178,7 @@ void tree_fill_top(const struct tree *tree, struct node node, struct tree_attrib
 
 /* Looking up */
 
-static int absent_for(uint64_t valid_ms, struct tree_attributes *ret)
+int tree_absent_for(uint64_t valid_ms, struct tree_attributes *ret)
 {
 	*ret = (struct tree_attributes){ .valid_ms = valid_ms };
 	return -ENOENT;
@@ -196,6 +197,7 @@ void tree_fill_marker(uint32_t place, struct tree_attributes *ret)
 
 static int lookup_in_root(const struct tree *tree, const char *name, struct tree_attributes *ret)
 {
+	struct node folder = folder_find(name);
 	int marker;
 
 	for (int kind = 0; kind < KEY_KINDS; kind++) {
@@ -208,9 +210,13 @@ static int lookup_in_root(const struct tree *tree, const char *name, struct tree
 		tree_fill_top(tree, node_of(NODE_CONTROL, 1, 0), ret);
 		return 0;
 	}
+	if (folder.slot) {
+		tree_fill_top(tree, folder, ret);
+		return 0;
+	}
 	marker = marker_find(name);
 	if (marker < 0)
-		return absent_for(VALID_FOREVER_MS, ret);
+		return tree_absent_for(VALID_FOREVER_MS, ret);
 	tree_fill_marker((uint32_t)marker, ret);
 	return 0;
 }
@@ -239,7 +245,7 @@ static int lookup_in_control(struct tree *tree, const char *name, struct tree_at
 
 	r = control_look(tree->control, name, catalog_now_ms(tree->catalog), &snapshot);
 	if (r == -ENOENT)
-		return absent_for(VALID_FOREVER_MS, ret);
+		return tree_absent_for(VALID_FOREVER_MS, ret);
 	if (r)
 		return r;
 	fill_snapshot(&snapshot, ret);
@@ -256,12 +262,12 @@ static int lookup_in_keys(struct tree *tree, struct tree_query *query, enum key_
 	int r;
 
 	if (key_parse(kind, name, length, &key))
-		return absent_for(VALID_FOREVER_MS, ret);
+		return tree_absent_for(VALID_FOREVER_MS, ret);
 
 	/* That nobody has the key may change with any answer, so nobody may take it for granted. */
 	r = find(tree, query, &key, &entry);
 	if (r == -ENOENT)
-		return absent_for(0, ret);
+		return tree_absent_for(0, ret);
 	if (r)
 		return r;
 	return view_fill(view, !key_is_spelled(&key, name, length), &entry, tree->started_ms,
@@ -294,7 +300,7 @@ static int lookup_in_directory(struct tree *tree, struct tree_query *query, stru
 		view_fill_primary(&entry, valid_ms, ret);
 		return 0;
 	}
-	return absent_for(valid_ms, ret);
+	return tree_absent_for(valid_ms, ret);
 }
 
 int tree_lookup(struct tree *tree, struct tree_query *query, uint64_t number, const char *name,
@@ -315,7 +321,7 @@ int tree_lookup(struct tree *tree, struct tree_query *query, uint64_t number, co
 		return lookup_in_directory(tree, query, node, name, ret);
 	if (node.kind == NODE_CONTROL)
 		return lookup_in_control(tree, name, ret);
-	return -ENOTDIR;
+	return folder_has(node) ? folder_lookup(tree, node, name, ret) : -ENOTDIR;
 }
 
 /* Attributes of a known node */
@@ -417,6 +423,8 @@ int tree_stat(struct tree *tree, struct tree_query *query, uint64_t number,
 		return r;
 	}
 
+	if (folder_has(node))
+		return folder_stat(tree, node, ret);
 	if (tree_has_versions(node.kind) && stat_recent(tree, &node, ret))
 		return 0;
 

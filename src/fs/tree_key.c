@@ -4,6 +4,7 @@
 #include <errno.h>
 #include <string.h>
 
+#include "kapturefs/fs/folder.h"
 #include "kapturefs/fs/tree_parts.h"
 
 /* `by-id/7/name`, step by step. */
@@ -76,7 +77,8 @@ int tree_key(struct tree *tree, uint64_t number, const char *path, struct key *r
 		return key_in_root(path, ret);
 	if (node.kind == NODE_KEYS)
 		return key_in_keys(tree_keys_kind(node), path, ret);
-	if (node.kind == NODE_CONTROL || node.kind == NODE_CONTROL_FILE)
+	if (node.kind == NODE_CONTROL || node.kind == NODE_CONTROL_FILE ||
+	    (folder_has(node) && node.kind != NODE_KEY_LINK))
 		return -EISDIR;
 	return tree_is_of_customer(node.kind) ? key_of_customer(tree, node.slot, ret)
 	                                      : key_of_slot(tree, node.slot, ret);

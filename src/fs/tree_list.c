@@ -5,6 +5,7 @@
 #include <sys/stat.h>
 
 #include "kapturefs/fs/marker.h"
+#include "kapturefs/fs/folder.h"
 #include "kapturefs/fs/tree_parts.h"
 
 enum {
@@ -53,10 +54,16 @@ static int list_root(const struct tree *tree, struct listing *listing)
 	tree_fill_top(tree, node_of(NODE_CONTROL, 1, 0), &attributes);
 	if (!emit(listing, CONTROL_DIRECTORY, &attributes, true, COOKIE_FIRST + KEY_KINDS))
 		return 0;
+	for (uint32_t folder = 0; folder < FOLDERS; folder++) {
+		tree_fill_top(tree, node_of(NODE_FOLDER, folder + 1, 0), &attributes);
+		if (!emit(listing, folder_name((enum folder)folder), &attributes, true,
+		          COOKIE_FIRST + KEY_KINDS + 1 + folder))
+			return 0;
+	}
 	for (uint32_t place = 0; (marker = marker_at(place)); place++) {
 		tree_fill_marker(place, &attributes);
 		if (marker->is_listed && !emit(listing, marker->name, &attributes, true,
-		                               COOKIE_FIRST + KEY_KINDS + 1 + place))
+		                               COOKIE_FIRST + KEY_KINDS + 1 + FOLDERS + place))
 			return 0;
 	}
 	return 0;
@@ -77,6 +84,20 @@ static int list_control(const struct tree *tree, struct listing *listing)
 			break;
 	}
 	return 0;
+}
+
+static bool emit_in_folder(void *userdata, const char *name,
+                           const struct tree_attributes *attributes, size_t place)
+{
+	return emit(userdata, name, attributes, false, COOKIE_FIRST + place);
+}
+
+static int list_folder(struct tree *tree, struct node node, struct listing *listing)
+{
+	size_t place =
+	        listing->cookie >= COOKIE_FIRST ? (size_t)(listing->cookie - COOKIE_FIRST) + 1 : 0;
+
+	return folder_list(tree, node, place, emit_in_folder, listing);
 }
 
 /* Only names and numbers: whoever lists a million keys does not want a million nodes. */
@@ -148,7 +169,7 @@ int tree_list(struct tree *tree, uint64_t number, uint64_t cookie, tree_emit_fn 
 	if (!node_unpack(number, &node))
 		return -ESTALE;
 	if (node.kind != NODE_ROOT && node.kind != NODE_KEYS && node.kind != NODE_DIRECTORY &&
-	    node.kind != NODE_CONTROL)
+	    node.kind != NODE_CONTROL && node.kind != NODE_FOLDER && node.kind != NODE_SEARCH)
 		return -ENOTDIR;
 
 	if (!emit_dots(&listing, number))
@@ -157,6 +178,8 @@ int tree_list(struct tree *tree, uint64_t number, uint64_t cookie, tree_emit_fn 
 		return list_root(tree, &listing);
 	if (node.kind == NODE_KEYS)
 		return list_keys(tree, tree_keys_kind(node), &listing);
+	if (folder_has(node))
+		return list_folder(tree, node, &listing);
 	if (node.kind == NODE_CONTROL)
 		return list_control(tree, &listing);
 	return list_directory(tree, node, &listing);

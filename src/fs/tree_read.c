@@ -8,6 +8,7 @@
 
 #include "kapturefs/base/buffer.h"
 #include "kapturefs/fs/marker.h"
+#include "kapturefs/fs/folder.h"
 #include "kapturefs/fs/tree_parts.h"
 
 enum { META_SIZE_MAX = 1024 };
@@ -59,7 +60,8 @@ static int read_record(struct record *record, const struct node *node, struct tr
 	return 0;
 }
 
-int tree_read(struct tree *tree, uint64_t number, struct tree_bytes *ret)
+int tree_read(struct tree *tree, uint64_t number, uint64_t offset, size_t size,
+              struct tree_bytes *ret)
 {
 	cleanup(catalog_entry_fini) struct catalog_entry entry = { 0 };
 	struct record *recent;
@@ -71,6 +73,8 @@ int tree_read(struct tree *tree, uint64_t number, struct tree_bytes *ret)
 	*ret = (struct tree_bytes){ 0 };
 	if (node.kind == NODE_CONTROL_FILE)
 		return read_snapshot(tree, node, ret);
+	if (folder_has(node))
+		return folder_read(tree, node, offset, size, ret);
 	if (node.kind == NODE_MARKER && marker_at(node.slot - 1)) {
 		ret->data = marker_at(node.slot - 1)->content;
 		ret->length = strlen(ret->data);
@@ -122,6 +126,8 @@ int tree_readlink(struct tree *tree, uint64_t number, struct tree_bytes *ret)
 	if (!node_unpack(number, &node))
 		return -ESTALE;
 	*ret = (struct tree_bytes){ 0 };
+	if (folder_has(node))
+		return folder_readlink(tree, node, ret);
 	if (node.kind != NODE_PRIMARY)
 		return read_spelling(tree, node, ret);
 

@@ -7,6 +7,8 @@
  *   cache_store   keeps answers
  *   cache_forget  removes, without a trace, and expires
  *   cache_use     knows what was used when
+ *   cache_search  finds by words
+ *   cache_export  has all customers be one text, with cache_extent and cache_snapshot
  *   cache_sweep   evicts what was not
  *   cache_rescue  is there for when the file fails, with cache_overlay
  *   cache_values  turns rows into values and back, with cache_codec and cache_seal
@@ -84,6 +86,18 @@ static int take_numbers(struct cache *cache)
 	return r;
 }
 
+/* Whoever opens a cache for what is in it takes its source as it is. */
+static int adopt_source(struct cache *cache, const char *source)
+{
+	char *copy = strdup(source);
+
+	if (!copy)
+		return -ENOMEM;
+	free(cache->source);
+	cache->source = copy;
+	return 0;
+}
+
 /* The file has been used before: it must be whole, and of the same source. */
 static int take_over(struct cache *cache, const char *secret)
 {
@@ -92,8 +106,11 @@ static int take_over(struct cache *cache, const char *secret)
 
 	if (seal_take_secret(cache->seal, secret))
 		return CACHE_DAMAGED;
-	if (strcmp(required(cache, "source", text, &r), cache->source) != 0)
-		return r ? r : CACHE_OTHER_OWNER;
+	required(cache, "source", text, &r);
+	if (!r && !*cache->source)
+		r = adopt_source(cache, text);
+	if (!r && strcmp(text, cache->source) != 0)
+		return CACHE_OTHER_OWNER;
 	if (!r)
 		r = take_account(cache);
 	if (!r)
@@ -128,6 +145,8 @@ static int furnish(struct cache *cache)
 	r = rows_prepare(cache, false);
 	if (!r)
 		r = found_or_take_over(cache);
+	if (!r)
+		r = cache_furnish_extents(cache);
 	if (!r)
 		r = database_run(cache->database, "PRAGMA main.synchronous = NORMAL");
 	if (!r)
@@ -267,6 +286,8 @@ static int cache_new(const char *path, const char *source, struct cache **ret)
 		r = codec_new(&cache->codec);
 	if (!r)
 		r = seal_new(&cache->seal);
+	if (!r)
+		r = snapshots_new(&cache->snapshots);
 	if (r)
 		return r;
 	*ret = steal(&cache);
@@ -314,6 +335,26 @@ static void close_file(struct cache *cache)
 	}
 }
 
+int cache_open_existing(const char *path, struct cache **ret)
+{
+	cleanup(cache_closep) struct cache *cache = NULL;
+	struct stat status;
+	int r;
+
+	if (stat(path, &status))
+		return -errno;
+	if (!S_ISREG(status.st_mode) || !status.st_size)
+		return CACHE_FOREIGN;
+	r = cache_new(path, "", &cache);
+	if (!r)
+		r = cache_attach(cache);
+	if (r)
+		return r == CACHE_DAMAGED ? -EUCLEAN : r;
+
+	*ret = steal(&cache);
+	return 0;
+}
+
 void cache_close(struct cache *cache)
 {
 	if (!cache)
@@ -325,6 +366,7 @@ void cache_close(struct cache *cache)
 	cache_detach(cache);
 	codec_free(cache->codec);
 	seal_free(cache->seal);
+	snapshots_free(cache->snapshots);
 	free(cache->path);
 	free(cache->log_path);
 	free(cache->source);

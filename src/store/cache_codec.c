@@ -130,17 +130,27 @@ int codec_pack(struct codec *codec, const char *text, size_t length, const char 
 	return 0;
 }
 
+int codec_text_size(const char *bytes, size_t length, size_t *ret)
+{
+	unsigned long long size = ZSTD_getFrameContentSize(bytes, length);
+
+	/* The two errors that this may return are the greatest numbers. */
+	if (size > TEXT_SIZE_MAX)
+		return -EILSEQ;
+	*ret = (size_t)size;
+	return 0;
+}
+
 int codec_unpack(struct codec *codec, const char *bytes, size_t length, const char **ret,
                  size_t *ret_length)
 {
-	unsigned long long expected = ZSTD_getFrameContentSize(bytes, length);
+	size_t expected;
 	size_t size;
 	int r;
 
-	/* The two errors that this may return are the greatest numbers. */
-	if (expected > TEXT_SIZE_MAX)
-		return -EILSEQ;
-	r = make_room(codec, (size_t)expected + 1);
+	r = codec_text_size(bytes, length, &expected);
+	if (!r)
+		r = make_room(codec, expected + 1);
 	if (r)
 		return r;
 	size = ZSTD_decompress_usingDDict(codec->unpacker, codec->bytes, codec->capacity, bytes,

@@ -77,7 +77,11 @@ int cache_delete_customer(struct cache *cache, uint32_t slot, struct cache_chang
 	if (!r)
 		r = rows_run_on(cache, DELETE_KEYS_OF_CUSTOMER, slot, 0);
 	if (!r)
+		r = cache_note_row(cache, slot, NULL, 0);
+	if (!r)
 		r = rows_run_on(cache, DELETE_CUSTOMER, slot, 0);
+	if (!r)
+		r = rows_run_on(cache, DELETE_WORDS, slot, 0);
 	if (!r)
 		r = rows_run_on(cache, DELETE_USE, slot, 0);
 	return r;

@@ -59,6 +59,8 @@
 #define KEY      "kind, slot, customer, fetched_ms, is_forced, hash, text, sum"
 #define ABSENT   "hash, fetched_ms, sum"
 #define USE      "customer, used_ms"
+#define EXTENT   "block, bytes"
+#define WORDS    "customer, text"
 
 // clang-format off
 static const char *const begin[] = {
@@ -70,6 +72,8 @@ static const char *const begin[] = {
 	        " NEW.text, NEW.sum", "hash"),
 	OVERLAY("absent", "hash", ABSENT, "NEW.hash, NEW.fetched_ms, NEW.sum", "fetched_ms"),
 	OVERLAY("use", "customer", USE, "NEW.customer, NEW.used_ms", "used_ms"),
+	OVERLAY("extent", "block", EXTENT, "NEW.block, NEW.bytes", "block"),
+	OVERLAY("words", "customer", WORDS, "NEW.customer, NEW.text", "customer"),
 	("CREATE INDEX temp.key_new_customer ON key_new (customer);"
 	 "CREATE INDEX temp.key_new_listing ON key_new (kind, slot);"),
 };
@@ -80,6 +84,8 @@ static const char *const write_down[] = {
 	WRITE_DOWN("key", "slot", KEY, "kind IN (0, 1, 2) AND "),
 	WRITE_DOWN("absent", "hash", ABSENT, ""),
 	WRITE_DOWN("use", "customer", USE, ""),
+	WRITE_DOWN("extent", "block", EXTENT, ""),
+	WRITE_DOWN("words", "customer", WORDS, ""),
 };
 
 static const char *const end[] = {
@@ -88,6 +94,8 @@ static const char *const end[] = {
 	TAKE_AWAY("key"),
 	TAKE_AWAY("absent"),
 	TAKE_AWAY("use"),
+	TAKE_AWAY("extent"),
+	TAKE_AWAY("words"),
 };
 // clang-format on
 

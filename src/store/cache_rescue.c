@@ -173,6 +173,8 @@ static void change_listings(struct cache *cache)
 	for (enum key_kind kind = 0; kind < KEY_KINDS; kind++)
 		cache->listing_changed_ms[kind] = cache_next_change_ms(cache, kind, now_ms());
 	memset(cache->evicted, 0, sizeof(cache->evicted));
+	snapshots_end_all(cache->snapshots);
+	snapshots_count_change(cache->snapshots);
 }
 
 /* What is at the path now must be nothing, or somebody has put it there and knows why. */

@@ -9,12 +9,16 @@
  *   absent    one row a key of which the API said that nobody has it; such a
  *             key has no row in key, and its text is not kept
  *   use       one row a customer: when somebody last asked for it
+ *   extent    one row a block of slots with customers: how many bytes they are, unpacked;
+ *             see cache_extent.c
+ *   words     one row a customer: what is searched for words; see cache_search.c
  *   property  the source and the account the answers belong to, the secret of the
  *             checksums, the slots that may have been given, the times of the listings
  *
- * Every row but those of use, of which nothing depends but what is evicted first, ends in a
- * checksum of the rest. A key is found by a hash and listed by its slot, so that its text is kept
- * once.
+ * Every row but those of use, of which nothing depends but what is evicted first, of words, which
+ * are only led by to what is checked, and of extent, which is compared with what it sums up, ends
+ * in a checksum of the rest. A key is found by a hash
+ * and listed by its slot, so that its text is kept once.
  */
 
 #include <errno.h>
@@ -56,6 +60,8 @@ static const char *const migrations[] = {
 	"CREATE INDEX absent_age ON absent (fetched_ms);"
 	"CREATE TABLE use (customer INTEGER PRIMARY KEY, used_ms INTEGER NOT NULL);"
 	"CREATE INDEX use_age ON use (used_ms);",
+	"CREATE TABLE extent (block INTEGER PRIMARY KEY, bytes INTEGER NOT NULL);"
+	"CREATE TABLE words (customer INTEGER PRIMARY KEY, text BLOB NOT NULL);",
 	NULL,
 };
 
@@ -86,6 +92,15 @@ static const char *const statement_texts[STATEMENTS] = {
 	                   " VALUES (?1, ?2, ?3, ?4, ?5)",
 	[DELETE_CUSTOMER] = "DELETE FROM customer WHERE slot = ?1",
 	[FIRST_CUSTOMER] = "SELECT slot FROM customer ORDER BY slot LIMIT 1",
+	[LIST_CUSTOMERS] = "SELECT slot, fetched_ms, identity, json, sum FROM customer"
+	                   " WHERE slot >= ?1 AND slot < ?2 ORDER BY slot",
+	[READ_EXTENT] = "SELECT bytes FROM extent WHERE block = ?1",
+	[LIST_EXTENTS] = "SELECT block, bytes FROM extent ORDER BY block",
+	[WRITE_EXTENT] = "INSERT OR REPLACE INTO extent (block, bytes) VALUES (?1, ?2)",
+	[WRITE_WORDS] = "INSERT OR REPLACE INTO words (customer, text) VALUES (?1, ?2)",
+	[LIST_WORDS] = "SELECT customer, text FROM words WHERE customer >= ?1 ORDER BY customer",
+	[DELETE_WORDS] = "DELETE FROM words WHERE customer = ?1",
+	[DELETE_EXTENT] = "DELETE FROM extent WHERE block = ?1",
 	[FIND_ABSENT] = "SELECT fetched_ms, sum FROM absent WHERE hash = ?1",
 	[WRITE_ABSENT] =
 	        "INSERT OR REPLACE INTO absent (hash, fetched_ms, sum) VALUES (?1, ?2, ?3)",

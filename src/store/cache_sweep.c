@@ -66,13 +66,6 @@ int cache_apply_limits(struct cache *cache)
 	return database_run(cache->database, sql);
 }
 
-void cache_limit(struct cache *cache, const struct cache_limits *limits)
-{
-	cache->limits = *limits;
-	if (cache_apply_limits(cache))
-		log_warning("cache: the length of the write-ahead log is not limited");
-}
-
 struct sizes {
 	uint64_t used; /* bytes of pages with something on them */
 	uint64_t file; /* all pages */
@@ -128,6 +121,17 @@ static int measure(struct cache *cache, struct sizes *ret)
 	measure_disk(cache, ret);
 	counter_set(&cache->metrics.bytes, ret->disk);
 	return 0;
+}
+
+void cache_limit(struct cache *cache, const struct cache_limits *limits)
+{
+	struct sizes sizes;
+
+	cache->limits = *limits;
+	if (cache_apply_limits(cache))
+		log_warning("cache: the length of the write-ahead log is not limited");
+	/* For the metrics, that they tell its size before anything is stored. */
+	(void)!measure(cache, &sizes);
 }
 
 /* Evicting */

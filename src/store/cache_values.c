@@ -110,14 +110,6 @@ int rows_refresh_key(struct cache *cache, const struct cache_key *key)
 
 /* Customers */
 
-struct customer_row {
-	int64_t fetched_ms;
-	const char *identity;
-	size_t identity_length;
-	const char *json;
-	size_t json_length;
-};
-
 static int64_t customer_sum(struct cache *cache, uint32_t slot, const struct customer_row *row)
 {
 	seal_begin(cache->seal, SEAL_CUSTOMER);
@@ -126,6 +118,30 @@ static int64_t customer_sum(struct cache *cache, uint32_t slot, const struct cus
 	seal_add_bytes(cache->seal, row->identity, row->identity_length);
 	seal_add_bytes(cache->seal, row->json, row->json_length);
 	return seal_end(cache->seal);
+}
+
+int rows_take_row(struct cache *cache, sqlite3_stmt *statement, struct customer_row *ret)
+{
+	int r;
+
+	r = rows_step(cache, statement);
+	if (r)
+		return r;
+	*ret = (struct customer_row){
+		.slot = (uint32_t)sqlite3_column_int64(statement, 0),
+		.fetched_ms = sqlite3_column_int64(statement, 1),
+		.identity = sqlite3_column_blob(statement, 2),
+		.identity_length = (size_t)sqlite3_column_bytes(statement, 2),
+		.json = sqlite3_column_blob(statement, 3),
+		.json_length = (size_t)sqlite3_column_bytes(statement, 3),
+		.sum = sqlite3_column_int64(statement, 4),
+	};
+	return 0;
+}
+
+bool rows_is_whole(struct cache *cache, const struct customer_row *row)
+{
+	return row->identity && row->json && row->sum == customer_sum(cache, row->slot, row);
 }
 
 static int build_record(struct cache *cache, const struct customer_row *row, struct record **ret)
@@ -206,7 +222,11 @@ int rows_write_customer(struct cache *cache, uint32_t slot, const struct record 
 		return r;
 
 	row.identity = identity;
-	r = write_customer_row(cache, slot, &row);
+	r = cache_note_row(cache, slot, row.json, row.json_length);
+	if (!r)
+		r = write_customer_row(cache, slot, &row);
+	if (!r)
+		r = cache_write_words(cache, slot, record);
 	free(identity);
 	return r;
 }

@@ -121,6 +121,9 @@ static int write_once(struct cache *cache, cache_work_fn *work, const void *argu
 	int64_t changed_ms[KEY_KINDS];
 	int r;
 
+	if (now_ms)
+		snapshots_set_time(cache->snapshots, now_ms);
+	cache->has_changed = false;
 	r = reserve_slots(cache);
 	if (!r)
 		r = rows_run(cache, BEGIN);
@@ -134,6 +137,8 @@ static int write_once(struct cache *cache, cache_work_fn *work, const void *argu
 	if (r)
 		return r;
 
+	if (cache->has_changed)
+		snapshots_count_change(cache->snapshots);
 	memcpy(cache->listing_changed_ms, changed_ms, sizeof(changed_ms));
 	cache->has_unsynced = cache->mode == CACHE_ON_FILE;
 	return 0;

@@ -27,6 +27,7 @@ sys.path[:0] = [str(pathlib.Path(__file__).parent),
 import harness  # noqa: E402
 import measure  # noqa: E402
 import picture  # noqa: E402
+import plot  # noqa: E402
 import table  # noqa: E402
 from rows import BENCHMARKS  # noqa: E402
 
@@ -118,10 +119,12 @@ def publish(results, place):
         raise SystemExit(f'bench: not measured of this program: {", ".join(missing)}')
     lines = table.lines(results)
     section = (f'{BEGIN}![The benchmarks as bars](tests/bench/results/benchmarks.svg)\n\n'
+               '![Time and memory as the cache grows](tests/bench/results/scale.svg)\n\n'
                f'{place}; median (fastest .. slowest).\n\n{table.markdown(lines)}\n\n'
                f'{NOTE}{missed(lines)}\n{END}')
     PUBLISHED.mkdir(exist_ok=True)
     (PUBLISHED / 'benchmarks.svg').write_text(picture.svg(results, place))
+    (PUBLISHED / 'scale.svg').write_text(plot.svg(results['P7-P10'], place))
     readme = PROJECT / 'README.md'
     text, places = README_SECTION.subn(lambda _: section, readme.read_text())
     if places != 1:

@@ -2,6 +2,7 @@
 """What a time must be beside its yardstick, and what a count must be."""
 
 import dataclasses
+import statistics
 
 
 @dataclasses.dataclass(frozen=True)
@@ -55,6 +56,22 @@ class AtMostAbove:
 
 
 @dataclasses.dataclass(frozen=True)
+class Within:
+    """A time, whatever the yardstick, which is there to be looked at."""
+
+    seconds: float
+
+    def text(self):
+        return f'within {self.seconds * 1000:.3g} ms'
+
+    def shown(self, ours, yardstick):
+        return f'{ours / yardstick:.2f}x'
+
+    def holds(self, ours, yardstick):
+        return ours <= self.seconds
+
+
+@dataclasses.dataclass(frozen=True)
 class Shown:
     """A comparison without a target."""
 
@@ -94,3 +111,15 @@ class FewerThan(Exactly):
     def holds(self, samples):
         return any(getattr(sample, self.cost) - (sample.reclaimed or 0) < self.number
                    for sample in samples)
+
+
+@dataclasses.dataclass(frozen=True)
+class AtMost(Exactly):
+    """A size, in the median run; `number` in the unit of `what`."""
+
+    def text(self):
+        return f'at most {self.number:,} {self.what}'
+
+    def holds(self, samples):
+        values = [getattr(sample, self.cost) for sample in samples]
+        return None not in values and statistics.median(values) <= self.number

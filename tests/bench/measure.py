@@ -35,6 +35,9 @@ class Sample:
     kernel_requests: int | None = None
     api_requests: int | None = None
     reclaimed: int | None = None               # pages asked for again, of the whole machine
+    memory_mib: float | None = None            # of the daemon, resident
+    p99_us: float | None = None                # where `seconds` is a median
+    disk_ratio: float | None = None            # bytes on disk for each of JSON
 
 
 @dataclasses.dataclass

@@ -4,9 +4,11 @@
 import dataclasses
 import typing
 
-from judges import AtMostAbove, AtMostTimes, Exactly, FewerThan, Shown, TimesFaster
+from judges import (
+    AtMost, AtMostAbove, AtMostTimes, Exactly, FewerThan, Shown, TimesFaster, Within)
 from lookups import Crowd, One, OneForAll
 from passes import Neighbours, Passes
+from scale import Scale
 
 
 @dataclasses.dataclass(frozen=True)
@@ -56,4 +58,20 @@ BENCHMARKS = {
             (ONE_API,)),
         Row('P6', 'open and read of a cold customer, the same', 'read', 'server', AtMostAbove(1),
             (ONE_API,)))),
+    'P7-P10': Benchmark(5, Scale, (
+        Row('P7', 'mount with 1,000,000 cached, first customer read', 'usable-1000000',
+            'usable-1000', Within(0.1), (AtMost(32, 'memory_mib', 'MiB'),)),
+        Row('P8', 'ls -f of 1,000,000, 300,000 a second', 'list-1000000', 'list-1000',
+            Within(1 / 0.3), (AtMost(64, 'memory_mib', 'MiB'),)),
+        Row('P9', 'random look-up among 1,000,000, kernel-cold', 'lookup-1000000', 'lookup-1000',
+            AtMostTimes(1.5), (AtMost(500, 'p99_us', 'us in 99 of 100'),)),
+        Row('P9', 'the same, and how long it may take', 'lookup-1000000', 'lookup-100000',
+            Within(0.0001)),
+        Row('P9', 'the same, a customer in a table', 'lookup-1000000', 'table', Shown()),
+        Row('P9', 'the same, a customer in one file', 'lookup-1000000', 'grep', Shown()),
+        Row('P9', 'the same, a customer in one file', 'lookup-1000000', 'jq', Shown()),
+        Row('P10', 'disk for 1,000,000 (the time: mounting)', 'usable-1000000', 'usable-10000',
+            Shown(), (AtMost(1.3, 'disk_ratio', 'bytes for each of JSON'),)),
+        Row('', 'a megabyte of export/customers.ndjson', 'export', 'lookup-10000',
+            Within(0.01)))),
 }

@@ -145,9 +145,11 @@ def test_half_closed_connection_still_takes_what_the_client_sends(sandbox, hones
 def test_answer_drips(sandbox, honest):
     client = client_of(sandbox, honest[0], drip_bytes=500, drip_ms=50)
     length = len(client.read(len(honest[1])).came)
-    gaps = [after[0] - before[0] for before, after in zip(client.pieces, client.pieces[1:])]
-    assert len(gaps) >= length // 500 - 1
-    assert all(gap > 0.03 for gap in gaps) and all(size == 500 for _, size in client.pieces[:-1])
+    # A busy client finds several drops at once; what it waited for as a whole stays the same.
+    drops = -(-length // 500)
+    first, last = client.pieces[0], client.pieces[-1]
+    assert all(size % 500 == 0 for _, size in client.pieces[:-1])
+    assert last[0] - first[0] > 0.05 * (drops - 1 - first[1] // 500) * 0.8
 
 
 def test_answer_is_late(sandbox, honest):

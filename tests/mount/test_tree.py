@@ -73,7 +73,7 @@ def test_json_and_meta_of_an_absent_customer_do_not_exist(mounts, api):
 def test_root_has_a_directory_for_each_kind_of_key(mounts, api):
     mount = mounts(api.url)
     shown = {name for name in os.listdir(mount.path) if not name.startswith('.')}
-    assert shown == {'by-id', 'by-phone', 'by-email'}
+    assert shown == {'by-id', 'by-phone', 'by-email', 'export', 'search'}
 
 
 def test_listing_shows_what_is_cached_and_asks_nothing(mounts, api):

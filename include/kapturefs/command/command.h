@@ -10,6 +10,7 @@ enum {
 
 int command_mount(int argc, char **argv);
 int command_attach(int argc, char **argv);
+int command_export(int argc, char **argv);
 int command_sandbox(int argc, char **argv);
 int command_demo(int argc, char **argv);
 int command_get(int argc, char **argv);

@@ -25,13 +25,14 @@ struct tree_query {
 	struct key wanted; /* of TREE_MISSING */
 };
 
-/** The outcome of a question that only the API can answer. */
-enum { TREE_MISSING = 1 };
+/** The outcome of a question that only the API can answer, and of one that takes a moment. */
+enum { TREE_MISSING = 1, TREE_BUSY = 2 };
 
-/** The whole content of a file or link, kept alive by what it owns. */
+/** The content of a file or link, or a stretch of it, kept alive by what it owns. */
 struct tree_bytes {
 	const char *data;
 	size_t length;
+	uint64_t start;        /* where in the content it begins */
 	struct record *record; /* owned reference, or NULL */
 	char *memory;          /* owned, or NULL */
 };
@@ -73,15 +74,19 @@ int tree_stat(struct tree *tree, struct tree_query *query, uint64_t number,
 
 /* What follows tells what is known, however old, and is never TREE_MISSING. */
 
-/** What a file holds; *@ret to be ended by tree_bytes_fini(). */
-int tree_read(struct tree *tree, uint64_t number, struct tree_bytes *ret) must_check;
+/**
+ * What a file holds, of a long one @size bytes from @offset on; *@ret to be ended by
+ * tree_bytes_fini().
+ */
+int tree_read(struct tree *tree, uint64_t number, uint64_t offset, size_t size,
+              struct tree_bytes *ret) must_check;
 
 /** Where a link leads, as tree_read(). */
 int tree_readlink(struct tree *tree, uint64_t number, struct tree_bytes *ret) must_check;
 
 /**
  * Hand the entries of a directory after @cookie (0: from the start), `.` and `..` included, to
- * @emit until it has no room.
+ * @emit until it has no room. TREE_BUSY: ask again in a moment.
  */
 int tree_list(struct tree *tree, uint64_t number, uint64_t cookie, tree_emit_fn *emit,
               void *userdata) must_check;

@@ -13,10 +13,14 @@
 
 #define CONTROL_DIRECTORY ".kapturefs"
 
+/* What never changes while mounted may be taken for granted for a day. */
+#define VALID_FOREVER_MS (UINT64_C(86400) * 1000)
+
 struct tree {
 	struct catalog *catalog;
 	struct control *control;
 	struct superseded *superseded;
+	struct searches *searches;
 	int64_t started_ms;
 };
 
@@ -29,7 +33,10 @@ static inline enum key_kind tree_keys_kind(struct node node)
 /** How long an answer still is fresh. */
 uint64_t tree_valid_ms(const struct tree *tree, const struct catalog_entry *entry);
 
-/** The attributes of the root, a NODE_KEYS or the control directory. */
+/** There is no such entry, which holds for @valid_ms. Returns -ENOENT. */
+int tree_absent_for(uint64_t valid_ms, struct tree_attributes *ret) must_check;
+
+/** The attributes of the root, a NODE_KEYS, the control directory or a NODE_FOLDER. */
 void tree_fill_top(const struct tree *tree, struct node node, struct tree_attributes *ret);
 
 /** The attributes of the marker at @place, which there must be. */

@@ -26,18 +26,24 @@ enum node_kind {
 	NODE_PRIMARY,      /* of the customer's slot: contacts/primary */
 	NODE_JSON,         /* of the customer's slot */
 	NODE_META,         /* of the key's slot */
-	NODE_KEY_LINK,     /* of the key's slot: another spelling of the key */
+	NODE_KEY_LINK,     /* of the key's slot: another spelling of the key, by its ordinal */
 	NODE_JSON_LINK,    /* another spelling of <key>.json */
 	NODE_META_LINK,    /* another spelling of <key>.meta */
 	NODE_CONTROL,      /* .kapturefs: slot 1 */
 	NODE_CONTROL_FILE, /* slot is the file's place in the table + 1 */
 	NODE_MARKER,       /* a file of the root: slot is its place in the table + 1 */
+	NODE_FOLDER,       /* export, search: slot is its place in the table + 1 */
+	NODE_EXPORT_FILE,  /* slot 1, the generation as ordinal */
+	NODE_SEARCH,       /* likewise */
 	NODE_KINDS,
 };
 
 #define NODE_SLOT_MAX    ((UINT32_C(1) << 30) - 1)
 #define NODE_ORDINAL_MAX ((UINT32_C(1) << 20) - 1)
 #define NODE_VERSION_MAX ((UINT16_C(1) << 10) - 1)
+
+/* The ordinals of a NODE_KEY_LINK: in the keys' own directory, or from elsewhere to an id. */
+enum { NODE_LINK_SPELLING, NODE_LINK_TO_ID };
 
 struct node {
 	enum node_kind kind;

@@ -68,6 +68,12 @@ struct cache_change {
  */
 int cache_open(const char *path, const char *source, struct cache **ret) must_check;
 
+/**
+ * Open the cache at @path, whosever answers it holds, without making or replacing any file. Returns
+ * as cache_open(), and -EUCLEAN for a damaged one.
+ */
+int cache_open_existing(const char *path, struct cache **ret) must_check;
+
 /** Close; NULL is ignored. */
 void cache_close(struct cache *cache);
 define_cleanup(struct cache *, cache_close);
@@ -167,6 +173,38 @@ void cache_change_fini(struct cache_change *change);
  * outlives a power failure. -1 if it does already.
  */
 int cache_take_unsynced(struct cache *cache);
+
+/* All customers as one text: the object of each as the API sent it, in a line of its own */
+
+struct cache_export {
+	uint32_t generation; /* at most NODE_ORDINAL_MAX, then from 0 again */
+	uint64_t size;       /* in bytes */
+	int64_t changed_ms;  /* when a customer last changed, as far as this run knows; Unix time */
+};
+
+/**
+ * Customers as they are at @now_ms; or as they were a short time ago, when so many such texts are
+ * being read that another would be too much. The text stays what it is until a while after it
+ * was last read, or too much has changed. Returns 0 or a negative errno.
+ */
+int cache_export(struct cache *cache, int64_t now_ms, struct cache_export *ret) must_check;
+
+/** The text of @generation. Returns 0, or -ESTALE when it is not held any more. */
+int cache_export_find(struct cache *cache, uint32_t generation,
+                      struct cache_export *ret) must_check;
+
+/**
+ * Read up to @size bytes of it from @offset on; fewer only at its end. Returns 0, -ESTALE, -EIO
+ * when it cannot be had as promised, or another negative errno.
+ */
+int cache_export_read(struct cache *cache, uint32_t generation, uint64_t offset, char *bytes,
+                      size_t size, int64_t now_ms, size_t *ret_length) must_check;
+
+/**
+ * After -EIO: remove what was found to be damaged. Returns 0 with *@ret to be ended by
+ * cache_change_fini(), CACHE_NONE, or a negative errno.
+ */
+int cache_export_mend(struct cache *cache, int64_t now_ms, struct cache_change *ret) must_check;
 
 /* Letting go */
 

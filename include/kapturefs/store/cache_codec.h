@@ -22,6 +22,9 @@ define_cleanup(struct codec *, codec_free);
 int codec_pack(struct codec *codec, const char *text, size_t length, const char **ret,
                size_t *ret_length) must_check;
 
+/** How long the text was. Returns 0, or -EILSEQ for bytes that were not packed here. */
+int codec_text_size(const char *bytes, size_t length, size_t *ret) must_check;
+
 /**
  * The inverse. Returns 0 with *@ret borrowed until the next call, -EILSEQ for bytes that were not
  * packed here, -ENOMEM.

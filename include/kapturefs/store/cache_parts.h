@@ -11,6 +11,7 @@
 #include "kapturefs/store/cache.h"
 #include "kapturefs/store/cache_codec.h"
 #include "kapturefs/store/cache_rows.h"
+#include "kapturefs/store/cache_snapshot.h"
 
 /* Where rows are read from and written to; see cache_rescue.c. */
 enum cache_mode {
@@ -68,6 +69,11 @@ struct cache {
 	struct cache_touched touched;
 	uint64_t evicted[EVICTED_SLOTS]; /* hashes of keys */
 	bool has_remains;                /* of what was deleted, in the write-ahead log */
+
+	struct snapshots *snapshots;
+	bool has_changed; /* of the transaction under way: a customer is not what it was */
+	bool has_damaged_block;
+	uint32_t damaged_block;
 
 	cache_lost_fn *lost;
 	void *lost_userdata;
@@ -175,6 +181,25 @@ int cache_note_previous(struct cache *cache, uint32_t slot, struct cache_change 
 
 /** Move the write-ahead log into the file and cut it to nothing. Returns 0 or a negative errno. */
 int cache_truncate_log(struct cache *cache) must_check;
+
+/* cache_extent.c; inside a transaction */
+
+/**
+ * The row of the customer with @slot becomes one with @json, packed, or NULL: none. Before it
+ * does. Returns 0 or a negative errno.
+ */
+int cache_note_row(struct cache *cache, uint32_t slot, const char *json, size_t length) must_check;
+
+/** Add a block up anew. Errors as cache_note_row(). */
+int cache_sum_block(struct cache *cache, uint32_t block) must_check;
+
+/** Outside of one: add up everything in a file that has no sums yet. Errors likewise. */
+int cache_furnish_extents(struct cache *cache) must_check;
+
+/* cache_search.c; inside a transaction */
+
+/** Write what is searched of the customer with @slot. Errors as cache_note_row(). */
+int cache_write_words(struct cache *cache, uint32_t slot, const struct record *record) must_check;
 
 /* cache_use.c */
 

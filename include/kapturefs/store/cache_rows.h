@@ -36,7 +36,15 @@ enum statement {
 	DELETE_USE,
 	LEAST_USED,
 	FIRST_CUSTOMER,
+	LIST_CUSTOMERS,
 	AGREE_ON_NOW,
+	READ_EXTENT,
+	LIST_EXTENTS,
+	WRITE_EXTENT,
+	DELETE_EXTENT,
+	WRITE_WORDS,
+	LIST_WORDS,
+	DELETE_WORDS,
 	READ_PROPERTY,
 	WRITE_PROPERTY,
 	PAGE_BYTES,
@@ -121,6 +129,22 @@ int rows_take_key_of(struct cache *cache, sqlite3_stmt *statement, uint32_t cust
                      struct cache_key *ret) must_check;
 int rows_find_key(struct cache *cache, const struct key *key, struct cache_key *ret) must_check;
 int rows_read_key(struct cache *cache, uint32_t slot, struct cache_key *ret) must_check;
+/** A customer's row as it stands; borrowed until its statement goes on. */
+struct customer_row {
+	uint32_t slot;
+	int64_t fetched_ms;
+	const char *identity;
+	size_t identity_length;
+	const char *json; /* packed */
+	size_t json_length;
+	int64_t sum;
+};
+
+/** The row that LIST_CUSTOMERS finds next, damaged or not; and whether it is what was written. */
+int rows_take_row(struct cache *cache, sqlite3_stmt *statement,
+                  struct customer_row *ret) must_check;
+bool rows_is_whole(struct cache *cache, const struct customer_row *row);
+
 int rows_read_customer(struct cache *cache, uint32_t slot, struct cache_customer *ret) must_check;
 int rows_write_key(struct cache *cache, const struct cache_key *key) must_check;
 /** The key's times, that is; the rest never changes. */

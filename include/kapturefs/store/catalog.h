@@ -13,6 +13,7 @@
 #include "kapturefs/base/base.h"
 #include "kapturefs/base/metrics.h"
 #include "kapturefs/store/cache.h"
+#include "kapturefs/store/cache_search.h"
 #include "kapturefs/store/source.h"
 
 struct catalog;
@@ -133,6 +134,36 @@ int catalog_known(struct catalog *catalog, uint32_t slot, struct catalog_entry *
  */
 int catalog_list_keys(struct catalog *catalog, enum key_kind kind, uint32_t slot,
                       cache_key_fn *take, void *userdata) must_check;
+
+/*
+ * All that is known as one text, as cache_export(), cache_export_find() and cache_export_read();
+ * the first also returns -EACCES while the token is refused.
+ */
+int catalog_export(struct catalog *catalog, struct cache_export *ret) must_check;
+int catalog_export_find(struct catalog *catalog, uint32_t generation,
+                        struct cache_export *ret) must_check;
+int catalog_export_read(struct catalog *catalog, uint32_t generation, uint64_t offset, char *bytes,
+                        size_t size, size_t *ret_length) must_check;
+
+/*
+ * What is known by words, as the functions of cache_search.h; the first also returns -EACCES while
+ * the token is refused.
+ */
+int catalog_search(struct catalog *catalog, const char *words,
+                   struct cache_search **ret) must_check;
+bool catalog_search_is_of(struct catalog *catalog, const struct cache_search *search,
+                          const char *words);
+int catalog_search_step(struct catalog *catalog, struct cache_search *search) must_check;
+
+/**
+ * The key of the customer with @id, if it is one of those that @search looks for. Returns 0,
+ * CATALOG_ABSENT, or a negative errno.
+ */
+int catalog_search_find(struct catalog *catalog, const struct cache_search *search,
+                        const struct key *id, struct cache_key *ret) must_check;
+
+/** The key by id of the customer with the slot @customer; likewise. */
+int catalog_id(struct catalog *catalog, uint32_t customer, struct cache_key *ret) must_check;
 
 /** When a key of @kind last came or went; Unix time in ms. */
 int64_t catalog_listing_changed_ms(const struct catalog *catalog, enum key_kind kind);

@@ -1,0 +1,97 @@
+#pragma once
+/* SPDX-License-Identifier: MIT */
+/* The inside of `export`: what its files share, and nobody else uses. */
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <stdio.h>
+
+#include "kapturefs/base/base.h"
+#include "kapturefs/base/buffer.h"
+#include "kapturefs/model/record.h"
+#include "kapturefs/store/cache.h"
+
+/* export_source.c: the text that is exported, of a mount or of a cache that nobody has mounted */
+
+struct export_source {
+	int descriptor; /* of the file in a mount, or -1 */
+	struct cache *cache;
+	struct cache_export text;
+	uint64_t size;
+	uint64_t offset; /* of what is read next */
+
+	char *bytes; /* read and not given out yet */
+	size_t start;
+	size_t length;
+	size_t capacity;
+};
+
+/**
+ * Open what is at @path. Returns 0 with *@ret to be ended by export_source_fini(); or the exit
+ * status, the reason told.
+ */
+int export_source_open(const char *path, struct export_source *ret) must_check;
+void export_source_fini(struct export_source *source);
+
+/** Begin again from the start: the text is the same. */
+void export_source_rewind(struct export_source *source);
+
+/**
+ * The next stretch, borrowed until the next call; of length 0 at the end. Returns 0 or a negative
+ * errno.
+ */
+int export_source_read(struct export_source *source, const char **ret,
+                       size_t *ret_length) must_check;
+
+/** The next line with its end, likewise. -EPROTO: the text ends in the middle of one. */
+int export_source_line(struct export_source *source, const char **ret,
+                       size_t *ret_length) must_check;
+
+/* export_columns.c */
+
+/** Paths of values in a customer, or in a contact: `name`, `generationDate.year`. */
+struct export_columns {
+	char **names;
+	size_t count;
+	size_t capacity;
+	size_t *buckets; /* places in names + 1, by hash */
+	size_t bucket_count;
+	bool is_closed; /* no more are added */
+};
+
+/** Begin with the members that the API documents; of a contact @with_contacts, behind the id. */
+int export_columns_document(struct export_columns *columns, bool with_contacts) must_check;
+
+/** Begin with the @list, separated by commas, and no others. Returns 0, -EINVAL or -ENOMEM. */
+int export_columns_choose(struct export_columns *columns, const char *list) must_check;
+void export_columns_fini(struct export_columns *columns);
+
+enum { EXPORT_COLUMNS_MAX = 16384 };
+
+/**
+ * The place of @name. Where it is not known it is added, or, once they are closed, SIZE_MAX.
+ * Returns 0, -E2BIG beyond EXPORT_COLUMNS_MAX, or -ENOMEM.
+ */
+int export_columns_place(struct export_columns *columns, const char *name, size_t length,
+                         size_t *ret) must_check;
+
+/* export_csv.c */
+
+struct export_csv {
+	struct export_columns columns;
+	bool with_contacts;
+	bool is_safe; /* no cell is a formula */
+	const struct member **cells;
+	struct buffer row;
+};
+
+/** Take note of the columns of @record. Returns 0 or a negative errno. */
+int export_csv_survey(struct export_csv *csv, const struct record *record) must_check;
+
+/** Have csv->row be the line of the columns' names. Returns as export_csv_survey(). */
+int export_csv_head(struct export_csv *csv) must_check;
+
+/** Have csv->row be the lines of @record: one, or one a contact. Likewise. */
+int export_csv_rows(struct export_csv *csv, const struct record *record) must_check;
+void export_csv_fini(struct export_csv *csv);

@@ -1,0 +1,41 @@
+#pragma once
+/* SPDX-License-Identifier: MIT */
+/*
+ * Customers in whose names, phone numbers, e-mail addresses, cities, codes and remarks all of
+ * some words occur, as parts of words too, whatever their case and accents.
+ */
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include "kapturefs/base/base.h"
+#include "kapturefs/store/cache.h"
+
+struct cache_search;
+
+/** So many are found, the best. */
+enum { SEARCH_FOUND_MAX = 1000 };
+
+/** Begin to look for @words, separated by blanks, as of now. Returns 0 or -ENOMEM. */
+int cache_search_new(struct cache *cache, const char *words, struct cache_search **ret) must_check;
+
+/** NULL is ignored. */
+void cache_search_free(struct cache_search *search);
+define_cleanup(struct cache_search *, cache_search_free);
+
+/** Whether it looks for the same as @words, and what it has found is what is there now. */
+bool cache_search_is_of(struct cache *cache, const struct cache_search *search, const char *words);
+
+/** Go on, for some milliseconds. Returns 0 at the end, CACHE_MORE before, or a negative errno. */
+int cache_search_step(struct cache *cache, struct cache_search *search) must_check;
+
+/** What was found: slots of customers, the best first, borrowed; to be asked for at the end. */
+const uint32_t *cache_search_found(const struct cache_search *search, size_t *ret_count);
+
+/** Whether the customer with @slot is one of those looked for: 1 or 0, or a negative errno. */
+int cache_search_matches(struct cache *cache, const struct cache_search *search,
+                         uint32_t slot) must_check;
+
+/** The id of the customer with @slot as a key. Returns as cache_find_key(). */
+int cache_find_id(struct cache *cache, uint32_t slot, struct cache_key *ret) must_check;

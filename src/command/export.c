@@ -1,0 +1,341 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * `export`: all that is cached, to standard output.
+ *
+ * A table names its columns before its first row, so customers are gone through twice where the
+ * columns are not given: the text stays the same meanwhile.
+ */
+
+#include <errno.h>
+#include <getopt.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "kapturefs/command/command.h"
+#include "kapturefs/command/export_parts.h"
+#include "kapturefs/command/warm_parts.h"
+#include "kapturefs/model/fold.h"
+#include "kapturefs/model/payload.h"
+
+enum {
+	WORDS_MAX = 16,
+	ROW_SIZE_MAX = 64 << 20,
+	MEGABYTE = 1000000,
+};
+
+enum format { FORMAT_NDJSON, FORMAT_CSV };
+
+struct export
+{
+	const char *path;
+	enum format format;
+	const char *columns;
+	struct export_source source;
+	struct export_csv csv;
+	struct buffer words_text;
+	const char *words[WORDS_MAX]; /* folded, in words_text */
+	size_t word_count;
+	struct buffer folded; /* the values of the customer being looked at */
+	struct warm_progress progress;
+	uint64_t passes; /* through the text */
+	uint64_t pass;
+};
+
+/* What is done with each customer. @json is the line. */
+typedef int line_fn(struct export *export, const char *json, size_t length,
+                    const struct record *record);
+
+static int complain(const char *what, const char *text, int status)
+{
+	fprintf(stderr, "kapturefs: export: %s%s%s\n", what, *what ? ": " : "", text);
+	return status;
+}
+
+/* Progress: in megabytes, on a terminal, of what takes long enough */
+
+static bool shows_progress(const struct export *export)
+{
+	return export->progress.is_terminal && export->progress.total;
+}
+
+static void show_progress(struct export *export)
+{
+	uint64_t done = export->pass * export->source.size + export->source.offset;
+
+	if (shows_progress(export))
+		warm_progress_show(&export->progress, (size_t)(done / MEGABYTE));
+}
+
+/* Words */
+
+static int fold_words(struct export *export, const char *text)
+{
+	char *place = NULL;
+	int r;
+
+	r = fold_append(&export->words_text, text, strlen(text));
+	if (!r)
+		r = buffer_append_text(&export->words_text, "");
+	if (r)
+		return r;
+	for (char *word = strtok_r(export->words_text.data, " ", &place); word;
+	     word = strtok_r(NULL, " ", &place)) {
+		if (export->word_count == WORDS_MAX)
+			return -E2BIG;
+		export->words[export->word_count++] = word;
+	}
+	return 0;
+}
+
+static int fold_values(struct export *export, const struct record *record)
+{
+	int r = 0;
+
+	buffer_clear(&export->folded);
+	for (uint32_t i = 0; !r && i < record_member_count(record); i++) {
+		const struct member *member = record_member(record, i);
+
+		/* The newline at its end keeps it from the next. */
+		if (member->value_length)
+			r = fold_append(&export->folded, member->value, member->value_length);
+	}
+	return r;
+}
+
+/* Whether all words occur in the values of @record: 1 or 0, or a negative errno. */
+static int matches(struct export *export, const struct record *record)
+{
+	int r;
+
+	if (!export->word_count)
+		return 1;
+	r = fold_values(export, record);
+	for (size_t i = 0; !r && i < export->word_count; i++) {
+		if (!memmem(export->folded.data, export->folded.length, export->words[i],
+		            strlen(export->words[i])))
+			return 0;
+	}
+	return r ? r : 1;
+}
+
+/* Going through */
+
+static int write_bytes(const char *bytes, size_t length)
+{
+	if (fwrite(bytes, 1, length, stdout) == length)
+		return 0;
+	return errno ? -errno : -EIO;
+}
+
+static int do_line(struct export *export, const char *json, size_t length, line_fn *line)
+{
+	cleanup(record_unrefp) struct record *record = NULL;
+	int r;
+
+	r = payload_read_customer(json, length, &record);
+	if (!r)
+		r = matches(export, record);
+	return r > 0 ? line(export, json, length, record) : r;
+}
+
+static int go_through(struct export *export, line_fn *line)
+{
+	const char *json;
+	size_t length;
+	size_t count = 0;
+	int r;
+
+	for (;;) {
+		r = export_source_line(&export->source, &json, &length);
+		if (r || !length)
+			break;
+		r = do_line(export, json, length, line);
+		if (r)
+			break;
+		if (++count % 1024 == 0)
+			show_progress(export);
+	}
+	export->pass++;
+	return r;
+}
+
+static int write_line(struct export *export, const char *json, size_t length,
+                      const struct record *record)
+{
+	(void)export;
+	(void)record;
+	return write_bytes(json, length);
+}
+
+static int survey_line(struct export *export, const char *json, size_t length,
+                       const struct record *record)
+{
+	(void)json;
+	(void)length;
+	return export_csv_survey(&export->csv, record);
+}
+
+static int write_rows(struct export *export, const char *json, size_t length,
+                      const struct record *record)
+{
+	int r = export_csv_rows(&export->csv, record);
+
+	(void)json;
+	(void)length;
+	return r ? r : write_bytes(export->csv.row.data, export->csv.row.length);
+}
+
+static int copy_text(struct export *export)
+{
+	const char *bytes;
+	size_t length;
+	int r;
+
+	while (!(r = export_source_read(&export->source, &bytes, &length)) && length) {
+		r = write_bytes(bytes, length);
+		if (r)
+			return r;
+		show_progress(export);
+	}
+	return r;
+}
+
+static int write_table(struct export *export)
+{
+	int r = 0;
+
+	if (!export->columns) {
+		r = export_columns_document(&export->csv.columns, export->csv.with_contacts);
+		if (!r)
+			r = go_through(export, survey_line);
+		export_source_rewind(&export->source);
+	}
+	if (!r)
+		r = export_csv_head(&export->csv);
+	if (!r)
+		r = write_bytes(export->csv.row.data, export->csv.row.length);
+	return r ? r : go_through(export, write_rows);
+}
+
+static int write_all(struct export *export)
+{
+	if (export->format == FORMAT_CSV)
+		return write_table(export);
+	return export->word_count ? go_through(export, write_line) : copy_text(export);
+}
+
+static int complain_of(const struct export *export, int r)
+{
+	switch (r) {
+	case -EPIPE:
+		return EXIT_FAILED;
+	case -ESTALE:
+		return complain(export->path, "too much has changed meanwhile; start it again",
+		                EXIT_FAILED);
+	case -E2BIG:
+		return complain(export->path, "too many columns; name those wanted by --columns",
+		                EXIT_FAILED);
+	default:
+		return complain(export->path, strerror(-r), EXIT_FAILED);
+	}
+}
+
+static int run(struct export *export)
+{
+	int r;
+
+	r = export_source_open(export->path, &export->source);
+	if (r)
+		return r;
+	export->passes = export->format == FORMAT_CSV && !export->columns ? 2 : 1;
+	warm_progress_begin(&export->progress,
+	                    (size_t)(export->passes * export->source.size / MEGABYTE));
+	r = write_all(export);
+	if (!r && fflush(stdout))
+		r = -errno;
+	if (shows_progress(export))
+		warm_progress_end(&export->progress);
+	export_source_fini(&export->source);
+	return r ? complain_of(export, r) : EXIT_OK;
+}
+
+/* The command line */
+
+static const struct option long_options[] = {
+	{ "format", required_argument, NULL, 'f' },  { "contacts", no_argument, NULL, 'c' },
+	{ "columns", required_argument, NULL, 'n' }, { "where", required_argument, NULL, 'w' },
+	{ "no-formulas", no_argument, NULL, 's' },   { NULL, 0, NULL, 0 },
+};
+
+/* Returns 0 or what is wrong with the option. */
+static const char *set_option(struct export *export, int option)
+{
+	switch (option) {
+	case 'f':
+		if (strcmp(optarg, "csv") != 0 && strcmp(optarg, "ndjson") != 0)
+			return "unknown format; there are ndjson and csv";
+		export->format = strcmp(optarg, "csv") == 0 ? FORMAT_CSV : FORMAT_NDJSON;
+		return NULL;
+	case 'c':
+		export->csv.with_contacts = true;
+		return NULL;
+	case 'n':
+		export->columns = optarg;
+		export_columns_fini(&export->csv.columns);
+		return export_columns_choose(&export->csv.columns, optarg)
+		               ? "no list of columns, separated by commas"
+		               : NULL;
+	case 'w':
+		return fold_words(export, optarg) ? "too many words" : NULL;
+	default:
+		export->csv.is_safe = true;
+		return NULL;
+	}
+}
+
+static int parse_arguments(struct export *export, int argc, char **argv)
+{
+	const char *mistake;
+	int option;
+
+	opterr = 0;
+	optind = 1;
+	while ((option = getopt_long(argc, argv, ":", long_options, NULL)) != -1) {
+		if (option == '?' || option == ':')
+			return complain(argv[optind - 1],
+			                option == '?'
+			                        ? "unknown option; see kapturefs export --help"
+			                        : "a value is missing behind it",
+			                EXIT_USAGE);
+		mistake = set_option(export, option);
+		if (mistake)
+			return complain(optarg, mistake, EXIT_USAGE);
+	}
+	if (argc - optind != 1)
+		return complain("", "give one MOUNTPOINT or CACHE", EXIT_USAGE);
+	if (export->format != FORMAT_CSV &&
+	    (export->columns || export->csv.with_contacts || export->csv.is_safe))
+		return complain("", "--contacts, --columns and --no-formulas are for --format csv",
+		                EXIT_USAGE);
+	export->path = argv[optind];
+	return EXIT_OK;
+}
+
+int command_export(int argc, char **argv)
+{
+	struct export export = { 0 };
+	int status;
+
+	buffer_init(&export.csv.row, ROW_SIZE_MAX);
+	buffer_init(&export.words_text, ROW_SIZE_MAX);
+	buffer_init(&export.folded, ROW_SIZE_MAX);
+	status = parse_arguments(&export, argc, argv);
+	if (status == EXIT_OK)
+		status = run(&export);
+	export_csv_fini(&export.csv);
+	buffer_fini(&export.words_text);
+	buffer_fini(&export.folded);
+	return status;
+}

@@ -1,0 +1,203 @@
+/* SPDX-License-Identifier: MIT */
+
+#include <errno.h>
+#include <fcntl.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <time.h>
+#include <unistd.h>
+
+#include "kapturefs/command/command.h"
+#include "kapturefs/command/export_parts.h"
+#include "kapturefs/command/place.h"
+#include "kapturefs/command/stack.h"
+
+enum {
+	STRETCH_SIZE = 1 << 20,
+	LINE_SIZE_MAX = 64 << 20, /* beyond any answer that is accepted */
+};
+
+#define FILE_IN_MOUNT "export/customers.ndjson"
+
+static int complain(const char *path, const char *text, int status)
+{
+	fprintf(stderr, "kapturefs: export: %s: %s\n", path, text);
+	return status;
+}
+
+static int open_mount(const char *path, const struct place *place, struct export_source *ret)
+{
+	struct stat status;
+
+	if (place->path[0])
+		return complain(path, "below a mount; give its MOUNTPOINT", EXIT_USAGE);
+	ret->descriptor = openat(place->descriptor, FILE_IN_MOUNT, O_RDONLY | O_CLOEXEC);
+	if (ret->descriptor < 0 || fstat(ret->descriptor, &status))
+		return complain(path, place_error(-errno), EXIT_FAILED);
+	ret->size = (uint64_t)status.st_size;
+	return EXIT_OK;
+}
+
+static int64_t now_ms(void)
+{
+	return (int64_t)time(NULL) * 1000;
+}
+
+static int open_cache(const char *path, struct export_source *ret)
+{
+	int r;
+
+	r = cache_open_existing(path, &ret->cache);
+	if (r)
+		return complain(path,
+		                r == CACHE_BUSY ? "in use; give the MOUNTPOINT of its mount"
+		                                : stack_cache_complaint(r),
+		                r < 0 || r == CACHE_BUSY ? EXIT_FAILED : EXIT_USAGE);
+	r = cache_export(ret->cache, now_ms(), &ret->text);
+	if (r)
+		return complain(path, strerror(-r), EXIT_FAILED);
+	ret->size = ret->text.size;
+	return EXIT_OK;
+}
+
+int export_source_open(const char *path, struct export_source *ret)
+{
+	struct export_source source = { .descriptor = -1 };
+	struct stat status;
+	struct place place;
+	int r;
+
+	if (stat(path, &status))
+		return complain(path, strerror(errno), EXIT_USAGE);
+	if (S_ISREG(status.st_mode)) {
+		r = open_cache(path, &source);
+	} else {
+		r = place_find(path, &place);
+		if (r == PLACE_OUTSIDE)
+			return complain(path, "neither a mount of kapturefs nor a cache",
+			                EXIT_USAGE);
+		if (r)
+			return complain(path, strerror(-r), EXIT_USAGE);
+		r = open_mount(path, &place, &source);
+		place_fini(&place);
+	}
+	if (r)
+		export_source_fini(&source);
+	else
+		*ret = source;
+	return r;
+}
+
+void export_source_fini(struct export_source *source)
+{
+	if (source->descriptor >= 0)
+		close(source->descriptor);
+	cache_close(steal(&source->cache));
+	free(steal(&source->bytes));
+}
+
+void export_source_rewind(struct export_source *source)
+{
+	source->offset = 0;
+	source->start = 0;
+	source->length = 0;
+}
+
+static int read_more(struct export_source *source, char *bytes, size_t size, size_t *ret_length)
+{
+	ssize_t length;
+	int r;
+
+	if (source->cache) {
+		r = cache_export_read(source->cache, source->text.generation, source->offset, bytes,
+		                      size, now_ms(), ret_length);
+		if (r)
+			return r;
+	} else {
+		length = pread(source->descriptor, bytes, size, (off_t)source->offset);
+		if (length < 0)
+			return -errno;
+		*ret_length = (size_t)length;
+	}
+	source->offset += *ret_length;
+	return 0;
+}
+
+/* Have room for @size bytes behind those that have not been given out. */
+static int make_room(struct export_source *source, size_t size)
+{
+	char *grown;
+
+	if (source->start) {
+		memmove(source->bytes, source->bytes + source->start, source->length);
+		source->start = 0;
+	}
+	if (source->length + size <= source->capacity)
+		return 0;
+	if (source->length > LINE_SIZE_MAX)
+		return -EFBIG;
+	grown = realloc(source->bytes, source->length + size);
+	if (!grown)
+		return -ENOMEM;
+	source->bytes = grown;
+	source->capacity = source->length + size;
+	return 0;
+}
+
+static int take_more(struct export_source *source, size_t *ret_length)
+{
+	int r;
+
+	r = make_room(source, STRETCH_SIZE);
+	if (!r)
+		r = read_more(source, source->bytes + source->length, STRETCH_SIZE, ret_length);
+	if (!r)
+		source->length += *ret_length;
+	return r;
+}
+
+int export_source_read(struct export_source *source, const char **ret, size_t *ret_length)
+{
+	size_t length;
+	int r;
+
+	source->length = 0;
+	r = take_more(source, &length);
+	*ret = source->bytes;
+	*ret_length = length;
+	/* A file that ends before its size has been cut short. */
+	return !r && !length && source->offset < source->size ? -EPROTO : r;
+}
+
+int export_source_line(struct export_source *source, const char **ret, size_t *ret_length)
+{
+	size_t searched = 0;
+	const char *end;
+	size_t length;
+	int r;
+
+	for (;;) {
+		const char *begin = source->bytes ? source->bytes + source->start : "";
+
+		end = source->length > searched
+		              ? memchr(begin + searched, '\n', source->length - searched)
+		              : NULL;
+		if (end)
+			break;
+		searched = source->length;
+		r = take_more(source, &length);
+		if (r)
+			return r;
+		if (length)
+			continue;
+		*ret_length = 0;
+		return source->length || source->offset < source->size ? -EPROTO : 0;
+	}
+
+	*ret = source->bytes + source->start;
+	*ret_length = (size_t)(end - *ret) + 1;
+	source->start += *ret_length;
+	source->length -= *ret_length;
+	return 0;
+}

@@ -1,0 +1,48 @@
+/* SPDX-License-Identifier: MIT */
+/* The part of catalog that finds by words what is known, and asks nobody. */
+
+#include <errno.h>
+
+#include "kapturefs/store/catalog_parts.h"
+
+/* What has expired may not be shown while the token is refused; a name tells of it. */
+static bool is_closed(struct catalog *catalog)
+{
+	return catalog->source->operations->state(catalog->source, 0) == SOURCE_REFUSED;
+}
+
+int catalog_search(struct catalog *catalog, const char *words, struct cache_search **ret)
+{
+	return is_closed(catalog) ? -EACCES : cache_search_new(catalog->cache, words, ret);
+}
+
+bool catalog_search_is_of(struct catalog *catalog, const struct cache_search *search,
+                          const char *words)
+{
+	return !is_closed(catalog) && cache_search_is_of(catalog->cache, search, words);
+}
+
+int catalog_search_step(struct catalog *catalog, struct cache_search *search)
+{
+	return cache_search_step(catalog->cache, search);
+}
+
+int catalog_search_find(struct catalog *catalog, const struct cache_search *search,
+                        const struct key *id, struct cache_key *ret)
+{
+	int r;
+
+	r = cache_find_key(catalog->cache, id, ret);
+	if (!r)
+		r = cache_search_matches(catalog->cache, search, ret->customer);
+	else if (r == CACHE_NONE)
+		return CATALOG_ABSENT;
+	return r < 0 ? r : r ? 0 : CATALOG_ABSENT;
+}
+
+int catalog_id(struct catalog *catalog, uint32_t customer, struct cache_key *ret)
+{
+	int r = cache_find_id(catalog->cache, customer, ret);
+
+	return r == CACHE_NONE ? CATALOG_ABSENT : r;
+}

@@ -1,0 +1,82 @@
+# SPDX-License-Identifier: MIT
+"""search/<words>/: links to the cached customers in which all words occur."""
+
+import errno
+import os
+
+import pytest
+
+import harness
+
+
+@pytest.fixture
+def mount(mounts, api):
+    api.add_numbers([7], city='São Paulo')
+    api.add_numbers([8], city='Sao Tome')
+    api.add_numbers([9], city='Pune')
+    made = mounts(api.url)
+    for number in (7, 8, 9):
+        os.stat(made / 'by-id' / str(number))
+    return made
+
+
+def test_links_lead_to_those_in_whom_all_words_occur(mount, api):
+    asked = len(api.requests)
+    assert sorted(os.listdir(mount / 'search' / 'sao')) == ['7', '8']
+    assert os.listdir(mount / 'search' / 'SÃO asha paul') == ['7']
+    assert os.readlink(mount / 'search' / 'pune' / '9') == '../../by-id/9'
+    assert (mount / 'search' / 'pune' / '9' / 'name').read_text() == 'Customer 9\n'
+    assert (mount / 'search' / '00000008' / '8' / 'city').read_text() == 'Sao Tome\n'
+    assert len(api.requests) == asked
+
+
+def test_the_directory_of_searches_lists_nothing(mount):
+    os.listdir(mount / 'search' / 'pune')
+    assert os.listdir(mount / 'search') == []
+
+
+def test_words_of_nobody_are_an_empty_directory(mount, api):
+    asked = len(api.requests)
+    for words in ('nobody', ' ', '\xff', 'x' * 255):
+        assert os.listdir(os.path.join(mount / 'search', words)) == []
+    assert len(api.requests) == asked
+
+
+def test_only_who_matches_is_in_it(mount, api):
+    asked = len(api.requests)
+    for name in ('8', '09', '+9', '99', 'name', '.git'):
+        assert harness.errno_of(os.lstat, mount / 'search' / 'pune' / name) == errno.ENOENT
+    assert len(api.requests) == asked
+
+
+def test_each_look_finds_who_matches_by_then(mount, api):
+    pune = mount / 'search' / 'pune'
+    assert os.listdir(pune) == ['9']
+    api.add_numbers([10], city='Pune')
+    os.stat(mount / 'by-id' / '10')
+    assert sorted(os.listdir(pune)) == ['10', '9']
+    assert harness.command('forget', mount / 'by-id' / '9').returncode == 0
+    assert os.listdir(pune) == ['10']
+    assert harness.errno_of(os.lstat, pune / '9') == errno.ENOENT
+
+
+def test_a_directory_that_is_open_stays_what_it_is(mount, api):
+    descriptor = os.open(mount / 'search' / 'sao', os.O_RDONLY)
+    try:
+        api.add_numbers([10], city='sao')
+        os.stat(mount / 'by-id' / '10')
+        assert '10' in os.listdir(mount / 'search' / 'sao')
+        assert {'7', '8'} <= set(os.listdir(descriptor))
+    finally:
+        os.close(descriptor)
+
+
+def test_nothing_can_be_made_there(mount):
+    assert harness.errno_of(os.mkdir, mount / 'search' / 'pune' / '1') == errno.EROFS
+    assert harness.errno_of(os.listdir, mount / 'search' / 'pune' / '9' / 'name') == errno.ENOTDIR
+
+
+def test_a_refused_token_closes_it(mount, api):
+    api.token = 'another'
+    assert harness.errno_of(os.stat, mount / 'by-id' / '11') == errno.EACCES
+    assert harness.errno_of(os.listdir, mount / 'search' / 'pune') == errno.EACCES
