@@ -28,7 +28,7 @@ function __kapturefs_flags
     kapturefs --help 2>/dev/null | string replace 'usage: kapturefs [mount]' ' kapturefs mount' |
         string match -r '^ +kapturefs [a-z]+ .*' | while read -l line
             set -l command (string match -rg '^ +kapturefs ([a-z]+) ' -- $line)
-            for flag in (string match -arg '\[(--?[a-z][a-z-]*(?: [A-Z]+)?)\]' -- $line)
+            for flag in (string match -arg '\[(--?[a-z][a-z-]*(?: [^\]\[]+)?)\]' -- $line)
                 set -l words (string split ' ' -- $flag)
                 set -l kind -s
                 string match -q -- '--*' $flag; and set kind -l
