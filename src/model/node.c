@@ -5,10 +5,12 @@
 #include "kapturefs/model/node.h"
 
 enum {
-	ORDINAL_SHIFT = 30,
-	VERSION_SHIFT = 50,
-	KIND_SHIFT = 60,
+	ORDINAL_SHIFT = 29,
+	VERSION_SHIFT = 49,
+	KIND_SHIFT = 59,
 };
+
+static_assert(NODE_KINDS <= NODE_KIND_MAX, "the number of no node is left to be refused");
 
 uint64_t node_pack(struct node node)
 {

@@ -62,7 +62,7 @@ static void test_versions_are_other_nodes_and_the_same_inode(void **state)
 
 static void test_the_extremes_fit(void **state)
 {
-	static const uint32_t slots[] = { 1, 2, UINT32_C(1) << 29, NODE_SLOT_MAX };
+	static const uint32_t slots[] = { 1, 2, UINT32_C(1) << 28, NODE_SLOT_MAX };
 	static const uint32_t ordinals[] = { 0, 1, NODE_ORDINAL_MAX };
 
 	(void)state;
@@ -81,8 +81,8 @@ static void test_numbers_of_no_node_are_refused(void **state)
 
 	(void)state;
 	assert_false(node_unpack(0, &node));
-	assert_false(node_unpack(UINT64_C(1) << 30, &node));
-	assert_false(node_unpack((uint64_t)NODE_KINDS << 60 | 1, &node));
+	assert_false(node_unpack(UINT64_C(1) << 29, &node));
+	assert_false(node_unpack((uint64_t)NODE_KINDS << 59 | 1, &node));
 	assert_false(node_unpack(UINT64_MAX, &node));
 	assert_int_equal(node.kind, NODE_META);
 }

@@ -3,7 +3,7 @@
 /*
  * Nodes as arithmetic: kind, version, ordinal and slot packed in 64 bits.
  *
- *   63    60 59       50 49           30 29              0
+ *   63    59 58       49 48           29 28              0
  *   +-------+-----------+---------------+----------------+
  *   | kind  |  version  |    ordinal    |      slot      |
  *   +-------+-----------+---------------+----------------+
@@ -38,7 +38,8 @@ enum node_kind {
 	NODE_KINDS,
 };
 
-#define NODE_SLOT_MAX    ((UINT32_C(1) << 30) - 1)
+#define NODE_KIND_MAX    ((UINT32_C(1) << 5) - 1)
+#define NODE_SLOT_MAX    ((UINT32_C(1) << 29) - 1)
 #define NODE_ORDINAL_MAX ((UINT32_C(1) << 20) - 1)
 #define NODE_VERSION_MAX ((UINT16_C(1) << 10) - 1)
 
