@@ -10,7 +10,6 @@ static const char readme[] =
         "  by-id/191121684/          a customer by the id that Kapture gave\n"
         "  by-phone/9380491326/      the same by a phone number\n"
         "  by-email/a@example.com/   and by an e-mail address\n"
-        "  by-date/2024-05-02/       links to the customers created on a day\n"
         "\n"
         "Each is a directory with one small file a field (name, city, ...) and with\n"
         "contacts/. `by-id/191121684.json` is all of it at once.\n"

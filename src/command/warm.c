@@ -282,6 +282,18 @@ static bool set_option(struct warm *warm, int option)
 	}
 }
 
+static const char *out_of_range(int option)
+{
+	switch (option) {
+	case 'j':
+		return "out of range for --jobs";
+	case 'a':
+		return "out of range for --max-age";
+	default:
+		return "not a day, YYYY-MM-DD";
+	}
+}
+
 static int32_t today(void)
 {
 	char text[DATE_SIZE];
@@ -308,9 +320,7 @@ static int parse_arguments(struct warm *warm, int argc, char **argv)
 			                             : "a value is missing behind it",
 			                     EXIT_USAGE);
 		if (!set_option(warm, option))
-			return warm_complain(optarg,
-			                     "value out of range; see kapturefs warm --help",
-			                     EXIT_USAGE);
+			return warm_complain(optarg, out_of_range(option), EXIT_USAGE);
 	}
 	if (optind == argc || argc - optind > 2 - warm->has_days)
 		return warm_complain("",
