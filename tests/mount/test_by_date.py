@@ -5,6 +5,7 @@ import datetime
 import errno
 import json
 import os
+import time
 
 import pytest
 
@@ -271,6 +272,21 @@ def test_day_is_refreshed_and_forgotten_by_its_path(mounts, api):
     assert os.listdir(mount / 'by-date') == []
     assert ids(mount) == ['7', '8']
     assert len(asked_pages(api)) == 3
+
+
+def test_day_that_takes_longer_than_anybody_waits_is_there_when_it_has_come(mounts, api):
+    api.days[DAY] = list(range(1000, 1250))
+
+    def respond(request):
+        time.sleep(0.9)
+        return api.honest(request)
+    api.respond = respond
+    mount = mounts(api.url, **{**KNOWN, 'timeout': '2'})
+    path = mount / 'by-date' / DAY
+    assert harness.errno_of(os.listdir, path) == errno.ETIMEDOUT
+    harness.wait_until(lambda: harness.errno_of(os.listdir, path) == 0, 'the day')
+    assert len(ids(mount)) == 250
+    assert [offset for _, offset, _ in asked_pages(api)] == [0, 100, 200]
 
 
 def test_many_who_open_a_day_ask_once(mounts, api):
