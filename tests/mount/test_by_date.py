@@ -289,6 +289,17 @@ def test_day_that_takes_longer_than_anybody_waits_is_there_when_it_has_come(moun
     assert [offset for _, offset, _ in asked_pages(api)] == [0, 100, 200]
 
 
+def test_no_order_reaches_a_day_that_cannot_be_asked_for(mounts, api):
+    unknown = mounts(api.url, '1')
+    known = mounts(api.url, '2', **KNOWN)
+    future = str(today() + datetime.timedelta(3))
+    for order in ('refresh', 'forget'):
+        for path in (unknown / 'by-date' / DAY, known / 'by-date' / future,
+                     known / 'by-date/2026-02-29'):
+            assert harness.command(order, path).returncode == 1, (order, path)
+    assert api.requests == []
+
+
 def test_many_who_open_a_day_ask_once(mounts, api):
     api.days[DAY] = [7]
     gate = api.hold(('date', DAY))
