@@ -5,9 +5,17 @@ import os
 import subprocess
 
 
+RUNS_MAX = 5
+RACE = 'WARNING: ThreadSanitizer: data race'
+
+
 def test_planted_race_is_found():
-    result = subprocess.run([os.environ['PLANTED_RACE']], capture_output=True, text=True,
-                            timeout=100, check=False)
-    assert 'WARNING: ThreadSanitizer: data race' in result.stderr
+    """Sooner or later: on a busy machine the threads may take turns for all of a run."""
+    for _ in range(RUNS_MAX):
+        result = subprocess.run([os.environ['PLANTED_RACE']], capture_output=True, text=True,
+                                timeout=100, check=False)
+        if RACE in result.stderr:
+            break
+    assert RACE in result.stderr
     assert 'plant' in result.stderr
     assert result.returncode != 0
