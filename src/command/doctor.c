@@ -153,6 +153,7 @@ static int parse_arguments(struct doctor *doctor, int argc, char **argv, bool *r
 	int option;
 	int r = 0;
 
+	opterr = 0;
 	while (!r && (option = getopt_long(argc, argv, "o:", options, NULL)) != -1) {
 		if (option == 'h')
 			*ret_help = true;
@@ -160,8 +161,13 @@ static int parse_arguments(struct doctor *doctor, int argc, char **argv, bool *r
 			*ret_json = true;
 		else if (option == 'o')
 			r = config_request_add_options(&doctor->request, optarg);
-		else
+		else {
+			fprintf(stderr,
+			        "kapturefs: doctor: %s: unknown option; see kapturefs doctor "
+			        "--help\n",
+			        argv[optind - 1]);
 			return EXIT_USAGE;
+		}
 	}
 	if (argc - optind > 1)
 		return refuse("give one SOURCE; see kapturefs doctor --help");

@@ -95,11 +95,17 @@ int command_status(int argc, char **argv)
 	bool is_json = false;
 	int option;
 
+	opterr = 0;
 	while ((option = getopt_long(argc, argv, "", options, NULL)) != -1) {
 		if (option == 'h')
 			return fputs(usage, stdout) < 0 ? EXIT_FAILED : EXIT_OK;
-		if (option != 'j')
+		if (option != 'j') {
+			fprintf(stderr,
+			        "kapturefs: status: %s: unknown option; see kapturefs status "
+			        "--help\n",
+			        argv[optind - 1]);
 			return EXIT_USAGE;
+		}
 		is_json = true;
 	}
 	if (argc - optind != 1) {

@@ -134,9 +134,14 @@ int command_top(int argc, char **argv)
 	int option;
 	int status;
 
+	opterr = 0;
 	while ((option = getopt_long(argc, argv, "", options, NULL)) != -1) {
-		if (option != 'h')
+		if (option != 'h') {
+			fprintf(stderr,
+			        "kapturefs: top: %s: unknown option; see kapturefs top --help\n",
+			        argv[optind - 1]);
 			return EXIT_USAGE;
+		}
 		return fputs(usage, stdout) < 0 ? EXIT_FAILED : EXIT_OK;
 	}
 	if (argc - optind != 1) {

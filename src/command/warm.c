@@ -344,7 +344,9 @@ static int parse_arguments(struct warm *warm, int argc, char **argv)
 			                              : "a value is missing behind it",
 			                EXIT_USAGE);
 		if (!set_option(warm, option))
-			return complain(optarg, "value out of range; see kapturefs warm --help",
+			return complain(optarg,
+			                option == 'j' ? "out of range for --jobs"
+			                              : "out of range for --max-age",
 			                EXIT_USAGE);
 	}
 	if (optind == argc || argc - optind > 2)

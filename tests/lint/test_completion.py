@@ -23,6 +23,19 @@ def listed():
     return commands | {'mount'}, {line.split()[0] for line in options.splitlines() if line}
 
 
+@pytest.fixture(scope='module')
+def flags(listed):
+    """The flags of each command, from the synopsis in its own --help."""
+    return {command: set(re.findall(r'(?<=\[)--?[a-z][a-z-]*', subprocess.run(
+        [PROGRAM, command, '--help'], capture_output=True, text=True,
+        check=True).stdout.split('\n\n')[0])) for command in listed[0]}
+
+
+def test_the_table_of_commands_is_what_help_lists(listed):
+    table = (sources.ROOT / 'src/main.c').read_text().split('commands[] = {')[1].split('\n};')[0]
+    assert set(re.findall(r'^\t\{ "(\w+)", command_', table, re.MULTILINE)) == listed[0]
+
+
 def offered(line):
     """What bash offers for a line that ends in the cursor."""
     script = '''
@@ -68,40 +81,65 @@ def test_bash_offers_files_where_a_path_is_meant(tmp_path):
     assert offered(f'kapturefs -o ttl={tmp_path}/tok') == set()
 
 
-def test_bash_offers_the_flags_of_the_command():
-    assert {'--port', '--customers'} <= offered('kapturefs sandbox --')
-    assert '--port' not in offered('kapturefs demo --')
-    assert {'-f', '-d', '-o'} <= offered('kapturefs -')
+def test_bash_offers_the_flags_of_each_command(flags):
+    for command, expected in flags.items():
+        assert offered(f'kapturefs {command} -') == expected | {'--help'}
+    assert offered('kapturefs -') == flags['mount'] | {'--help', '--version', '--check-config'}
+
+
+def fish(*lines):
+    """What fish offers for each of the lines; it takes its time to start."""
+    script = f'source {COMPLETIONS}/kapturefs.fish\n' + ''.join(
+        f'complete -C {line!r}; echo "end of line"\n' for line in lines)
+    result = subprocess.run(
+        ['fish', '--no-config', '-c', script], capture_output=True, text=True, timeout=120,
+        check=True, env={**os.environ, 'PATH': f'{PROGRAM.parent}:{os.environ["PATH"]}'})
+    assert result.stderr == ''
+    return [{entry.split('\t')[0] for entry in part.splitlines() if entry}
+            for part in result.stdout.split('end of line\n')[:-1]]
 
 
 def test_fish_offers_the_same(listed):
-    def fish(line):
-        result = subprocess.run(
-            ['fish', '--no-config', '-c',
-             f'source {COMPLETIONS}/kapturefs.fish; complete -C {line!r}'],
-            capture_output=True, text=True, timeout=60, check=True,
-            env={**os.environ, 'PATH': f'{PROGRAM.parent}:{os.environ["PATH"]}'})
-        return {entry.split('\t')[0] for entry in result.stdout.splitlines()}
-    assert listed[0] <= fish('kapturefs ')
-    assert fish('kapturefs -o ') == named(listed[1])
-    assert fish('kapturefs -o ttl=3,offl') == {'ttl=3,offline'}
+    commands, options, last = fish('kapturefs ', 'kapturefs -o ', 'kapturefs -o ttl=3,offl')
+    assert listed[0] <= commands
+    assert options == named(listed[1])
+    assert last == {'ttl=3,offline'}
 
 
-def test_zsh_understands_its_file_and_reads_the_options(listed):
-    script = '''
+def test_fish_offers_the_flags_of_each_command(flags):
+    offers = fish('kapturefs -', *(f'kapturefs {command} -' for command in flags))
+    assert offers == [flags['mount'] | {'--help', '--version', '--check-config'},
+                      *(expected | {'--help'} for expected in flags.values())]
+
+
+def zsh(script, *words):
+    """What zsh prints of a script, for which its file prints what it would offer."""
+    script = """
         _call_program() { shift; "$@" }
         _values() { shift 3; print -rl -- "$@" }
         _arguments() { print -rl -- "$@" }
         service=kapturefs
+        words=(kapturefs "$@[2,-1]") CURRENT=$#words
         autoload -U +X $1
         source $1
-        _kapturefs_options
-    '''
+    """ + script
     result = subprocess.run(
-        ['zsh', '-f', '-c', script, 'zsh', COMPLETIONS / '_kapturefs'], capture_output=True,
-        text=True, timeout=60, check=False,
+        ['zsh', '-f', '-c', script, 'zsh', COMPLETIONS / '_kapturefs', *words], text=True,
+        capture_output=True, timeout=60, check=False,
         env={**os.environ, 'PATH': f'{PROGRAM.parent}:{os.environ["PATH"]}'})
-    lines = result.stdout.splitlines()
+    return result.stdout.splitlines()
+
+
+def test_zsh_offers_the_flags_of_each_command(flags):
+    for command, expected in flags.items():
+        lines = zsh('', command, '-')
+        assert {match[1] for line in lines
+                if (match := re.match(r'(?:\(.*\)|\*)?(--?[a-z-]+)', line))} == expected | {'--help'}
+
+
+def test_zsh_understands_its_file_and_reads_the_options(listed):
+    lines = zsh('_kapturefs_options', '')
     assert {re.split(r'\[', line)[0] for line in lines if re.match(r'[a-z_]+\[', line)} == {
-        option.split('=')[0] for option in listed[1]}, result.stderr
-    assert any(line.startswith('1:command') and 'sandbox' in line for line in lines)
+        option.split('=')[0] for option in listed[1]}
+    assert any(line.startswith('1:command') and all(command in line for command in listed[0])
+               for line in lines)

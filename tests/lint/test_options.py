@@ -12,6 +12,7 @@ import sources
 MAN_PAGE = sources.ROOT / 'man' / 'kapturefs.1'
 CONF_PAGE = sources.ROOT / 'man' / 'kapturefs.conf.5'
 SANDBOX_PAGE = sources.ROOT / 'man' / 'kapturefs-sandbox.1'
+PAGES = sorted((sources.ROOT / 'man').iterdir())
 
 FLAG = re.compile(r'(?<![\w-])--?[a-z][a-z-]*')
 # An entry of --help that is no flag: indented, the name, what it takes, two blanks, the meaning.
@@ -197,7 +198,7 @@ def test_the_example_of_the_configurations_page_is_right(tmp_path):
                              f'{path}: [https://crm.example.com/kapture] ok\n')
 
 
-@pytest.mark.parametrize('page', [MAN_PAGE, CONF_PAGE, SANDBOX_PAGE], ids=lambda page: page.name)
+@pytest.mark.parametrize('page', PAGES, ids=lambda page: page.name)
 def test_man_page_renders_without_a_warning(page):
     assert render(page) == ''
 
@@ -206,6 +207,12 @@ def test_man_pages_are_of_this_program():
     assert '\n.Nm kapturefs\n' in MAN_PAGE.read_text()
     assert '\n.Nm kapturefs.conf\n' in CONF_PAGE.read_text()
     assert '\n.Nm kapturefs sandbox\n' in SANDBOX_PAGE.read_text()
+
+
+@pytest.mark.parametrize('page', PAGES, ids=lambda page: page.name)
+def test_apropos_finds_the_page_by_its_name(page):
+    result = subprocess.run(['lexgrog', str(page)], capture_output=True, text=True, check=False)
+    assert result.stdout.startswith(f'{page}: "{page.stem} - '), result.stdout
 
 
 def test_names_are_read_from_both():

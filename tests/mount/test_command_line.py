@@ -234,6 +234,68 @@ def test_command_line_that_makes_no_sense_is_exit_2(arguments):
     assert 1 <= len(result.stderr.splitlines()) <= 3
 
 
+# Of the commands: the words behind `kapturefs`, then what the line names. MNT is an empty
+# directory that nothing is mounted on, KEYS a file of keys.
+MISTAKES = {
+    'get': ['SOURCE'],
+    'get acme': ['KEY'],
+    'get acme id:x': ['id:x'],
+    'get acme zip:1': ['zip:1'],
+    'get --field': ['--field'],
+    'get --nonsense acme id:1': ['--nonsense'],
+    'get -o nonsense acme id:1': ['nonsense'],
+    'get -o ttl=x acme id:1': ['ttl'],
+    'get ftp://x id:1': ['ftp://x'],
+    'refresh': ['PATH'],
+    'refresh MNT': ['MNT', 'not in a mount'],
+    'refresh MNT/none': ['MNT/none', 'No such file'],
+    'refresh --nonsense MNT': ['--nonsense'],
+    'forget': ['PATH'],
+    'forget MNT': ['MNT', 'not in a mount'],
+    'forget /dev/null': ['/dev/null', 'not in a mount'],
+    'forget --nonsense MNT': ['--nonsense'],
+    'warm': ['MOUNTPOINT'],
+    'warm MNT KEYS': ['MNT', 'not a mount'],
+    'warm MNT/none': ['MNT/none'],
+    'warm --jobs 0 MNT': ['--jobs'],
+    'warm --jobs x MNT': ['--jobs'],
+    'warm --max-age -1 MNT': ['--max-age'],
+    'warm --nonsense MNT': ['--nonsense'],
+    'warm MNT KEYS more': ['FILE'],
+    'status': ['MOUNTPOINT'],
+    'status MNT': ['MNT', 'no kapturefs'],
+    'status MNT/none': ['MNT/none'],
+    'status --nonsense MNT': ['--nonsense'],
+    'status MNT MNT': ['MOUNTPOINT'],
+    'top': ['MOUNTPOINT'],
+    'top --nonsense MNT': ['--nonsense'],
+    'top MNT': ['terminal'],
+    'doctor acme other': ['SOURCE'],
+    'doctor --nonsense': ['--nonsense'],
+    'attach acme': ['MOUNTPOINT'],
+    'attach -o nonsense acme MNT': ['nonsense'],
+    '--check-config MNT/none': ['MNT/none'],
+    '--check-config a b': ['FILE'],
+    'demo MNT/none': ['MNT/none', 'mkdir'],
+    'demo KEYS': ['KEYS', 'not a directory'],
+    'sandbox --port 65536': ['65536'],
+    'sandbox --faults MNT/none': ['MNT/none'],
+    'sandbox --faults KEYS': ['KEYS'],
+}
+
+
+@pytest.mark.parametrize('line', MISTAKES)
+def test_mistake_at_a_command_is_one_line_and_leaves_nothing_behind(unchanged, line):
+    def place(text):
+        for name, path in {'MNT': unchanged / 'mnt', 'KEYS': unchanged / 'token'}.items():
+            text = text.replace(name, str(path)) if name in text.split('/')[0].split() else text
+        return text
+    # The cache that get would use is at no place that outlives the test.
+    result = command(*map(place, line.split()),
+                     environment={'XDG_CACHE_HOME': str(unchanged / 'cache')})
+    refused(result, (1, 2), *map(place, MISTAKES[line]))
+
+
 def test_help_and_version_are_on_standard_output():
     for word in ('--help', '--version'):
         result = command(word)

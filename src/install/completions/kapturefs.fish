@@ -16,10 +16,34 @@ function __kapturefs_options
         end
 end
 
+# Whether the line is one of the command; without any it is one of mount.
+function __kapturefs_is
+    set -l typed (commandline -opc)[2]
+    contains -- "$typed" (__kapturefs_commands); or set typed mount
+    test "$typed" = $argv[1]
+end
+
+# The flags in the synopsis of each command: `[--jobs N]`.
+function __kapturefs_flags
+    kapturefs --help 2>/dev/null | string replace 'usage: kapturefs [mount]' ' kapturefs mount' |
+        string match -r '^ +kapturefs [a-z]+ .*' | while read -l line
+            set -l command (string match -rg '^ +kapturefs ([a-z]+) ' -- $line)
+            for flag in (string match -arg '\[(--?[a-z][a-z-]*(?: [^\]\[]+)?)\]' -- $line)
+                set -l words (string split ' ' -- $flag)
+                set -l kind -s
+                string match -q -- '--*' $flag; and set kind -l
+                test (count $words) -eq 2; and set -a kind -r
+                complete -c kapturefs -n "__kapturefs_is $command" $kind[2..] $kind[1] \
+                    (string trim -l -c - -- $words[1])
+            end
+            string match -q '*[-o OPTION*' -- $line; and complete -c kapturefs \
+                -n "__kapturefs_is $command" -s o -x -a '(__kapturefs_options)' -d options
+        end
+end
+
 complete -c kapturefs -n 'test (count (commandline -opc)) -eq 1' -a '(__kapturefs_commands)'
-complete -c kapturefs -s o -x -a '(__kapturefs_options)' -d options
-complete -c kapturefs -s f -d 'stay in the foreground'
-complete -c kapturefs -s d -d 'the same, with debug output'
 complete -c kapturefs -l help -d 'list commands and options'
-complete -c kapturefs -l version -d 'print the version'
-complete -c kapturefs -l check-config -r -d 'check the configuration'
+complete -c kapturefs -n 'test (count (commandline -opc)) -eq 1' -l version -d 'print the version'
+complete -c kapturefs -n 'test (count (commandline -opc)) -eq 1' -l check-config -r \
+    -d 'check the configuration'
+__kapturefs_flags

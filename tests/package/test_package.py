@@ -1,0 +1,130 @@
+# SPDX-License-Identifier: MIT
+"""The Debian package: lintian is content, it can be used once installed, and goes without a trace.
+
+It is installed into an overlay of the running system that only the test sees.
+"""
+
+import os
+import pathlib
+import re
+import shutil
+import subprocess
+
+import pytest
+
+ROOT = pathlib.Path(__file__).resolve().parents[2]
+# The package brings its own build; a build has none.
+pytestmark = pytest.mark.skipif(os.getuid() != 0 or not shutil.which('dpkg-buildpackage'),
+                                reason='installs a package, which only root can')
+
+# $1 is a folder, $2 the package, $3 what is done with it, in a system that is a copy of this one.
+SYSTEM = '''
+set -e
+mount -t tmpfs tmpfs "$1"
+mkdir "$1/upper" "$1/work" "$1/system"
+mount -t overlay -o "lowerdir=/,upperdir=$1/upper,workdir=$1/work" overlay "$1/system"
+for name in dev proc sys; do mount --rbind "/$name" "$1/system/$name"; done
+cp "$2" "$1/system/root/package.deb"
+chroot "$1/system" bash -euc "$3" 2>&1
+echo 'left behind:'
+cd "$1/upper"
+find . -path ./root -prune -o -iname '*kapturefs*' -print
+'''
+
+# Says what it is asked to do; its manager never runs here.
+SYSTEMCTL = r'''
+rm -f /usr/sbin/policy-rc.d
+mkdir -p /run/systemd/system
+printf '#!/bin/sh\necho "systemctl: $*" >&3\n' >/usr/local/bin/systemctl
+chmod +x /usr/local/bin/systemctl
+exec 3>/root/systemctl.log
+'''
+INSTALL = 'dpkg --path-include "/usr/share/*" --install /root/package.deb >/root/dpkg.log\n'
+PURGE = 'dpkg --purge kapturefs >>/root/dpkg.log\n'
+
+
+@pytest.fixture(scope='module')
+def package(tmp_path_factory):
+    """The package, built without running the tests of the build, and what lintian said of it."""
+    directory = tmp_path_factory.mktemp('deb')
+    result = subprocess.run(
+        [ROOT / 'bootstrap', 'deb', directory], capture_output=True, text=True, check=False,
+        timeout=1000, env={**os.environ, 'DEB_BUILD_OPTIONS': 'nocheck'})
+    assert result.returncode == 0, result.stderr
+    path, = directory.glob('kapturefs_*.deb')
+    return path, result.stderr
+
+
+def in_a_system(tmp_path, package, script):
+    """(output, what is left behind) of a script that has the package."""
+    place = tmp_path / 'place'
+    place.mkdir()
+    result = subprocess.run(
+        ['unshare', '--mount', '--propagation', 'private', 'bash', '-c', SYSTEM, 'bash',
+         place, package, script], capture_output=True, text=True, timeout=300, check=False)
+    assert result.returncode == 0, result.stdout + result.stderr
+    output, left = result.stdout.split('left behind:\n')
+    return output, left.split()
+
+
+def test_lintian_has_nothing_against_the_package(package):
+    assert re.findall(r'^[EWP]: .*', package[1], re.MULTILINE) == []
+
+
+def test_lintian_finds_what_is_wrong_with_a_package(package, tmp_path):
+    tree = tmp_path / 'tree'
+    subprocess.run(['dpkg-deb', '--raw-extract', package[0], tree], check=True)
+    shutil.rmtree(tree / 'usr/share/man')
+    subprocess.run(['dpkg-deb', '--root-owner-group', '--build', tree, tmp_path / 'bad.deb'],
+                   check=True, stdout=subprocess.DEVNULL)
+    result = subprocess.run(['lintian', '--allow-root', '--fail-on', 'warning', tmp_path / 'bad.deb'],
+                            capture_output=True, text=True, check=False)
+    assert result.returncode != 0 and 'no-manual-page' in result.stdout
+
+
+def test_package_is_usable_once_it_is_installed(package, tmp_path):
+    """A customer is read through mount(8); man pages, units, the user and the folders are there."""
+    output, left = in_a_system(tmp_path, package[0], INSTALL + r'''
+        cd /
+        kapturefs --version
+        for page in kapturefs kapturefs-sandbox kapturefs.conf mount.kapturefs; do man -w $page; done
+        systemd-analyze verify --man=yes kapturefs@acme.service
+        stat -c '%n %A %U' /etc/kapturefs /var/cache/kapturefs
+        getent passwd kapturefs | cut -d: -f1,6,7
+        exec 4< <(kapturefs sandbox --port 0 --token package)
+        sandbox=$!
+        read -r _ _ url <&4
+        install -m 600 <(echo package) /etc/kapturefs/token
+        id=$(curl -s "$url/sandbox/customers?from=0&count=1" | jq -r '.[0].id')
+        for type in fuse.kapturefs kapturefs; do
+            mount -t $type "$url" /mnt -o token_file=/etc/kapturefs/token
+            findmnt -n -o FSTYPE /mnt
+            test -s "/mnt/by-id/$id/name"
+            umount /mnt
+        done
+        kill $sandbox
+    ''')
+    version = (ROOT / 'meson.build').read_text().split("version: '")[1].split("'")[0]
+    assert [line for line in output.splitlines() if 'Creating ' not in line] == [
+        f'kapturefs {version}',
+        '/usr/share/man/man1/kapturefs.1.gz', '/usr/share/man/man1/kapturefs-sandbox.1.gz',
+        '/usr/share/man/man5/kapturefs.conf.5.gz', '/usr/share/man/man8/mount.kapturefs.8.gz',
+        '/etc/kapturefs drwx------ root', '/var/cache/kapturefs drwxr-xr-x root',
+        'kapturefs:/nonexistent:/usr/sbin/nologin',
+        'fuse.kapturefs', 'fuse.kapturefs']
+    assert {'./etc/kapturefs', './usr/bin/kapturefs'} <= set(left)
+
+
+def test_purging_leaves_nothing_and_removing_leaves_tokens_and_caches(package, tmp_path):
+    output, left = in_a_system(tmp_path, package[0], SYSTEMCTL + INSTALL + r'''
+        touch /etc/kapturefs/acme.token /var/cache/kapturefs/acme.db
+        dpkg --remove kapturefs >>/root/dpkg.log
+        echo "still there: $(ls /etc/kapturefs /var/cache/kapturefs | grep -c acme)"
+    ''' + PURGE + 'exec 3>&-; cat /root/systemctl.log')
+    lines = [line for line in output.splitlines() if 'Creating ' not in line]
+    assert lines[0] == 'still there: 2'
+    assert [line for line in lines if ' stop ' in line] == ['systemctl: stop kapturefs@*.service']
+    # After installing, removing and purging.
+    assert lines.count('systemctl: --system daemon-reload') == 3
+    # What man(1) keeps of pages that were read is man's own.
+    assert [path for path in left if not path.startswith('./var/cache/man/')] == []
