@@ -42,6 +42,8 @@ static int found(struct cache *cache)
 	for (enum key_kind kind = 0; !r && kind < KEY_KINDS; kind++)
 		r = cache_write_listing(cache, kind, cache->listing_changed_ms[kind]);
 	if (!r)
+		r = cache_found_words(cache);
+	if (!r)
 		r = cache_write_slots(cache, cache->slot_next);
 	return r;
 }
@@ -113,6 +115,8 @@ static int take_over(struct cache *cache, const char *secret)
 		return CACHE_OTHER_OWNER;
 	if (!r)
 		r = take_account(cache);
+	if (!r)
+		r = cache_take_words(cache);
 	if (!r)
 		r = take_numbers(cache);
 	return r;

@@ -25,7 +25,8 @@
 
 enum {
 	WORDS_MAX = 16,
-	ROWS_A_STEP = 8192,
+	ROWS_A_STEP = 2048,
+	CUSTOMERS_A_STEP = 16,
 	TEXT_SIZE_MAX = 16 << 20,
 };
 
@@ -74,6 +75,95 @@ int cache_write_words(struct cache *cache, uint32_t slot, const struct record *r
 	rows_bind_integer(statement, 1, slot);
 	rows_bind_blob(statement, 2, text.data ? text.data : "", text.length);
 	return rows_execute(cache, statement);
+}
+
+/* Words of customers that were stored by a version that had none */
+
+int cache_take_words(struct cache *cache)
+{
+	char text[PROPERTY_SIZE];
+	int r = rows_read_property(cache, "words", text);
+
+	cache->words_from = r ? 1 : 0;
+	return r < 0 ? r : 0;
+}
+
+int cache_found_words(struct cache *cache)
+{
+	cache->words_from = 0;
+	return rows_write_property(cache, "words", "1");
+}
+
+/* The slots of those that come next; returns how many, 0 at the end, or a negative errno. */
+static int list_next(struct cache *cache, uint32_t slots[CUSTOMERS_A_STEP])
+{
+	cleanup(rows_reset) sqlite3_stmt *statement = cache->statements[LIST_CUSTOMERS];
+	struct customer_row row;
+	int count;
+	int r;
+
+	rows_bind_integer(statement, 1, cache->words_from);
+	rows_bind_integer(statement, 2, UINT32_MAX);
+	for (count = 0; count < CUSTOMERS_A_STEP; count++) {
+		r = rows_take_row(cache, statement, &row);
+		if (r)
+			return r < 0 ? r : count;
+		if (row.slot < cache->words_from || (count && row.slot <= slots[count - 1]))
+			return rows_disordered(cache);
+		slots[count] = row.slot;
+	}
+	return count;
+}
+
+static int write_words_of(struct cache *cache, uint32_t slot)
+{
+	struct cache_customer customer;
+	int r;
+
+	r = rows_read_customer(cache, slot, &customer);
+	if (r)
+		return r < 0 ? r : 0;
+	r = cache_write_words(cache, slot, customer.record);
+	record_unref(customer.record);
+	return r;
+}
+
+static int furnish(struct cache *cache, const void *arguments, int64_t now_ms,
+                   struct cache_change *change)
+{
+	uint32_t *const *next = arguments;
+	uint32_t slots[CUSTOMERS_A_STEP];
+	int count = list_next(cache, slots);
+	int r = 0;
+
+	(void)now_ms;
+	(void)change;
+	if (count < 0)
+		return count;
+	for (int i = 0; !r && i < count; i++)
+		r = write_words_of(cache, slots[i]);
+	if (r)
+		return r;
+	**next = count ? slots[count - 1] + 1 : 0;
+	return count ? 0 : rows_write_property(cache, "words", "1");
+}
+
+int cache_furnish_words(struct cache *cache)
+{
+	uint32_t next = 0;
+	uint32_t *arguments = &next;
+	struct cache_change change;
+	int r;
+
+	if (!cache->words_from)
+		return 0;
+	r = cache_write(cache, furnish, &arguments, 0, &change);
+	if (r)
+		return r;
+	cache_change_fini(&change);
+	cache->words_from = next;
+	snapshots_count_change(cache->snapshots);
+	return CACHE_MORE;
 }
 
 /* Searches */
@@ -278,6 +368,8 @@ static int step(struct cache *cache, struct cache_search *search)
 		if (r)
 			break;
 		hit.slot = (uint32_t)sqlite3_column_int64(statement, 0);
+		if (hit.slot < search->next)
+			return rows_disordered(cache);
 		hit.score = score_of(search, sqlite3_column_blob(statement, 1),
 		                     (size_t)sqlite3_column_bytes(statement, 1));
 		if (hit.score)

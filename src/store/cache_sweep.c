@@ -304,6 +304,8 @@ static int step(struct cache *cache, int64_t now_ms, struct cache_change *ret)
 	r = has_much_free(cache, &sizes) ? shrink(cache) : 0;
 	if (!r && cache->mode == CACHE_ON_FILE && sizes.log && sizes.disk > cache->limits.size_max)
 		r = cache_truncate_log(cache);
+	if (!r && !outcome)
+		r = cache_furnish_words(cache);
 	return r ? r : outcome;
 }
 

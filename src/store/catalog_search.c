@@ -5,6 +5,8 @@
 
 #include "kapturefs/store/catalog_parts.h"
 
+enum { STEPS_NS_MAX = 3500 * 1000 }; /* spent on searching before others have their turn */
+
 /* What has expired may not be shown while the token is refused; a name tells of it. */
 static bool is_closed(struct catalog *catalog)
 {
@@ -24,7 +26,13 @@ bool catalog_search_is_of(struct catalog *catalog, const struct cache_search *se
 
 int catalog_search_step(struct catalog *catalog, struct cache_search *search)
 {
-	return cache_search_step(catalog->cache, search);
+	uint64_t start = uv_hrtime();
+	int r;
+
+	do {
+		r = cache_search_step(catalog->cache, search);
+	} while (r == CACHE_MORE && uv_hrtime() - start < STEPS_NS_MAX);
+	return r;
 }
 
 int catalog_search_find(struct catalog *catalog, const struct cache_search *search,

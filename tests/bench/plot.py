@@ -52,9 +52,10 @@ def panel(left, title, shown, points):
 
 
 def points_of(results, name, value):
-    """(customers, value) of the contestants `name-<customers>`."""
-    return sorted((int(contestant.rsplit('-', 1)[1]), value(result))
-                  for contestant, result in results.items() if contestant.startswith(f'{name}-'))
+    """(customers, value) of the contestants `name-<customers>` that have the value."""
+    found = [(int(contestant.rsplit('-', 1)[1]), value(result))
+             for contestant, result in results.items() if contestant.startswith(f'{name}-')]
+    return sorted(point for point in found if point[1])
 
 
 def svg(results, place):
@@ -69,6 +70,8 @@ def svg(results, place):
     width = LEFT + len(panels) * (PANEL_WIDTH + GAP)
     parts = [text(LEFT - 40, 26, 'A cache of a thousand to a million customers', 'title', 'start'),
              text(LEFT - 40, TOP + PANEL_HEIGHT + BOTTOM - 6, place, 'axis', 'start')]
+    # A curve has two ends.
+    panels = [drawn for drawn in panels if len(drawn[2]) > 1]
     for number, (title, shown, points) in enumerate(panels):
         parts += panel(LEFT + number * (PANEL_WIDTH + GAP), title, shown, points)
     height = TOP + PANEL_HEIGHT + BOTTOM + 8

@@ -69,6 +69,7 @@ class Scale:
                 self.filled[size] = Filled(self.directory, size)
             self.table = self.make_table(max(self.sizes))
             self.mounted = self.mounted_size = None
+            self.searches = 0
             stack.callback(self.unmount)
             self.stack = stack.pop_all()
         return self
@@ -138,6 +139,10 @@ class Scale:
         return measure.Sample(statistics.median(seconds),
                               p99_us=seconds[len(seconds) * 99 // 100] * 1e6)
 
+    def looked_up_slowly(self, size):
+        """The look-up that 99 of 100 are faster than."""
+        return measure.Sample(self.looked_up(size).p99_us / 1e6)
+
     def in_table(self, size):
         ids = [key.split('/')[1] for key in self.filled[size].keys if key.startswith('by-id/')]
         with contextlib.closing(sqlite3.connect(self.table)) as database:
@@ -162,12 +167,32 @@ class Scale:
             raise measure.Broken('the export has been cut short')
         return measure.Sample(watch.seconds / (length / 1e6))
 
+    def searched(self, words, count):
+        """Words that nobody has asked for yet: each search is another."""
+        self.searches += 1
+        with measure.stopwatch() as watch:
+            found = len(os.listdir(self.mounted / 'search' / (words + ' ' * self.searches)))
+        if found != count:
+            raise measure.Broken(f'{found} customers found by {words!r}, not {count}')
+        return measure.Sample(watch.seconds)
+
+    def grepped(self, words):
+        with measure.stopwatch() as watch:
+            subprocess.run(['grep', '-ci', words, self.ndjson], capture_output=True, check=False)
+        return measure.Sample(watch.seconds)
+
     def contestants(self):
         most = max(self.sizes)
         found = {
             'table': measure.Contestant('SQLite table by hand', lambda: self.in_table(most)),
             'export': measure.Contestant('export', lambda: self.exported(most),
                                          lambda: self.mount_other(most)),
+            'search': measure.Contestant('search', lambda: self.searched('xqzv', 0),
+                                         lambda: self.mount_other(most)),
+            'search-many': measure.Contestant(
+                'search', lambda: self.searched('example', min(most, 1000)),
+                lambda: self.mount_other(most)),
+            'grep-words': measure.Contestant('grep -i of one file', lambda: self.grepped('xqzv')),
             'grep': measure.Contestant('grep of one file', lambda: self.in_lines(
                 lambda number: ['grep', '-m1', f'^{{"id":{number},'], most)),
         }
@@ -181,9 +206,11 @@ class Scale:
     def contestants_of(self, size):
         label = f'{size:,}'
         return {
-            f'usable-{size}': measure.Contestant(label, lambda: self.usable(size)),
+            f'usable-{size}': measure.Contestant(label, lambda: self.usable(size), self.unmount),
             f'list-{size}': measure.Contestant(label, lambda: self.listed(size),
                                                lambda: self.mount_anew(size)),
             f'lookup-{size}': measure.Contestant(label, lambda: self.looked_up(size),
                                                  lambda: self.mount_anew(size)),
+            f'slow-{size}': measure.Contestant(label, lambda: self.looked_up_slowly(size),
+                                               lambda: self.mount_anew(size)),
         }

@@ -175,6 +175,29 @@ def requests():
             READ, 0, 0xf0]) + b'\x30\0\0\0\0\0\0\1' + b'\0\xff\xff'
 
 
+def cache_rows():
+    """What the first byte says stands in fuzz_cache.c."""
+    in_key, in_identity, sealed, packed = 1, 2, 4, 8
+    shape = json.dumps({'id': 42, 'cmId': 1, 'name': 'Asha', 'contacts': [{'id': 1}]}).encode()
+    yield 'nothing', b''
+    yield 'empty-json', bytes([0])
+    yield 'empty-identity', bytes([in_identity])
+    yield 'sealed-empty-json', bytes([sealed])
+    yield 'sealed-empty-identity', bytes([sealed | in_identity])
+    yield 'sealed-json', bytes([sealed | packed]) + shape
+    yield 'sealed-other-customer', bytes([sealed | packed]) + shape.replace(b'42', b'43')
+    yield 'sealed-no-json', bytes([sealed | packed]) + b'{"id":'
+    yield 'sealed-no-frame', bytes([sealed]) + b'\x28\xb5\x2f\xfd\x20\xff'
+    yield 'sealed-identity', bytes([sealed | in_identity]) + bytes(range(64))
+    yield 'damaged-json', bytes([packed]) + shape
+    yield 'damaged-identity', bytes([in_identity]) + b'\xff' * 40
+    yield 'same-key', bytes([in_key]) + b'42'
+    yield 'damaged-key', bytes([in_key]) + b'43'
+    yield 'sealed-key', bytes([sealed | in_key]) + b'43'
+    yield 'sealed-long-key', bytes([sealed | in_key]) + b'4' * 300
+    yield 'sealed-key-with-nul', bytes([sealed | in_key]) + b'42\x0043'
+
+
 def write(target, seeds):
     folder = CORPUS / target
     folder.mkdir(parents=True, exist_ok=True)
@@ -183,6 +206,7 @@ def write(target, seeds):
 
 
 if __name__ == '__main__':
+    write('cache', cache_rows())
     write('payload', payloads())
     write('naming', namings())
     write('configuration', configurations())

@@ -77,9 +77,8 @@ def test_lintian_finds_what_is_wrong_with_a_package(package, tmp_path):
     shutil.rmtree(tree / 'usr/share/man')
     subprocess.run(['dpkg-deb', '--root-owner-group', '--build', tree, tmp_path / 'bad.deb'],
                    check=True, stdout=subprocess.DEVNULL)
-    result = subprocess.run(
-        ['lintian', '--allow-root', '--fail-on', 'warning', tmp_path / 'bad.deb'],
-        capture_output=True, text=True, check=False)
+    words = ['lintian', '--allow-root', '--fail-on', 'warning', tmp_path / 'bad.deb']
+    result = subprocess.run(words, capture_output=True, text=True, check=False)
     assert result.returncode != 0 and 'no-manual-page' in result.stdout
 
 

@@ -83,7 +83,8 @@ class Readers:
         self.seen = seen
         self.is_dying = threading.Event()
         self.mistakes = []
-        self.threads = [threading.Thread(target=self.run, args=(random.Random(seed * 100 + i),))
+        self.threads = [threading.Thread(target=self.run, daemon=True,
+                                         args=(random.Random(seed * 100 + i),))
                         for i in range(READERS)]
         for thread in self.threads:
             thread.start()

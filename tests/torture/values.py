@@ -52,8 +52,9 @@ def email_of(number):
     return f'c{number}@example.com'
 
 
-def customer(number, version, phone=None):
-    contact = {'id': number + 500000, 'person': make('person', number, version),
+def customer(number, version, phone=None, person_version=None):
+    """As the API sends it; of one version, unless a defect is planted."""
+    contact = {'id': number + 500000, 'person': make('person', number, person_version or version),
                'phone': phone or phone_of(number), 'email': email_of(number),
                'isPrimaryContact': True}
     return json.dumps({'id': number, 'cmId': 1000298, 'name': make('name', number, version),

@@ -185,6 +185,30 @@ static void test_what_is_forgotten_is_not_found_and_leaves_no_byte(void **state)
 	assert_false(is_in_files(fixture, "Qwertzuiop"));
 }
 
+static void test_a_file_of_an_earlier_version_gets_its_words(void **state)
+{
+	struct fixture *fixture = *state;
+	struct cache_change change;
+	unsigned steps = 0;
+
+	fill(fixture);
+	store_with(fixture, "7", "\"name\":\"Qwertzuiop\"");
+	assert_int_equal(
+	        database_run(fixture->cache->database,
+	                     "DELETE FROM words; DELETE FROM property WHERE name = 'words'"),
+	        0);
+	reopen(fixture);
+	assert_string_equal(found(fixture, "qwertz"), "");
+	while (cache_sweep(fixture->cache, 2000, &change) == CACHE_MORE) {
+		cache_change_fini(&change);
+		steps++;
+	}
+	assert_true(steps > 10);
+	assert_string_equal(found(fixture, "qwertz"), "7 ");
+	reopen(fixture);
+	assert_int_equal(fixture->cache->words_from, 0);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -196,6 +220,7 @@ int main(void)
 		in_a_cache(test_the_best_come_first),
 		in_a_cache(test_of_many_the_best_are_found),
 		in_a_cache(test_a_search_goes_out_of_date),
+		in_a_cache(test_a_file_of_an_earlier_version_gets_its_words),
 		in_a_cache(test_what_is_forgotten_is_not_found_and_leaves_no_byte),
 	};
 

@@ -75,6 +75,8 @@ struct cache {
 	bool has_damaged_block;
 	uint32_t damaged_block;
 
+	uint32_t words_from; /* slots from here on may have no words yet; 0: all have them */
+
 	cache_lost_fn *lost;
 	void *lost_userdata;
 	struct cache_metrics {
@@ -200,6 +202,16 @@ int cache_furnish_extents(struct cache *cache) must_check;
 
 /** Write what is searched of the customer with @slot. Errors as cache_note_row(). */
 int cache_write_words(struct cache *cache, uint32_t slot, const struct record *record) must_check;
+
+/** Find out whether a file that was taken over has them, and note that a new one has. */
+int cache_take_words(struct cache *cache) must_check;
+int cache_found_words(struct cache *cache) must_check;
+
+/**
+ * Outside of one: write words that a file of an earlier version has not, of a few customers.
+ * Returns 0 when all have them, CACHE_MORE, or a negative errno.
+ */
+int cache_furnish_words(struct cache *cache) must_check;
 
 /* cache_use.c */
 
