@@ -361,7 +361,7 @@ def test_dry_warm_asks_nothing_and_tells_what_is_known(mounts, api):
                       'seconds': 0}
     words = harness.command('warm', '--dry-run', '--since', DAY, '--until', '2026-01-08',
                             mount.path)
-    assert words.stdout.startswith('4 days, of which 3 have to be asked for; on the others 2 keys')
+    assert words.stdout.startswith('4 days, 3 to be asked for; the others have 2 keys')
     assert 'at least 4 requests' in words.stdout
     assert len(api.requests) == 2
 
