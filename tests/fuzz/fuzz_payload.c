@@ -73,7 +73,7 @@ static void check_customer(struct record *record, const char *body, size_t lengt
 	assert_survives(record);
 }
 
-/* The same reply as a page of customers: whom it shows is in the roster, and comes back from text. */
+/* The same reply as a page of customers: whom it shows is in the roster, which text brings back. */
 static void check_page(const char *body, size_t length, bool is_json)
 {
 	struct roster roster = { 0 };
