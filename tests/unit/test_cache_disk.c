@@ -131,6 +131,56 @@ static void test_when_there_is_room_again_everything_is_written_down(void **stat
 	assert_int_equal(damaged_rows(fixture), 0);
 }
 
+static void keep_day(struct fixture *fixture, const char *date, const char *text)
+{
+	struct key key = make_key(KEY_DATE, date);
+	struct roster roster = { 0 };
+	struct cache_change change;
+
+	assert_int_equal(roster_read(text, strlen(text), &roster), 0);
+	assert_int_equal(cache_store_roster(fixture->cache, &key, &roster, 4000, &change), 0);
+	cache_change_fini(&change);
+	roster_fini(&roster);
+}
+
+static void assert_day(struct fixture *fixture, const char *date, const char *first,
+                       const char *second)
+{
+	struct key key = make_key(KEY_DATE, date);
+	const struct roster *roster;
+	struct cache_key found;
+	int64_t changed_ms;
+
+	assert_int_equal(cache_find_key(fixture->cache, &key, &found), 0);
+	assert_int_equal(cache_read_roster(fixture->cache, found.customer, &roster, &changed_ms),
+	                 0);
+	assert_int_equal(roster_find(roster, first, strlen(first)), 1);
+	assert_int_equal(roster_find(roster, second, strlen(second)), 2);
+	assert_int_equal(roster->present, 2);
+}
+
+static void test_days_are_kept_on_a_full_disk_and_written_down_like_customers(void **state)
+{
+	struct fixture *fixture = *state;
+
+	keep_day(fixture, "2026-01-05", "\n7\n");
+	fill(fixture);
+	run_full(fixture);
+	assert_int_equal(fixture->cache->mode, CACHE_OVER_FILE);
+	keep_day(fixture, "2026-01-05", "\n8\n7\n");
+	keep_day(fixture, "2026-01-06", "\n9\n10\n");
+	assert_day(fixture, "2026-01-05", "7", "8");
+	assert_day(fixture, "2026-01-06", "9", "10");
+
+	limit_pages(fixture, 1 << 30);
+	cache_tidy(fixture->cache, 5000);
+	assert_int_equal(fixture->cache->mode, CACHE_ON_FILE);
+	reopen(fixture);
+	assert_day(fixture, "2026-01-05", "7", "8");
+	assert_day(fixture, "2026-01-06", "9", "10");
+	assert_int_equal(damaged_rows(fixture), 0);
+}
+
 static void test_what_a_full_disk_keeps_in_memory_is_bounded(void **state)
 {
 	struct fixture *fixture = *state;
@@ -260,6 +310,7 @@ int main(void)
 		in_a_cache(test_on_a_full_disk_old_and_new_answers_are_served),
 		in_a_cache(test_on_a_full_disk_nothing_changes_its_number),
 		in_a_cache(test_when_there_is_room_again_everything_is_written_down),
+		in_a_cache(test_days_are_kept_on_a_full_disk_and_written_down_like_customers),
 		in_a_cache(test_what_a_full_disk_keeps_in_memory_is_bounded),
 		in_a_cache(test_writes_that_fail_are_kept_in_memory),
 		in_a_cache(test_sudden_death_loses_nothing),
