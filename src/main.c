@@ -64,10 +64,13 @@ static const struct command commands[] = {
 	  "stays\n"
 	  "in the cache or in the kernel's, under any key. The next look-up asks again.\n" },
 	{ "warm", command_warm,
-	  "[--dry-run] [--json] [--jobs N] [--max-age SECONDS] MOUNTPOINT [FILE]",
+	  "[--dry-run] [--json] [--jobs N] [--max-age SECONDS] MOUNTPOINT [FILE]\n"
+	  "       kapturefs warm --since DATE [--until DATE] [OPTION...] MOUNTPOINT",
 	  "have a mount ask for many customers",
 	  "FILE, or standard input, has a KEY a line, as get takes it. To resume after an\n"
 	  "interruption, start it again.\n\n"
+	  "  --since YYYY-MM-DD       the customers created from that day on, instead of a FILE\n"
+	  "  --until YYYY-MM-DD       ... to that day (default: today)\n"
 	  "  --dry-run                only tell how many requests it takes, and how long\n"
 	  "  --json                   report as one JSON object\n"
 	  "  --jobs N                 so many at a time (default: max_connections of the mount)\n"

@@ -40,5 +40,6 @@ struct catalog_settings settings_for_catalog(const struct config *config)
 		.memory_max = config->memory,
 		.waiting_max = WAITING_MAX,
 		.offline = config->offline,
+		.account = config->account_id,
 	};
 }

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * `warm`: have a mount ask for many customers.
+ * `warm`: have a mount ask for many customers: those in a file, or those created on some days. For
+ * the latter the days are asked for first, in the same way.
  *
  * Nothing is remembered between two runs: what an earlier one has had asked for is in the cache,
  * and an answer that is young enough is not asked for again. So a run that was interrupted is
@@ -17,11 +18,13 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/signalfd.h>
+#include <time.h>
 #include <unistd.h>
 
 #include "kapturefs/base/buffer.h"
 #include "kapturefs/command/command.h"
 #include "kapturefs/command/warm_parts.h"
+#include "kapturefs/model/date.h"
 #include "kapturefs/model/json.h"
 
 enum {
@@ -32,42 +35,10 @@ enum {
 	REPORT_SIZE_MAX = 1 << 30,
 };
 
-struct warm {
-	const char *mountpoint;
-	const char *file; /* NULL for standard input */
-	uint64_t jobs;    /* 0: as many as the mount has connections */
-	uint64_t max_age; /* seconds */
-	bool is_dry;
-	bool is_json;
-	struct place place;
-	struct warm_keys keys;
-};
-
-static int complain(const char *what, const char *text, int status)
+int warm_complain(const char *what, const char *text, int status)
 {
 	fprintf(stderr, "kapturefs: warm: %s%s%s\n", what, *what ? ": " : "", text);
 	return status;
-}
-
-/* What the mount says of itself */
-
-/* The value of a metric without labels, or @otherwise. */
-static uint64_t read_metric(const struct warm *warm, const char *name, uint64_t otherwise)
-{
-	int descriptor = openat(warm->place.descriptor, ".kapturefs/metrics", O_RDONLY | O_CLOEXEC);
-	FILE *stream = descriptor < 0 ? NULL : fdopen(descriptor, "r");
-	size_t length = strlen(name);
-	char *line = NULL;
-	size_t size = 0;
-
-	while (stream && getline(&line, &size, stream) > 0) {
-		if (strncmp(line, name, length) == 0 && line[length] == ' ')
-			otherwise = strtoull(line + length, NULL, 10);
-	}
-	free(line);
-	if (stream)
-		fclose(stream);
-	return otherwise;
 }
 
 static unsigned job_count(const struct warm *warm)
@@ -75,87 +46,20 @@ static unsigned job_count(const struct warm *warm)
 	uint64_t jobs = warm->jobs;
 
 	if (!jobs)
-		jobs = read_metric(warm, "kapturefs_api_connections_max", JOBS_DEFAULT);
+		jobs = warm_metric(warm, "kapturefs_api_connections_max", JOBS_DEFAULT);
 	return jobs > JOBS_MAX ? JOBS_MAX : (unsigned)jobs;
-}
-
-/* The dry run */
-
-struct forecast {
-	size_t known;
-	size_t to_ask;
-	size_t failed; /* lines that are no key */
-	double rate;
-	double seconds;
-};
-
-static int peek_all(const struct warm *warm, struct forecast *ret)
-{
-	char path[KAPTUREFS_PATH_SIZE];
-	int r;
-
-	for (size_t i = 0; i < warm->keys.count; i++) {
-		if (!warm_is_key(&warm->keys, i)) {
-			ret->failed++;
-			continue;
-		}
-		warm_path(&warm->keys, i, path);
-		r = place_order(&warm->place, KAPTUREFS_PEEK, path, warm->max_age * 1000);
-		if (r < 0 && r != -ENOENT)
-			return r;
-		/* That there is no such customer is known, too. */
-		if (r == 0)
-			ret->to_ask++;
-		else
-			ret->known++;
-	}
-	return 0;
-}
-
-static int print_forecast(const struct warm *warm, const struct forecast *forecast)
-{
-	char duration[64];
-
-	if (warm->is_json) {
-		printf("{\"keys\":%zu,\"known\":%zu,\"to_ask\":%zu,\"failed\":%zu,\"seconds\":%.0f}"
-		       "\n",
-		       warm->keys.count, forecast->known, forecast->to_ask, forecast->failed,
-		       forecast->seconds);
-	} else {
-		warm_print_duration(forecast->seconds, duration, sizeof(duration));
-		printf("%zu key%s, %zu known, %zu no key: %zu request%s at %g a second take%s %s\n",
-		       warm->keys.count, warm->keys.count == 1 ? "" : "s", forecast->known,
-		       forecast->failed, forecast->to_ask, forecast->to_ask == 1 ? "" : "s",
-		       forecast->rate, forecast->to_ask == 1 ? "s" : "", duration);
-	}
-	return fflush(stdout) ? EXIT_FAILED : EXIT_OK;
-}
-
-static int run_dry(const struct warm *warm)
-{
-	struct forecast forecast = { .known = 0 };
-	uint64_t budget = read_metric(warm, "kapturefs_api_budget", 0);
-	int r;
-
-	r = peek_all(warm, &forecast);
-	if (r)
-		return complain(warm->mountpoint, place_error(r), EXIT_FAILED);
-	forecast.rate = (double)read_metric(warm, "kapturefs_api_rate_thousandths", 10000) / 1000;
-	if (forecast.to_ask > budget)
-		forecast.seconds = (double)(forecast.to_ask - budget) / forecast.rate;
-	return print_forecast(warm, &forecast);
 }
 
 /* The report */
 
-static int append_failed_keys(const struct warm *warm, const struct warm_work *work,
-                              struct buffer *text)
+static int append_failed_keys(const struct warm_work *work, struct buffer *text)
 {
+	const struct warm_keys *keys = work->keys;
 	bool is_first = true;
 	int r = 0;
 
-	for (size_t i = 0; !r && i < warm->keys.count; i++) {
-		const char *word = warm->keys.words[i] + !warm_is_key(&warm->keys, i);
+	for (size_t i = 0; !r && i < keys->count; i++) {
+		const char *word = keys->words[i] + !warm_is_key(keys, i);
 
 		if (work->results[i] >= 0 || work->results[i] == -ENOENT)
 			continue;
@@ -177,12 +81,18 @@ static int print_json(const struct warm *warm, const struct warm_work *work,
 	int r;
 
 	buffer_init(&text, REPORT_SIZE_MAX);
-	r = buffer_print(&text,
-	                 "{\"keys\":%zu,\"found\":%zu,\"absent\":%zu,\"failed\":%zu,\"left\":%zu,"
-	                 "\"failed_keys\":[",
-	                 warm->keys.count, counts->found, counts->absent, counts->failed, left);
+	r = buffer_append_text(&text, "{");
+	if (warm->has_days && !r)
+		r = buffer_print(&text, "\"days\":%zu,\"days_failed\":%zu,", warm->days.count,
+		                 warm->days_failed);
 	if (!r)
-		r = append_failed_keys(warm, work, &text);
+		r = buffer_print(
+		        &text,
+		        "\"keys\":%zu,\"found\":%zu,\"absent\":%zu,\"failed\":%zu,\"left\":%zu,"
+		        "\"failed_keys\":[",
+		        warm->keys.count, counts->found, counts->absent, counts->failed, left);
+	if (!r)
+		r = append_failed_keys(work, &text);
 	if (!r)
 		r = buffer_append_text(&text, "]}\n");
 	if (!r)
@@ -190,17 +100,45 @@ static int print_json(const struct warm *warm, const struct warm_work *work,
 	return r;
 }
 
-static void print_failed(const struct warm *warm, const struct warm_work *work)
+static void print_failed(const struct warm_work *work)
 {
-	for (size_t i = 0; i < warm->keys.count; i++) {
-		if (!warm_is_key(&warm->keys, i) && work->results[i] < 0)
-			complain(warm->keys.words[i] + 1, "nobody can have that key", 0);
+	const struct warm_keys *keys = work->keys;
+
+	for (size_t i = 0; i < keys->count; i++) {
+		if (!warm_is_key(keys, i) && work->results[i] < 0)
+			warm_complain(keys->words[i] + 1, "nobody can have that key", 0);
 		else if (work->results[i] < 0 && work->results[i] != -ENOENT)
-			complain(warm->keys.words[i], place_error(work->results[i]), 0);
+			warm_complain(keys->words[i], place_error(work->results[i]), 0);
 	}
+	if (work->stopped_by)
+		warm_complain("stopped", place_error(work->stopped_by), 0);
 }
 
-static int report(const struct warm *warm, struct warm_work *work)
+/* Of days that have been asked for: whom they show is to be asked for next. */
+static int take_days(struct warm *warm, struct warm_work *work)
+{
+	size_t read_count = 0;
+	int r;
+
+	pthread_mutex_lock(&work->lock);
+	print_failed(work);
+	for (size_t i = 0; i < warm->days.count; i++) {
+		/* That has not begun yet. */
+		r = work->results[i] == -ENOENT ? 0 : work->results[i];
+		if (work->results[i] == 0) {
+			r = warm_days_read(warm, i);
+			if (r)
+				warm_complain(warm->days.words[i], strerror(-r), 0);
+		}
+		read_count += r == 0;
+	}
+	warm->days_failed = warm->days.count - read_count;
+	r = work->stopped_by;
+	pthread_mutex_unlock(&work->lock);
+	return r ? EXIT_FAILED : EXIT_OK;
+}
+
+static int report(struct warm *warm, struct warm_work *work)
 {
 	struct warm_counts counts;
 	size_t left;
@@ -210,9 +148,9 @@ static int report(const struct warm *warm, struct warm_work *work)
 	pthread_mutex_lock(&work->lock);
 	counts = work->counts;
 	left = warm->keys.count - counts.found - counts.absent - counts.failed;
-	print_failed(warm, work);
-	if (work->stopped_by)
-		complain("stopped", place_error(work->stopped_by), 0);
+	print_failed(work);
+	if (warm->has_days && !warm->is_json)
+		printf("%zu days, %zu failed: ", warm->days.count, warm->days_failed);
 	if (warm->is_json)
 		r = print_json(warm, work, &counts, left);
 	else
@@ -221,7 +159,8 @@ static int report(const struct warm *warm, struct warm_work *work)
 	if (!warm->is_json && left)
 		printf(", %zu left\n", left);
 	pthread_mutex_unlock(&work->lock);
-	return r || fflush(stdout) || counts.failed || left ? EXIT_FAILED : EXIT_OK;
+	return r || fflush(stdout) || counts.failed || left || warm->days_failed ? EXIT_FAILED
+	                                                                         : EXIT_OK;
 }
 
 /* The run */
@@ -260,7 +199,11 @@ static void die_of(int number)
 	sigprocmask(SIG_SETMASK, &all, NULL);
 }
 
-static int run_wet(const struct warm *warm)
+typedef int warm_finish_fn(struct warm *warm, struct warm_work *work);
+
+/* Have the keys asked for, and @finish. */
+static int run_wet(struct warm *warm, const struct warm_keys *keys, uint64_t max_age_ms,
+                   warm_finish_fn *finish)
 {
 	struct warm_progress progress;
 	struct warm_work work;
@@ -278,17 +221,16 @@ static int run_wet(const struct warm *warm)
 	sigprocmask(SIG_BLOCK, &signals, NULL);
 	descriptor = signalfd(-1, &signals, SFD_CLOEXEC);
 	if (descriptor < 0)
-		return complain("", strerror(errno), EXIT_FAILED);
+		return warm_complain("", strerror(errno), EXIT_FAILED);
 
-	warm_progress_begin(&progress, warm->keys.count);
-	r = warm_work_start(&warm->keys, &warm->place, warm->max_age * 1000, job_count(warm),
-	                    &work);
+	warm_progress_begin(&progress, keys->count);
+	r = warm_work_start(keys, &warm->place, max_age_ms, job_count(warm), &work);
 	if (r)
-		return complain("", strerror(-r), EXIT_FAILED);
+		return warm_complain("", strerror(-r), EXIT_FAILED);
 	number = watch(&work, &progress, descriptor);
 	warm_progress_end(&progress);
 	warm_work_stop(&work);
-	status = report(warm, &work);
+	status = finish(warm, &work);
 	if (number)
 		die_of(number);
 	close(descriptor);
@@ -299,6 +241,8 @@ static int run_wet(const struct warm *warm)
 /* The command line */
 
 static const struct option long_options[] = {
+	{ "since", required_argument, NULL, 's' },
+	{ "until", required_argument, NULL, 'u' },
 	{ "dry-run", no_argument, NULL, 'n' },
 	{ "json", no_argument, NULL, 'J' },
 	{ "jobs", required_argument, NULL, 'j' },
@@ -325,11 +269,41 @@ static bool set_option(struct warm *warm, int option)
 	case 'J':
 		warm->is_json = true;
 		return true;
+	case 's':
+		warm->has_days = true;
+		return date_parse(optarg, strlen(optarg), &warm->first_day) == 0;
+	case 'u':
+		warm->has_last = true;
+		return date_parse(optarg, strlen(optarg), &warm->last_day) == 0;
 	case 'j':
 		return parse_number(optarg, 1, JOBS_MAX, &warm->jobs);
 	default:
 		return parse_number(optarg, 0, UINT32_MAX, &warm->max_age);
 	}
+}
+
+static const char *out_of_range(int option)
+{
+	switch (option) {
+	case 'j':
+		return "out of range for --jobs";
+	case 'a':
+		return "out of range for --max-age";
+	default:
+		return "not a day, YYYY-MM-DD";
+	}
+}
+
+static int32_t today(void)
+{
+	char text[DATE_SIZE];
+	time_t now = time(NULL);
+	struct tm date;
+	int32_t day = 0;
+
+	strftime(text, sizeof(text), "%Y-%m-%d", localtime_r(&now, &date));
+	(void)!date_parse(text, strlen(text), &day);
+	return day;
 }
 
 static int parse_arguments(struct warm *warm, int argc, char **argv)
@@ -340,18 +314,25 @@ static int parse_arguments(struct warm *warm, int argc, char **argv)
 	optind = 1;
 	while ((option = getopt_long(argc, argv, ":", long_options, NULL)) != -1) {
 		if (option == '?' || option == ':')
-			return complain(argv[optind - 1],
-			                option == '?' ? "unknown option; see kapturefs warm --help"
-			                              : "a value is missing behind it",
-			                EXIT_USAGE);
+			return warm_complain(argv[optind - 1],
+			                     option == '?'
+			                             ? "unknown option; see kapturefs warm --help"
+			                             : "a value is missing behind it",
+			                     EXIT_USAGE);
 		if (!set_option(warm, option))
-			return complain(optarg,
-			                option == 'j' ? "out of range for --jobs"
-			                              : "out of range for --max-age",
-			                EXIT_USAGE);
+			return warm_complain(optarg, out_of_range(option), EXIT_USAGE);
 	}
-	if (optind == argc || argc - optind > 2)
-		return complain("", "give MOUNTPOINT and at most one FILE", EXIT_USAGE);
+	if (optind == argc || argc - optind > 2 - warm->has_days)
+		return warm_complain("",
+		                     warm->has_days ? "give MOUNTPOINT and no FILE"
+		                                    : "give MOUNTPOINT and at most one FILE",
+		                     EXIT_USAGE);
+	if (warm->has_last && !warm->has_days)
+		return warm_complain("--until", "give --since as well", EXIT_USAGE);
+	if (!warm->has_last)
+		warm->last_day = today();
+	if (warm->has_days && warm->first_day > warm->last_day)
+		return warm_complain("--since", "is later than the last day", EXIT_USAGE);
 	warm->mountpoint = argv[optind];
 	if (argc - optind == 2 && strcmp(argv[optind + 1], "-") != 0)
 		warm->file = argv[optind + 1];
@@ -365,27 +346,47 @@ static int read_keys(struct warm *warm)
 	int r;
 
 	if (!stream)
-		return complain(name, strerror(errno), EXIT_USAGE);
+		return warm_complain(name, strerror(errno), EXIT_USAGE);
 	r = warm_keys_read(stream, &warm->keys);
 	if (warm->file)
 		fclose(stream);
-	return r ? complain(name, strerror(-r), EXIT_FAILED) : EXIT_OK;
+	return r ? warm_complain(name, strerror(-r), EXIT_FAILED) : EXIT_OK;
+}
+
+static int run_keys(struct warm *warm)
+{
+	if (warm->is_dry)
+		return warm_run_dry(warm);
+	if (warm->keys.count)
+		return run_wet(warm, &warm->keys, warm->max_age * 1000, report);
+	return report(warm, &(struct warm_work){ .keys = &warm->keys,
+	                                         .lock = PTHREAD_MUTEX_INITIALIZER });
+}
+
+static int run_days(struct warm *warm)
+{
+	int status = EXIT_OK;
+
+	if (faccessat(warm->place.descriptor, "by-date", F_OK, 0))
+		return warm_complain(warm->mountpoint,
+		                     "there is no by-date, for the account is not known yet; "
+		                     "mount with account_id=N",
+		                     EXIT_FAILED);
+	if (warm_days_list(warm))
+		return warm_complain("", strerror(ENOMEM), EXIT_FAILED);
+	if (!warm->is_dry)
+		status = run_wet(warm, &warm->days, WARM_DAYS_MAX_AGE_MS, take_days);
+	return status == EXIT_OK ? run_keys(warm) : status;
 }
 
 static int run(struct warm *warm)
 {
-	int status = read_keys(warm);
+	int status;
 
-	if (status != EXIT_OK)
-		return status;
-	if (warm->is_dry)
-		status = run_dry(warm);
-	else if (warm->keys.count)
-		status = run_wet(warm);
-	else
-		status = report(warm, &(struct warm_work){ .lock = PTHREAD_MUTEX_INITIALIZER });
-	warm_keys_fini(&warm->keys);
-	return status;
+	if (warm->has_days)
+		return run_days(warm);
+	status = read_keys(warm);
+	return status == EXIT_OK ? run_keys(warm) : status;
 }
 
 int command_warm(int argc, char **argv)
@@ -399,14 +400,16 @@ int command_warm(int argc, char **argv)
 		return status;
 	r = place_find(warm.mountpoint, &warm.place);
 	if (r < 0)
-		return complain(warm.mountpoint, strerror(-r), EXIT_USAGE);
+		return warm_complain(warm.mountpoint, strerror(-r), EXIT_USAGE);
 	if (r == PLACE_OUTSIDE)
-		return complain(warm.mountpoint, "not a mount of kapturefs", EXIT_USAGE);
+		return warm_complain(warm.mountpoint, "not a mount of kapturefs", EXIT_USAGE);
 	if (warm.place.path[0])
-		status =
-		        complain(warm.mountpoint, "below a mount; give its MOUNTPOINT", EXIT_USAGE);
+		status = warm_complain(warm.mountpoint, "below a mount; give its MOUNTPOINT",
+		                       EXIT_USAGE);
 	else
 		status = run(&warm);
 	place_fini(&warm.place);
+	warm_keys_fini(&warm.keys);
+	warm_keys_fini(&warm.days);
 	return status;
 }

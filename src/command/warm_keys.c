@@ -61,7 +61,7 @@ static int grow(struct warm_keys *keys)
 	return 0;
 }
 
-static int add(struct warm_keys *keys, const char *word)
+int warm_keys_add(struct warm_keys *keys, const char *word)
 {
 	size_t *bucket;
 	char *copy;
@@ -107,11 +107,11 @@ static int add_line(struct warm_keys *keys, char *line)
 	/* To an address with a slash no path leads. */
 	if (keyword_parse(line, &key) == 0 && !strchr(key.text, '/')) {
 		keyword_print(&key, word);
-		return add(keys, word);
+		return warm_keys_add(keys, word);
 	}
 	if (asprintf(&marked, " %s", line) < 0)
 		return -ENOMEM;
-	r = add(keys, marked);
+	r = warm_keys_add(keys, marked);
 	free(marked);
 	return r;
 }

@@ -50,13 +50,19 @@ static int order_done(struct request *request, int outcome)
 	return settle(request);
 }
 
-/* Whether the last answer is as young as the order allows. */
+/*
+ * Whether the last answer is as young as the order allows. A day that is over does not change with
+ * age, so for dates it is as good to be fresh.
+ */
 static bool will_do(struct filesystem *filesystem, const struct request_order *order,
                     const struct cache_key *known)
 {
 	int64_t age_ms = catalog_now_ms(filesystem->catalog) - known->fetched_ms;
 
-	return !known->is_forced && age_ms >= 0 && (uint64_t)age_ms < order->max_age_ms;
+	if (known->is_forced || age_ms < 0 || !order->max_age_ms)
+		return false;
+	return (uint64_t)age_ms < order->max_age_ms ||
+	       (known->key.kind == KEY_DATE && catalog_is_fresh(filesystem->catalog, known));
 }
 
 /* What the last answer for the wanted key was, as the outcome of an order. */

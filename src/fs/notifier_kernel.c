@@ -21,12 +21,9 @@ enum {
 	PAGE_BYTES = 4096,
 };
 
-/* The nodes of a key's slot beside its directories. */
+/* The nodes of a key's slot beside its directories of a customer. */
 static const enum node_kind kinds_of_key[] = {
-	NODE_META,
-	NODE_KEY_LINK,
-	NODE_JSON_LINK,
-	NODE_META_LINK,
+	NODE_META, NODE_KEY_LINK, NODE_JSON_LINK, NODE_META_LINK, NODE_DAY,
 };
 
 static void push_value(struct notifier *notifier, uint32_t customer, const struct member *member)
@@ -117,7 +114,7 @@ static void drop_all_pages(struct notifier *notifier, const struct urgent *urgen
 	drop_pages(notifier, view_primary_node(urgent->customer, urgent->previous));
 	for (size_t i = 0; i < urgent->key_count; i++)
 		drop_pages_of_key(notifier, urgent, urgent->keys[i]);
-	for (uint32_t kind = 0; !urgent->successor && kind < KEY_KINDS; kind++)
+	for (uint32_t kind = 0; !urgent->successor && kind < KEY_LISTINGS; kind++)
 		drop_pages(notifier, node_of(NODE_KEYS, kind + 1, 0));
 	drop_value(notifier, view_json_node(urgent->customer, urgent->previous));
 }
@@ -226,11 +223,14 @@ static void expire_keys(struct notifier *notifier, const struct cache_change *ch
 
 void notifier_expire(struct notifier *notifier, const struct cache_change *change)
 {
-	for (int kind = 0; kind < KEY_KINDS; kind++) {
+	for (int kind = 0; kind < KEY_LISTINGS; kind++) {
 		if (change->listing[kind])
 			expire(notifier, node_of(NODE_KEYS, (uint32_t)kind + 1, 0));
 	}
-	if (change->at_once)
+	/* That dates can be asked for is seen in the root. */
+	if (change->listing[KEY_DATE])
+		expire(notifier, node_of(NODE_ROOT, 1, 0));
+	if (change->at_once || change->roster)
 		expire_keys(notifier, change);
 	if (change->previous && (!change->customer.record || change->values))
 		expire_previous(notifier, change);

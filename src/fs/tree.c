@@ -167,6 +167,9 @@ void tree_fill_top(const struct tree *tree, struct node node, struct tree_attrib
 
 	if (node.kind == NODE_KEYS)
 		changed_ms = catalog_listing_changed_ms(tree->catalog, tree_keys_kind(node));
+	/* Whoever has listed the root without by-date must see that there is more to it. */
+	else if (node.kind == NODE_ROOT)
+		changed_ms = tree_has_days(tree);
 	*ret = (struct tree_attributes){
 		.number = node_pack(node),
 		.type = S_IFDIR,
@@ -200,8 +203,10 @@ static int lookup_in_root(const struct tree *tree, const char *name, struct tree
 	struct node folder = folder_find(name);
 	int marker;
 
-	for (int kind = 0; kind < KEY_KINDS; kind++) {
+	for (int kind = 0; kind < KEY_LISTINGS; kind++) {
 		if (strcmp(name, key_kind_facts((enum key_kind)kind)->directory) == 0) {
+			if (kind == KEY_DATE && !tree_has_days(tree))
+				return tree_absent_for(0, ret);
 			tree_fill_top(tree, node_of(NODE_KEYS, (uint32_t)kind + 1, 0), ret);
 			return 0;
 		}
@@ -315,6 +320,10 @@ int tree_lookup(struct tree *tree, struct tree_query *query, uint64_t number, co
 
 	if (node.kind == NODE_ROOT)
 		return lookup_in_root(tree, name, ret);
+	if (node.kind == NODE_KEYS && tree_keys_kind(node) == KEY_DATE)
+		return tree_lookup_day(tree, query, name, ret);
+	if (node.kind == NODE_DAY)
+		return tree_lookup_in_day(tree, query, node, name, ret);
 	if (node.kind == NODE_KEYS)
 		return lookup_in_keys(tree, query, tree_keys_kind(node), name, ret);
 	if (node.kind == NODE_DIRECTORY)
@@ -408,7 +417,7 @@ int tree_stat(struct tree *tree, struct tree_query *query, uint64_t number,
 
 	if (!node_unpack(number, &node))
 		return -ESTALE;
-	if (node.kind == NODE_ROOT || node.kind == NODE_KEYS || node.kind == NODE_CONTROL) {
+	if (node.kind == NODE_ROOT || node.kind == NODE_CONTROL || node.kind == NODE_KEYS) {
 		tree_fill_top(tree, node, ret);
 		return 0;
 	}
@@ -423,6 +432,8 @@ int tree_stat(struct tree *tree, struct tree_query *query, uint64_t number,
 		return r;
 	}
 
+	if (node.kind == NODE_DAY)
+		return tree_stat_day(tree, query, node, ret);
 	if (folder_has(node))
 		return folder_stat(tree, node, ret);
 	if (tree_has_versions(node.kind) && stat_recent(tree, &node, ret))

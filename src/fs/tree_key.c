@@ -18,27 +18,41 @@ static size_t take_name(const char **path, const char **ret)
 	return length;
 }
 
-static int key_in_keys(enum key_kind kind, const char *path, struct key *ret)
+static int key_of_day(const struct tree *tree, const char *name, size_t length, struct key *ret)
+{
+	struct key key;
+
+	if (!tree_has_days(tree) || key_parse(KEY_DATE, name, length, &key) ||
+	    tree_day_starts_in_ms(tree, &key) > 0)
+		return -ENOENT;
+	*ret = key;
+	return 0;
+}
+
+static int key_in_keys(const struct tree *tree, enum key_kind kind, const char *path,
+                       struct key *ret)
 {
 	const char *name;
 	size_t length = take_name(&path, &name);
 
 	if (!length)
 		return -EISDIR;
+	if (kind == KEY_DATE)
+		return key_of_day(tree, name, length, ret);
 	(void)view_by_name(name, &length);
 	return key_parse(kind, name, length, ret) ? -ENOENT : 0;
 }
 
-static int key_in_root(const char *path, struct key *ret)
+static int key_in_root(const struct tree *tree, const char *path, struct key *ret)
 {
 	const char *name;
 	size_t length = take_name(&path, &name);
 
-	for (enum key_kind kind = 0; kind < KEY_KINDS; kind++) {
+	for (enum key_kind kind = 0; kind < KEY_LISTINGS; kind++) {
 		const char *directory = key_kind_facts(kind)->directory;
 
 		if (strlen(directory) == length && memcmp(directory, name, length) == 0)
-			return key_in_keys(kind, path, ret);
+			return key_in_keys(tree, kind, path, ret);
 	}
 	return -EISDIR;
 }
@@ -74,9 +88,9 @@ int tree_key(struct tree *tree, uint64_t number, const char *path, struct key *r
 	if (!node_unpack(number, &node))
 		return -ESTALE;
 	if (node.kind == NODE_ROOT)
-		return key_in_root(path, ret);
+		return key_in_root(tree, path, ret);
 	if (node.kind == NODE_KEYS)
-		return key_in_keys(tree_keys_kind(node), path, ret);
+		return key_in_keys(tree, tree_keys_kind(node), path, ret);
 	if (node.kind == NODE_CONTROL || node.kind == NODE_CONTROL_FILE ||
 	    (folder_has(node) && node.kind != NODE_KEY_LINK))
 		return -EISDIR;

@@ -45,25 +45,27 @@ static int list_root(const struct tree *tree, struct listing *listing)
 	struct tree_attributes attributes;
 	const struct marker *marker;
 
-	for (int kind = 0; kind < KEY_KINDS; kind++) {
+	for (int kind = 0; kind < KEY_LISTINGS; kind++) {
+		if (kind == KEY_DATE && !tree_has_days(tree))
+			continue;
 		tree_fill_top(tree, node_of(NODE_KEYS, (uint32_t)kind + 1, 0), &attributes);
 		if (!emit(listing, key_kind_facts((enum key_kind)kind)->directory, &attributes,
 		          true, COOKIE_FIRST + (uint64_t)kind))
 			return 0;
 	}
 	tree_fill_top(tree, node_of(NODE_CONTROL, 1, 0), &attributes);
-	if (!emit(listing, CONTROL_DIRECTORY, &attributes, true, COOKIE_FIRST + KEY_KINDS))
+	if (!emit(listing, CONTROL_DIRECTORY, &attributes, true, COOKIE_FIRST + KEY_LISTINGS))
 		return 0;
 	for (uint32_t folder = 0; folder < FOLDERS; folder++) {
 		tree_fill_top(tree, node_of(NODE_FOLDER, folder + 1, 0), &attributes);
 		if (!emit(listing, folder_name((enum folder)folder), &attributes, true,
-		          COOKIE_FIRST + KEY_KINDS + 1 + folder))
+		          COOKIE_FIRST + KEY_LISTINGS + 1 + folder))
 			return 0;
 	}
 	for (uint32_t place = 0; (marker = marker_at(place)); place++) {
 		tree_fill_marker(place, &attributes);
 		if (marker->is_listed && !emit(listing, marker->name, &attributes, true,
-		                               COOKIE_FIRST + KEY_KINDS + 1 + FOLDERS + place))
+		                               COOKIE_FIRST + KEY_LISTINGS + 1 + FOLDERS + place))
 			return 0;
 	}
 	return 0;
@@ -103,8 +105,9 @@ static int list_folder(struct tree *tree, struct node node, struct listing *list
 /* Only names and numbers: whoever lists a million keys does not want a million nodes. */
 static bool emit_key(void *userdata, const struct cache_key *key)
 {
+	enum node_kind kind = key->key.kind == KEY_DATE ? NODE_DAY : NODE_DIRECTORY;
 	const struct tree_attributes attributes = {
-		.number = node_pack(node_of(NODE_DIRECTORY, key->slot, 0)),
+		.number = node_pack(node_of(kind, key->slot, 0)),
 		.type = S_IFDIR,
 	};
 
@@ -160,6 +163,25 @@ static int list_directory(struct tree *tree, struct node node, struct listing *l
 	return list_members(tree, &entry, directory, listing);
 }
 
+static int list_day(struct tree *tree, uint32_t slot, struct listing *listing)
+{
+	uint32_t place =
+	        listing->cookie >= COOKIE_FIRST ? (uint32_t)(listing->cookie - COOKIE_FIRST) : 0;
+	struct tree_attributes attributes;
+	struct catalog_day day;
+	int r;
+
+	r = tree_day_now(tree, slot, &day);
+	while (!r && place++ < day.roster->count) {
+		/* Those that are gone have left their places. */
+		if (tree_fill_day_link(tree, &day, place, &attributes) == 0 &&
+		    !emit(listing, roster_at(day.roster, place), &attributes, true,
+		          COOKIE_FIRST + place))
+			break;
+	}
+	return r;
+}
+
 int tree_list(struct tree *tree, uint64_t number, uint64_t cookie, tree_emit_fn *emit_entry,
               void *userdata)
 {
@@ -169,7 +191,8 @@ int tree_list(struct tree *tree, uint64_t number, uint64_t cookie, tree_emit_fn 
 	if (!node_unpack(number, &node))
 		return -ESTALE;
 	if (node.kind != NODE_ROOT && node.kind != NODE_KEYS && node.kind != NODE_DIRECTORY &&
-	    node.kind != NODE_CONTROL && node.kind != NODE_FOLDER && node.kind != NODE_SEARCH)
+	    node.kind != NODE_CONTROL && node.kind != NODE_FOLDER && node.kind != NODE_SEARCH &&
+	    (node.kind != NODE_DAY || node.ordinal))
 		return -ENOTDIR;
 
 	if (!emit_dots(&listing, number))
@@ -178,6 +201,8 @@ int tree_list(struct tree *tree, uint64_t number, uint64_t cookie, tree_emit_fn 
 		return list_root(tree, &listing);
 	if (node.kind == NODE_KEYS)
 		return list_keys(tree, tree_keys_kind(node), &listing);
+	if (node.kind == NODE_DAY)
+		return list_day(tree, node.slot, &listing);
 	if (folder_has(node))
 		return list_folder(tree, node, &listing);
 	if (node.kind == NODE_CONTROL)

@@ -126,6 +126,8 @@ int tree_readlink(struct tree *tree, uint64_t number, struct tree_bytes *ret)
 	if (!node_unpack(number, &node))
 		return -ESTALE;
 	*ret = (struct tree_bytes){ 0 };
+	if (node.kind == NODE_DAY)
+		return tree_readlink_day(tree, node, ret);
 	if (folder_has(node))
 		return folder_readlink(tree, node, ret);
 	if (node.kind != NODE_PRIMARY)

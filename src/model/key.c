@@ -3,12 +3,14 @@
 #include <string.h>
 
 #include "kapturefs/base/utf8.h"
+#include "kapturefs/model/date.h"
 #include "kapturefs/model/key.h"
 
-static const struct key_kind_facts facts[KEY_KINDS] = {
+static const struct key_kind_facts facts[KEY_LISTINGS] = {
 	[KEY_ID] = { "by-id", "id", "kapture_customer_id" },
 	[KEY_PHONE] = { "by-phone", "phone", "phone" },
 	[KEY_EMAIL] = { "by-email", "email", "email_id" },
+	[KEY_DATE] = { "by-date", "date", NULL },
 };
 
 const struct key_kind_facts *key_kind_facts(enum key_kind kind)
@@ -102,12 +104,24 @@ static int parse_email(const char *name, size_t length, char *ret)
 	return 0;
 }
 
+static int parse_date(const char *name, size_t length, char *ret)
+{
+	int32_t day;
+
+	if (date_parse(name, length, &day))
+		return KEY_IMPOSSIBLE;
+	memcpy(ret, name, length);
+	ret[length] = '\0';
+	return 0;
+}
+
 int key_parse(enum key_kind kind, const char *name, size_t length, struct key *ret)
 {
-	static int (*const parsers[KEY_KINDS])(const char *, size_t, char *) = {
+	static int (*const parsers[KEY_LISTINGS])(const char *, size_t, char *) = {
 		[KEY_ID] = parse_id,
 		[KEY_PHONE] = parse_phone,
 		[KEY_EMAIL] = parse_email,
+		[KEY_DATE] = parse_date,
 	};
 	struct key key = { .kind = kind };
 	int r;

@@ -1,5 +1,8 @@
 /* SPDX-License-Identifier: MIT */
-/* The endpoint that the vendor's page "Get Customer API" documents. */
+/*
+ * The endpoint that the vendor's page "Get Customer API" documents, and who may ask it and that of
+ * days.c.
+ */
 
 #include <string.h>
 #include <strings.h>
@@ -17,8 +20,9 @@ static const char absent[] = "{\"Customer Details\": "
 
 bool api_is_asked(const char *method, const char *path)
 {
-	return strcmp(method, "POST") == 0 &&
-	       strcmp(path, "/search-customer-by-customer-id.html") == 0;
+	return (strcmp(method, "POST") == 0 &&
+	        strcmp(path, "/search-customer-by-customer-id.html") == 0) ||
+	       days_are_asked(method, path);
 }
 
 static bool is_authorized(const struct state *state, const char *authorization)
@@ -53,6 +57,8 @@ static int answer_honestly(struct state *state, const struct request *request,
 		statistics->refused++;
 		return answer_say(answer, STATUS_OK, refused, strlen(refused));
 	}
+	if (days_are_asked(request->method, request->path))
+		return days_answer(state, request, answer);
 	if (!key) {
 		statistics->mistaken++;
 		return answer_mistaken(answer, NULL);

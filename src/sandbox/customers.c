@@ -59,15 +59,19 @@ static struct changed_customer *find_changed(const struct customers *customers, 
 	return &customers->changed[place];
 }
 
+bool customers_is_deleted(const struct customers *customers, uint32_t index)
+{
+	const struct changed_customer *changed = find_changed(customers, index);
+
+	return changed && changed->is_deleted;
+}
+
 bool customers_find(const struct customers *customers, const struct key *key, uint32_t *ret)
 {
-	const struct changed_customer *changed;
 	uint32_t index;
 
-	if (!generator_find(&customers->generator, key, &index))
-		return false;
-	changed = find_changed(customers, index);
-	if (changed && changed->is_deleted)
+	if (!generator_find(&customers->generator, key, &index) ||
+	    customers_is_deleted(customers, index))
 		return false;
 	*ret = index;
 	return true;

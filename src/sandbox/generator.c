@@ -209,7 +209,8 @@ bool generator_find(const struct generator *generator, const struct key *key, ui
 	case KEY_EMAIL:
 		is_found = find_email(generator, key->text, &index);
 		break;
-	case KEY_KINDS:
+	case KEY_DATE:
+	case KEY_LISTINGS:
 		break;
 	}
 	if (is_found)

@@ -344,6 +344,24 @@ static void write_tail(struct writer *writer, struct subject *subject)
 	writer_boolean(writer, "isApi", happens(subject, 30));
 }
 
+/* The first roll of a customer's dice. */
+static time_t roll_created(struct dice *dice)
+{
+	return DATE_FIRST + (time_t)dice_roll(dice, DATE_SECONDS);
+}
+
+int64_t generator_created(const struct generator *generator, uint32_t index)
+{
+	struct dice dice = dice_of(generator->seed, PURPOSE_CUSTOMER, index);
+
+	return roll_created(&dice);
+}
+
+uint32_t generator_account(const struct generator *generator)
+{
+	return TENANT_FIRST + (uint32_t)(generator->seed % TENANTS);
+}
+
 int generator_write(const struct generator *generator, uint32_t index, struct buffer *buffer)
 {
 	struct writer writer = { .buffer = buffer };
@@ -353,11 +371,11 @@ int generator_write(const struct generator *generator, uint32_t index, struct bu
 		.dice = dice_of(generator->seed, PURPOSE_CUSTOMER, index),
 		.index = index,
 		.id = generator_id(generator, index),
-		.tenant = TENANT_FIRST + (uint32_t)(generator->seed % TENANTS),
+		.tenant = generator_account(generator),
 	};
 	struct tm date;
 
-	subject.created = DATE_FIRST + (time_t)dice_roll(&subject.dice, DATE_SECONDS);
+	subject.created = roll_created(&subject.dice);
 	gmtime_r(&subject.created, &date);
 
 	writer_open(&writer, "{");

@@ -4,8 +4,11 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "kapturefs/model/date.h"
 #include "kapturefs/sandbox/members.h"
 #include "kapturefs/sandbox/message.h"
+
+enum { LIMIT_DEFAULT = 100 };
 
 bool message_read_number(const char *text, uint64_t minimum, uint64_t maximum, uint64_t *ret)
 {
@@ -76,6 +79,50 @@ int message_read_request(const char *body, size_t length, struct key *ret)
 			return read_key(member, precedence[i], ret);
 	}
 	return MESSAGE_INVALID;
+}
+
+static int read_day(const struct member *member, int32_t *ret)
+{
+	return is_left_out(member) || !member->text ||
+	                       date_parse(member->text, member->text_length, ret)
+	               ? MESSAGE_INVALID
+	               : 0;
+}
+
+static int read_number(const struct member *member, uint64_t otherwise, uint64_t *ret)
+{
+	*ret = otherwise;
+	if (is_left_out(member))
+		return 0;
+	return member->text && message_read_number(member->text, 0, UINT32_MAX, ret)
+	               ? 0
+	               : MESSAGE_INVALID;
+}
+
+int message_read_range(const char *body, size_t length, struct message_range *ret)
+{
+	cleanup(members_fini) struct members members = { .items = NULL };
+	struct message_range range;
+	int r;
+
+	r = members_read(body, length, &members);
+	if (r)
+		return r;
+	r = read_number(members_find(&members, "cm_id"), 0, &range.account);
+	if (!r)
+		r = read_day(members_find(&members, "createStartDate"), &range.first);
+	if (!r)
+		r = read_day(members_find(&members, "createEndDate"), &range.last);
+	if (!r)
+		r = read_number(members_find(&members, "limit"), LIMIT_DEFAULT, &range.limit);
+	if (!r)
+		r = read_number(members_find(&members, "offset"), 0, &range.offset);
+	if (r)
+		return r;
+	if (range.last < range.first)
+		return MESSAGE_INVALID;
+	*ret = range;
+	return 0;
 }
 
 static int read_boolean(const struct member *member, bool *ret)

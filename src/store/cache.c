@@ -4,7 +4,7 @@
  *
  *   cache_find    looks up
  *   cache_write   runs a change as a transaction
- *   cache_store   keeps answers
+ *   cache_store   keeps answers, with cache_roster those for dates
  *   cache_forget  removes, without a trace, and expires
  *   cache_use     knows what was used when
  *   cache_search  finds by words
@@ -39,7 +39,7 @@ static int found(struct cache *cache)
 		r = rows_write_property(cache, "source", cache->source);
 	if (!r && *cache->account)
 		r = rows_write_property(cache, "account", cache->account);
-	for (enum key_kind kind = 0; !r && kind < KEY_KINDS; kind++)
+	for (enum key_kind kind = 0; !r && kind < KEY_LISTINGS; kind++)
 		r = cache_write_listing(cache, kind, cache->listing_changed_ms[kind]);
 	if (!r)
 		r = cache_found_words(cache);
@@ -78,14 +78,17 @@ static int take_numbers(struct cache *cache)
 	int r = 0;
 
 	cache->slot_next = strtoull(required(cache, "slots", text, &r), NULL, 10);
-	for (enum key_kind kind = 0; kind < KEY_KINDS; kind++) {
+	for (enum key_kind kind = 0; !r && kind < KEY_LISTINGS; kind++) {
 		char name[24];
 
 		snprintf(name, sizeof(name), "listing-%s", key_kind_facts(kind)->word);
-		cache->listing_changed_ms[kind] =
-		        strtoll(required(cache, name, text, &r), NULL, 10);
+		r = rows_read_property(cache, name, text);
+		/* An earlier version knew no dates. */
+		if (kind == KEY_DATE && r == CACHE_NONE)
+			return 0;
+		cache->listing_changed_ms[kind] = r ? 0 : strtoll(text, NULL, 10);
 	}
-	return r;
+	return r > 0 ? CACHE_DAMAGED : r;
 }
 
 /* Whoever opens a cache for what is in it takes its source as it is. */
@@ -228,6 +231,7 @@ int cache_attach_memory(struct cache *cache)
 
 void cache_detach(struct cache *cache)
 {
+	cache_drop_recent(cache, 0);
 	rows_finalize(cache);
 	database_abandon(steal(&cache->database));
 	cache->has_unsynced = false;

@@ -9,6 +9,7 @@
 
 #include <errno.h>
 #include <stdlib.h>
+#include <string.h>
 
 #include "kapturefs/base/log.h"
 #include "kapturefs/store/cache_parts.h"
@@ -81,6 +82,9 @@ int cache_delete_customer(struct cache *cache, uint32_t slot, struct cache_chang
 	if (!r)
 		r = rows_run_on(cache, DELETE_CUSTOMER, slot, 0);
 	if (!r)
+		r = rows_run_on(cache, DELETE_ROSTER, slot, 0);
+	cache_drop_recent(cache, slot);
+	if (!r)
 		r = rows_run_on(cache, DELETE_WORDS, slot, 0);
 	if (!r)
 		r = rows_run_on(cache, DELETE_USE, slot, 0);
@@ -103,6 +107,7 @@ static int forget_customer(struct cache *cache, const void *arguments, int64_t n
                            struct cache_change *change)
 {
 	const uint32_t *slot = arguments;
+	struct key id;
 	int r;
 
 	(void)now_ms;
@@ -110,18 +115,31 @@ static int forget_customer(struct cache *cache, const void *arguments, int64_t n
 	if (r < 0 || r == CACHE_NONE)
 		return r;
 	change->customer.slot = *slot;
-	return cache_delete_customer(cache, *slot, change);
+	r = cache_delete_customer(cache, *slot, change);
+	/* A date that shows the id without its customer would have been asked in vain. */
+	if (!r && change->previous &&
+	    key_parse(KEY_ID, record_id(change->previous), strlen(record_id(change->previous)),
+	              &id) == 0)
+		r = cache_delete_rosters_with(cache, id.text, change);
+	return r;
 }
 
-static int forget_absence(struct cache *cache, const struct key *key)
+/* Nobody is known by @key, but that may be known, and an id may be in a roster. */
+static int forget_unknown(struct cache *cache, const struct key *key, struct cache_change *change)
 {
 	int64_t fetched_ms;
+	int absent;
 	int r;
 
-	r = rows_find_absent(cache, key, &fetched_ms);
-	if (r < 0 || r == CACHE_NONE)
+	absent = rows_find_absent(cache, key, &fetched_ms);
+	if (absent < 0)
+		return absent;
+	r = absent == CACHE_NONE ? 0 : rows_delete_absent(cache, key);
+	if (!r && key->kind == KEY_ID)
+		r = cache_delete_rosters_with(cache, key->text, change);
+	if (r)
 		return r;
-	return rows_delete_absent(cache, key);
+	return absent == CACHE_NONE && !change->key_count ? CACHE_NONE : 0;
 }
 
 static int forget_key(struct cache *cache, const void *arguments, int64_t now_ms,
@@ -133,12 +151,14 @@ static int forget_key(struct cache *cache, const void *arguments, int64_t now_ms
 
 	r = rows_find_key(cache, key, &found);
 	if (r == CACHE_NONE)
-		return forget_absence(cache, key);
+		return forget_unknown(cache, key, change);
 	if (r == ROWS_DAMAGED)
 		return cache_delete_damaged_key(cache, key, change);
 	if (r)
 		return r;
 
+	if (key->kind == KEY_DATE)
+		return cache_delete_customer(cache, found.customer, change);
 	r = forget_customer(cache, &found.customer, now_ms, change);
 	return r == CACHE_NONE ? cache_delete_key(cache, &found, change) : r;
 }
@@ -169,7 +189,7 @@ static int expire_customer(struct cache *cache, const void *arguments, int64_t n
 		return r;
 
 	/* No key has come or gone. */
-	for (int kind = 0; kind < KEY_KINDS; kind++)
+	for (int kind = 0; kind < KEY_LISTINGS; kind++)
 		change->listing[kind] = false;
 	return change->key_count ? 0 : CACHE_NONE;
 }

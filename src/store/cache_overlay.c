@@ -59,6 +59,7 @@
 #define KEY      "kind, slot, customer, fetched_ms, is_forced, hash, text, sum"
 #define ABSENT   "hash, fetched_ms, sum"
 #define USE      "customer, used_ms"
+#define ROSTER   "slot, changed_ms, ids, sum"
 #define EXTENT   "block, bytes"
 #define WORDS    "customer, text"
 
@@ -71,6 +72,7 @@ static const char *const begin[] = {
 	        "NEW.kind, NEW.slot, NEW.customer, NEW.fetched_ms, NEW.is_forced, NEW.hash,"
 	        " NEW.text, NEW.sum", "hash"),
 	OVERLAY("absent", "hash", ABSENT, "NEW.hash, NEW.fetched_ms, NEW.sum", "fetched_ms"),
+	OVERLAY("roster", "slot", ROSTER, "NEW.slot, NEW.changed_ms, NEW.ids, NEW.sum", "slot"),
 	OVERLAY("use", "customer", USE, "NEW.customer, NEW.used_ms", "used_ms"),
 	OVERLAY("extent", "block", EXTENT, "NEW.block, NEW.bytes", "block"),
 	OVERLAY("words", "customer", WORDS, "NEW.customer, NEW.text", "customer"),
@@ -81,8 +83,9 @@ static const char *const begin[] = {
 static const char *const write_down[] = {
 	WRITE_DOWN("property", "name", PROPERTY, ""),
 	WRITE_DOWN("customer", "slot", CUSTOMER, ""),
-	WRITE_DOWN("key", "slot", KEY, "kind IN (0, 1, 2) AND "),
+	WRITE_DOWN("key", "slot", KEY, "kind IN (0, 1, 2, 3) AND "),
 	WRITE_DOWN("absent", "hash", ABSENT, ""),
+	WRITE_DOWN("roster", "slot", ROSTER, ""),
 	WRITE_DOWN("use", "customer", USE, ""),
 	WRITE_DOWN("extent", "block", EXTENT, ""),
 	WRITE_DOWN("words", "customer", WORDS, ""),
@@ -93,6 +96,7 @@ static const char *const end[] = {
 	TAKE_AWAY("customer"),
 	TAKE_AWAY("key"),
 	TAKE_AWAY("absent"),
+	TAKE_AWAY("roster"),
 	TAKE_AWAY("use"),
 	TAKE_AWAY("extent"),
 	TAKE_AWAY("words"),

@@ -170,7 +170,7 @@ static int64_t now_ms(void)
 /* All names are gone, and the listings must say so. */
 static void change_listings(struct cache *cache)
 {
-	for (enum key_kind kind = 0; kind < KEY_KINDS; kind++)
+	for (enum key_kind kind = 0; kind < KEY_LISTINGS; kind++)
 		cache->listing_changed_ms[kind] = cache_next_change_ms(cache, kind, now_ms());
 	memset(cache->evicted, 0, sizeof(cache->evicted));
 	snapshots_end_all(cache->snapshots);

@@ -8,7 +8,9 @@
  *             its id's. A row's text and customer never change
  *   absent    one row a key of which the API said that nobody has it; such a
  *             key has no row in key, and its text is not kept
- *   use       one row a customer: when somebody last asked for it
+ *   roster    one row a date that was answered: the ids of the customers, as text; for its key it
+ *             is what a customer is for others, and its slot is like a customer's
+ *   use       one row a customer or roster: when somebody last asked for it
  *   extent    one row a block of slots with customers: how many bytes they are, unpacked;
  *             see cache_extent.c
  *   words     one row a customer: what is searched for words; see cache_search.c
@@ -62,6 +64,11 @@ static const char *const migrations[] = {
 	"CREATE INDEX use_age ON use (used_ms);",
 	"CREATE TABLE extent (block INTEGER PRIMARY KEY, bytes INTEGER NOT NULL);"
 	"CREATE TABLE words (customer INTEGER PRIMARY KEY, text BLOB NOT NULL);",
+	"CREATE TABLE roster ("
+	"  slot INTEGER PRIMARY KEY,"
+	"  changed_ms INTEGER NOT NULL,"
+	"  ids TEXT NOT NULL,"
+	"  sum INTEGER NOT NULL);",
 	NULL,
 };
 
@@ -74,7 +81,7 @@ static const char *const statement_texts[STATEMENTS] = {
 	[COMMIT] = "COMMIT",
 	[ROLLBACK] = "ROLLBACK",
 	[FIND_KEY] = KEY_COLUMNS "WHERE hash = ?1 AND kind = ?2",
-	[READ_KEY] = KEY_COLUMNS "WHERE kind IN (0, 1, 2) AND slot = ?1",
+	[READ_KEY] = KEY_COLUMNS "WHERE kind IN (0, 1, 2, 3) AND slot = ?1",
 	[LIST_KEYS] = KEY_COLUMNS "WHERE kind = ?1 AND slot > ?2 ORDER BY slot",
 	[KEYS_OF_CUSTOMER] = KEY_COLUMNS "WHERE customer = ?1",
 	[WRITE_KEY] = "INSERT INTO key"
@@ -91,7 +98,14 @@ static const char *const statement_texts[STATEMENTS] = {
 	[WRITE_CUSTOMER] = "INSERT OR REPLACE INTO customer (slot, fetched_ms, identity, json, sum)"
 	                   " VALUES (?1, ?2, ?3, ?4, ?5)",
 	[DELETE_CUSTOMER] = "DELETE FROM customer WHERE slot = ?1",
-	[FIRST_CUSTOMER] = "SELECT slot FROM customer ORDER BY slot LIMIT 1",
+	[FIRST_CUSTOMER] = "SELECT slot FROM"
+	                   " (SELECT min(slot) AS slot FROM customer UNION ALL"
+	                   "  SELECT min(slot) FROM roster) WHERE slot IS NOT NULL LIMIT 1",
+	[READ_ROSTER] = "SELECT changed_ms, ids, sum FROM roster WHERE slot = ?1",
+	[WRITE_ROSTER] = "INSERT OR REPLACE INTO roster (slot, changed_ms, ids, sum)"
+	                 " VALUES (?1, ?2, ?3, ?4)",
+	[DELETE_ROSTER] = "DELETE FROM roster WHERE slot = ?1",
+	[ROSTER_WITH] = "SELECT slot FROM roster WHERE instr(ids, ?1) OR instr(ids, ?2) LIMIT 1",
 	[LIST_CUSTOMERS] = "SELECT slot, fetched_ms, identity, json, sum FROM customer"
 	                   " WHERE slot >= ?1 AND slot < ?2 ORDER BY slot",
 	[READ_EXTENT] = "SELECT bytes FROM extent WHERE block = ?1",
@@ -126,9 +140,12 @@ static const char *const statement_texts[STATEMENTS] = {
 /* Over a file, room can only be made in memory, and is not spent on uses of what is in the file. */
 static const char *const over_file_texts[STATEMENTS] = {
 	[UPDATE_USE] = "UPDATE use_new SET used_ms = ?2 WHERE customer = ?1",
-	[LEAST_USED] = "SELECT customer, used_ms FROM use_new JOIN customer_new ON slot = customer"
+	[LEAST_USED] = "SELECT customer, used_ms FROM use_new"
+	               " WHERE customer IN (SELECT slot FROM customer_new)"
+	               "  OR customer IN (SELECT slot FROM roster_new)"
 	               " ORDER BY used_ms LIMIT 1",
-	[FIRST_CUSTOMER] = "SELECT slot FROM customer_new ORDER BY slot LIMIT 1",
+	[FIRST_CUSTOMER] = "SELECT slot FROM customer_new UNION ALL"
+	                   " SELECT slot FROM roster_new LIMIT 1",
 	[OLDEST_ABSENT] = "SELECT fetched_ms FROM absent_new ORDER BY fetched_ms LIMIT 1",
 	[PAGE_BYTES] = "PRAGMA temp.page_size",
 	[PAGE_COUNT] = "PRAGMA temp.page_count",

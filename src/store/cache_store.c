@@ -53,9 +53,8 @@ static int insert_key(struct cache *cache, const struct key *key, uint32_t custo
 	return 0;
 }
 
-/* Make @key lead to @customer as of now. */
-static int lead_key(struct cache *cache, const struct key *key, uint32_t customer, int64_t now_ms,
-                    struct cache_change *change)
+int cache_lead_key(struct cache *cache, const struct key *key, uint32_t customer, int64_t now_ms,
+                   struct cache_change *change)
 {
 	struct cache_key found;
 	int r;
@@ -79,7 +78,8 @@ static int lead_key(struct cache *cache, const struct key *key, uint32_t custome
 	return insert_key(cache, key, customer, now_ms, change);
 }
 
-static int claim_for_account(struct cache *cache, const char *account)
+/* From now on dates can be asked for. */
+static int claim_for_account(struct cache *cache, const char *account, struct cache_change *change)
 {
 	if (!*account || strcmp(cache->account, account) == 0)
 		return 0;
@@ -89,6 +89,7 @@ static int claim_for_account(struct cache *cache, const char *account)
 	}
 	if (strlen(account) >= ACCOUNT_SIZE)
 		return -EPROTO;
+	change->listing[KEY_DATE] = true;
 	return rows_write_property(cache, "account", account);
 }
 
@@ -116,7 +117,7 @@ static int find_known(struct cache *cache, const struct key *id, uint32_t *ret,
 	return 0;
 }
 
-static int write_used(struct cache *cache, uint32_t slot, int64_t now_ms)
+int cache_write_used(struct cache *cache, uint32_t slot, int64_t now_ms)
 {
 	cleanup(rows_reset) sqlite3_stmt *statement = cache->statements[WRITE_USE];
 
@@ -170,7 +171,7 @@ static int write_customer(struct cache *cache, const struct key *id, struct reco
 	if (!r)
 		r = rows_write_customer(cache, slot, record, now_ms);
 	if (!r && is_new)
-		r = write_used(cache, slot, now_ms);
+		r = cache_write_used(cache, slot, now_ms);
 	if (r)
 		return r;
 
@@ -179,8 +180,7 @@ static int write_customer(struct cache *cache, const struct key *id, struct reco
 	return 0;
 }
 
-/* All keys of the customer, for those who hold its values. */
-static int note_keys(struct cache *cache, struct cache_change *change)
+int cache_note_keys(struct cache *cache, struct cache_change *change)
 {
 	cleanup(rows_reset) sqlite3_stmt *keys = cache->statements[KEYS_OF_CUSTOMER];
 	struct cache_key found;
@@ -216,18 +216,18 @@ static int store_record(struct cache *cache, const void *arguments, int64_t now_
 
 	if (key_parse(KEY_ID, id_text, strlen(id_text), &id))
 		return -EPROTO;
-	r = claim_for_account(cache, record_account(answer->record));
+	r = claim_for_account(cache, record_account(answer->record), change);
 	if (!r)
 		r = write_customer(cache, &id, answer->record, now_ms, change);
 	if (!r)
-		r = lead_key(cache, &id, change->customer.slot, now_ms, change);
+		r = cache_lead_key(cache, &id, change->customer.slot, now_ms, change);
 	if (!r && !key_equal(&id, answer->key))
-		r = lead_key(cache, answer->key, change->customer.slot, now_ms, change);
+		r = cache_lead_key(cache, answer->key, change->customer.slot, now_ms, change);
 	if (r)
 		return r;
 
 	change->customer.fetched_ms = now_ms;
-	return note_keys(cache, change);
+	return cache_note_keys(cache, change);
 }
 
 /* The id names the customer itself: without it the customer goes, with all that leads there. */

@@ -8,8 +8,11 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "kapturefs/base/buffer.h"
 #include "kapturefs/model/payload.h"
 #include "kapturefs/store/cache_parts.h"
+
+enum { ROSTER_SIZE_MAX = 32 << 20 };
 
 /* Keys */
 
@@ -229,6 +232,64 @@ int rows_write_customer(struct cache *cache, uint32_t slot, const struct record 
 		r = cache_write_words(cache, slot, record);
 	free(identity);
 	return r;
+}
+
+/* Rosters */
+
+static int64_t roster_sum(struct cache *cache, uint32_t slot, int64_t changed_ms, const char *text,
+                          size_t length)
+{
+	seal_begin(cache->seal, SEAL_ROSTER);
+	seal_add_integer(cache->seal, slot);
+	seal_add_integer(cache->seal, changed_ms);
+	seal_add_bytes(cache->seal, text, length);
+	return seal_end(cache->seal);
+}
+
+int rows_read_roster(struct cache *cache, uint32_t slot, struct roster *ret,
+                     int64_t *ret_changed_ms)
+{
+	cleanup(rows_reset) sqlite3_stmt *statement = cache->statements[READ_ROSTER];
+	int64_t changed_ms;
+	const char *text;
+	size_t length;
+	int r;
+
+	rows_bind_integer(statement, 1, slot);
+	r = rows_step(cache, statement);
+	if (r)
+		return r;
+
+	changed_ms = sqlite3_column_int64(statement, 0);
+	text = (const char *)sqlite3_column_text(statement, 1);
+	length = (size_t)sqlite3_column_bytes(statement, 1);
+	if (!text ||
+	    sqlite3_column_int64(statement, 2) != roster_sum(cache, slot, changed_ms, text, length))
+		return rows_damaged(cache);
+	r = roster_read(text, length, ret);
+	if (r)
+		return r == -ENOMEM ? r : rows_damaged(cache);
+	*ret_changed_ms = changed_ms;
+	return 0;
+}
+
+int rows_write_roster(struct cache *cache, uint32_t slot, const struct roster *roster,
+                      int64_t changed_ms)
+{
+	cleanup(rows_reset) sqlite3_stmt *statement = cache->statements[WRITE_ROSTER];
+	cleanup(buffer_fini) struct buffer text;
+	int r;
+
+	buffer_init(&text, ROSTER_SIZE_MAX);
+	r = roster_write(roster, &text);
+	if (r)
+		return r;
+	rows_bind_integer(statement, 1, slot);
+	rows_bind_integer(statement, 2, changed_ms);
+	(void)sqlite3_bind_text64(statement, 3, text.data, text.length, SQLITE_STATIC, SQLITE_UTF8);
+	rows_bind_integer(statement, 4,
+	                  roster_sum(cache, slot, changed_ms, text.data, text.length));
+	return rows_execute(cache, statement);
 }
 
 /* Absences */

@@ -101,12 +101,12 @@ int64_t cache_next_change_ms(const struct cache *cache, enum key_kind kind, int6
 }
 
 static int write_listings(struct cache *cache, int64_t now_ms, const struct cache_change *change,
-                          int64_t changed_ms[KEY_KINDS])
+                          int64_t changed_ms[KEY_LISTINGS])
 {
 	int r = 0;
 
 	memcpy(changed_ms, cache->listing_changed_ms, sizeof(cache->listing_changed_ms));
-	for (enum key_kind kind = 0; !r && kind < KEY_KINDS; kind++) {
+	for (enum key_kind kind = 0; !r && kind < KEY_LISTINGS; kind++) {
 		if (!change->listing[kind])
 			continue;
 		changed_ms[kind] = cache_next_change_ms(cache, kind, now_ms);
@@ -118,7 +118,7 @@ static int write_listings(struct cache *cache, int64_t now_ms, const struct cach
 static int write_once(struct cache *cache, cache_work_fn *work, const void *arguments,
                       int64_t now_ms, struct cache_change *change)
 {
-	int64_t changed_ms[KEY_KINDS];
+	int64_t changed_ms[KEY_LISTINGS];
 	int r;
 
 	if (now_ms)

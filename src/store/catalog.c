@@ -20,6 +20,8 @@
 
 #include <assert.h>
 #include <errno.h>
+#include <inttypes.h>
+#include <stdio.h>
 #include <stdlib.h>
 
 #include "kapturefs/store/catalog_parts.h"
@@ -38,17 +40,24 @@ void fetch_free(struct fetch *fetch)
 	free(fetch);
 }
 
+static int store(struct cache *cache, const struct key *key, const struct source_answer *answer,
+                 int64_t now_ms, struct cache_change *ret)
+{
+	if (key->kind == KEY_DATE)
+		return cache_store_roster(cache, key, answer->roster, now_ms, ret);
+	if (answer->record)
+		return cache_store(cache, key, answer->record, now_ms, ret);
+	return cache_store_absent(cache, key, now_ms, ret);
+}
+
 /* Store the answer and tell the listener. */
-static int keep(const struct fetch *fetch, struct record *record)
+static int keep(const struct fetch *fetch, const struct source_answer *answer)
 {
 	struct catalog *catalog = fetch->catalog;
-	const struct key *key = &fetch->question.key;
-	int64_t now_ms = catalog_now_ms(catalog);
 	struct cache_change change;
 	int r;
 
-	r = record ? cache_store(catalog->cache, key, record, now_ms, &change)
-	           : cache_store_absent(catalog->cache, key, now_ms, &change);
+	r = store(catalog->cache, &fetch->question.key, answer, catalog_now_ms(catalog), &change);
 	if (r)
 		return r;
 
@@ -110,11 +119,14 @@ int fetch_new(struct catalog *catalog, const struct source_question *question, s
 
 	fetch->catalog = catalog;
 	fetch->question = *question;
+	if (question->key.kind == KEY_DATE)
+		snprintf(fetch->question.account, sizeof(fetch->question.account), "%s",
+		         catalog_account(catalog));
 	fetch->deadline_ms = uv_now(catalog->loop) + catalog->settings.timeout_ms;
 	list_init(&fetch->tickets);
 	list_init(&fetch->link);
-	r = catalog->source->operations->start(catalog->source, question, fetch_answered, fetch,
-	                                       &fetch->source_fetch);
+	r = catalog->source->operations->start(catalog->source, &fetch->question, fetch_answered,
+	                                       fetch, &fetch->source_fetch);
 	if (r) {
 		free(fetch);
 		return r;
@@ -169,7 +181,7 @@ static void fetch_answered(void *userdata, const struct source_answer *answer)
 	struct catalog_result result = { answer->error, answer->may_pass };
 
 	if (!result.error && !fetch->is_outdated) {
-		result.error = keep(fetch, answer->record);
+		result.error = keep(fetch, answer);
 		outdate_earlier(fetch);
 	}
 	if (result.error && fetch->is_urgent)
@@ -194,7 +206,8 @@ static bool has_old_answer(struct catalog *catalog, const struct key *key)
 	struct cache_key found;
 
 	return cache_find_key(catalog->cache, key, &found) == 0 &&
-	       freshness_at(catalog_now_ms(catalog), found.fetched_ms, catalog->settings.ttl_ms,
+	       freshness_at(catalog_now_ms(catalog), found.fetched_ms,
+	                    catalog_ttl_ms(catalog, key, found.fetched_ms),
 	                    catalog->settings.max_stale_ms) != FRESHNESS_DEAD;
 }
 
@@ -351,6 +364,8 @@ int catalog_new(uv_loop_t *loop, struct cache *cache, struct source *source,
 	catalog->cache = cache;
 	catalog->source = source;
 	catalog->settings = *settings;
+	if (settings->account)
+		snprintf(catalog->account, sizeof(catalog->account), "%" PRIu64, settings->account);
 	wallclock_init(&catalog->clock);
 	catalog->started_ms = catalog_now_ms(catalog);
 	for (size_t i = 0; i < array_length(catalog->fetches); i++)

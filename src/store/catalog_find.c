@@ -2,7 +2,9 @@
 /* The part of catalog that looks, and never starts anything. */
 
 #include <errno.h>
+#include <string.h>
 
+#include "kapturefs/model/date.h"
 #include "kapturefs/store/catalog_parts.h"
 #include "kapturefs/store/freshness.h"
 
@@ -63,6 +65,21 @@ int64_t catalog_listing_changed_ms(const struct catalog *catalog, enum key_kind 
 	return cache_listing_changed_ms(catalog->cache, kind);
 }
 
+const char *catalog_account(struct catalog *catalog)
+{
+	return catalog->account[0] ? catalog->account : cache_account(catalog->cache);
+}
+
+uint64_t catalog_ttl_ms(const struct catalog *catalog, const struct key *key, int64_t fetched_ms)
+{
+	uint64_t ttl_ms = catalog->settings.ttl_ms;
+	int32_t day;
+
+	if (key->kind != KEY_DATE || date_parse(key->text, strlen(key->text), &day))
+		return ttl_ms;
+	return freshness_ttl_of_day(day, fetched_ms, ttl_ms);
+}
+
 /* What is known of @key; the slots of the key too, if a customer is. */
 static int look(struct catalog *catalog, const struct key *key, struct freshness_case *known,
                 struct cache_key *ret)
@@ -83,12 +100,12 @@ static int look(struct catalog *catalog, const struct key *key, struct freshness
 	return r < 0 ? r : 0;
 }
 
-static int decide(struct catalog *catalog, const struct catalog_question *question,
-                  struct freshness_case *known)
+static int decide(struct catalog *catalog, const struct key *key,
+                  const struct catalog_question *question, struct freshness_case *known)
 {
 	const struct catalog_settings *settings = &catalog->settings;
 	const struct freshness_rules rules = {
-		.ttl_ms = settings->ttl_ms,
+		.ttl_ms = catalog_ttl_ms(catalog, key, known->fetched_ms),
 		.negative_ttl_ms = settings->negative_ttl_ms,
 		.max_stale_ms = settings->max_stale_ms,
 		.offline = settings->offline,
@@ -106,13 +123,13 @@ static int decide(struct catalog *catalog, const struct catalog_question *questi
 }
 
 /* Damage has taken the customer and left the key: as if nothing were known. */
-static int decide_for_lost(struct catalog *catalog, const struct catalog_question *question,
-                           struct freshness_case *known)
+static int decide_for_lost(struct catalog *catalog, const struct key *key,
+                           const struct catalog_question *question, struct freshness_case *known)
 {
 	int decision;
 
 	known->known = FRESHNESS_OF_NOTHING;
-	decision = decide(catalog, question, known);
+	decision = decide(catalog, key, question, known);
 	return decision == FRESHNESS_ASK ? CATALOG_MISSING : decision;
 }
 
@@ -123,33 +140,102 @@ static void tell_age(const struct catalog *catalog, struct catalog_entry *entry,
 	entry->expires_ms = entry->key.fetched_ms + (int64_t)catalog->settings.ttl_ms;
 }
 
+/* Find @key, if what it leads to may be served. Returns as catalog_find(). */
+static int find_key(struct catalog *catalog, const struct key *key,
+                    const struct catalog_question *question, struct freshness_case *known,
+                    struct cache_key *ret, bool *ret_is_stale)
+{
+	int decision;
+	int r;
+
+	r = look(catalog, key, known, ret);
+	if (r)
+		return r;
+	decision = decide(catalog, key, question, known);
+	if (decision == FRESHNESS_ASK)
+		return CATALOG_MISSING;
+	if (decision == FRESHNESS_SERVE_ABSENT)
+		return CATALOG_ABSENT;
+	*ret_is_stale = decision == FRESHNESS_SERVE_STALE;
+	return decision < 0 ? decision : 0;
+}
+
 static int find_entry(struct catalog *catalog, const struct key *key,
                       const struct catalog_question *question, struct catalog_entry *ret)
 {
 	struct freshness_case known = { .known = FRESHNESS_OF_NOTHING };
 	struct catalog_entry entry = { 0 };
-	int decision;
+	bool is_stale;
 	int r;
 
-	r = look(catalog, key, &known, &entry.key);
+	r = find_key(catalog, key, question, &known, &entry.key, &is_stale);
 	if (r)
 		return r;
-	decision = decide(catalog, question, &known);
-	if (decision < 0)
-		return decision;
-	if (decision == FRESHNESS_ASK)
-		return CATALOG_MISSING;
-	if (decision == FRESHNESS_SERVE_ABSENT)
-		return CATALOG_ABSENT;
-
 	r = catalog_customer(catalog, entry.key.customer, &entry.customer);
 	if (r == CATALOG_ABSENT)
-		return decide_for_lost(catalog, question, &known);
+		return decide_for_lost(catalog, key, question, &known);
 	if (r)
 		return r;
 
-	tell_age(catalog, &entry, decision == FRESHNESS_SERVE_STALE);
+	tell_age(catalog, &entry, is_stale);
 	*ret = entry;
+	return 0;
+}
+
+static int read_day(struct catalog *catalog, bool is_stale, struct catalog_day *day)
+{
+	const struct cache_key *key = &day->key;
+	int r;
+
+	r = cache_read_roster(catalog->cache, key->customer, &day->roster, &day->changed_ms);
+	if (r)
+		return r == CACHE_NONE ? CATALOG_ABSENT : r;
+	cache_touch(catalog->cache, key->customer, catalog_now_ms(catalog));
+	day->is_stale = is_stale;
+	day->expires_ms =
+	        key->fetched_ms + (int64_t)catalog_ttl_ms(catalog, &key->key, key->fetched_ms);
+	return 0;
+}
+
+static int find_day(struct catalog *catalog, const struct key *key,
+                    const struct catalog_question *question, struct catalog_day *ret)
+{
+	struct freshness_case known = { .known = FRESHNESS_OF_NOTHING };
+	struct catalog_day day;
+	bool is_stale;
+	int r;
+
+	r = find_key(catalog, key, question, &known, &day.key, &is_stale);
+	if (r)
+		return r;
+	r = read_day(catalog, is_stale, &day);
+	if (r == CATALOG_ABSENT)
+		return decide_for_lost(catalog, key, question, &known);
+	if (r)
+		return r;
+	*ret = day;
+	return 0;
+}
+
+bool catalog_is_fresh(struct catalog *catalog, const struct cache_key *key)
+{
+	return !key->is_forced && freshness_at(catalog_now_ms(catalog), key->fetched_ms,
+	                                       catalog_ttl_ms(catalog, &key->key, key->fetched_ms),
+	                                       catalog->settings.max_stale_ms) == FRESHNESS_FRESH;
+}
+
+/* The key with @slot, however old what it leads to, unless the token would have to be believed. */
+static int known_key(struct catalog *catalog, uint32_t slot, struct cache_key *ret,
+                     bool *ret_is_stale)
+{
+	int r = catalog_key(catalog, slot, ret);
+
+	if (r)
+		return r;
+	*ret_is_stale = !catalog_is_fresh(catalog, ret);
+	if (*ret_is_stale &&
+	    catalog->source->operations->state(catalog->source, 0) == SOURCE_REFUSED)
+		return -EACCES;
 	return 0;
 }
 
@@ -159,21 +245,28 @@ int catalog_known(struct catalog *catalog, uint32_t slot, struct catalog_entry *
 	bool is_stale;
 	int r;
 
-	r = catalog_key(catalog, slot, &entry.key);
-	if (r)
-		return r;
-	is_stale = entry.key.is_forced ||
-	           freshness_at(catalog_now_ms(catalog), entry.key.fetched_ms,
-	                        catalog->settings.ttl_ms,
-	                        catalog->settings.max_stale_ms) != FRESHNESS_FRESH;
-	if (is_stale && catalog->source->operations->state(catalog->source, 0) == SOURCE_REFUSED)
-		return -EACCES;
-
-	r = catalog_customer(catalog, entry.key.customer, &entry.customer);
+	r = known_key(catalog, slot, &entry.key, &is_stale);
+	if (!r)
+		r = catalog_customer(catalog, entry.key.customer, &entry.customer);
 	if (r)
 		return r;
 	tell_age(catalog, &entry, is_stale);
 	*ret = entry;
+	return 0;
+}
+
+int catalog_known_day(struct catalog *catalog, uint32_t slot, struct catalog_day *ret)
+{
+	struct catalog_day day;
+	bool is_stale;
+	int r;
+
+	r = known_key(catalog, slot, &day.key, &is_stale);
+	if (!r)
+		r = read_day(catalog, is_stale, &day);
+	if (r)
+		return r;
+	*ret = day;
 	return 0;
 }
 
@@ -194,14 +287,29 @@ static void count_answer(struct catalog *catalog, const struct key *key, int r)
 		counter_add(misses[cache_miss(catalog->cache, key)], 1);
 }
 
+static void count_found(struct catalog *catalog, const struct key *key,
+                        const struct catalog_question *question, int r, bool is_stale)
+{
+	if (!question->waited)
+		count_answer(catalog, key, r);
+	if (r == 0 && is_stale)
+		counter_add(&catalog->metrics.stale, 1);
+}
+
 int catalog_find(struct catalog *catalog, const struct key *key,
                  const struct catalog_question *question, struct catalog_entry *ret)
 {
 	int r = find_entry(catalog, key, question, ret);
 
-	if (!question->waited)
-		count_answer(catalog, key, r);
-	if (r == 0 && ret->is_stale)
-		counter_add(&catalog->metrics.stale, 1);
+	count_found(catalog, key, question, r, r == 0 && ret->is_stale);
+	return r;
+}
+
+int catalog_find_day(struct catalog *catalog, const struct key *key,
+                     const struct catalog_question *question, struct catalog_day *ret)
+{
+	int r = find_day(catalog, key, question, ret);
+
+	count_found(catalog, key, question, r, r == 0 && ret->is_stale);
 	return r;
 }

@@ -100,7 +100,10 @@ static void file_lost(void *userdata)
 {
 	struct catalog *catalog = userdata;
 	struct cache_change change = {
-		.listing = { [KEY_ID] = true, [KEY_PHONE] = true, [KEY_EMAIL] = true }
+		.listing = { [KEY_ID] = true,
+		             [KEY_PHONE] = true,
+		             [KEY_EMAIL] = true,
+		             [KEY_DATE] = true },
 	};
 
 	hotset_clear(catalog->hotset);

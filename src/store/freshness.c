@@ -2,7 +2,10 @@
 
 #include <errno.h>
 
+#include "kapturefs/model/date.h"
 #include "kapturefs/store/freshness.h"
+
+#define MONTH_MS (UINT64_C(30) * 86400 * 1000)
 
 enum freshness freshness_at(int64_t now_ms, int64_t fetched_ms, uint64_t ttl_ms,
                             uint64_t max_stale_ms)
@@ -18,6 +21,11 @@ enum freshness freshness_at(int64_t now_ms, int64_t fetched_ms, uint64_t ttl_ms,
 	if (age_ms - ttl_ms < max_stale_ms)
 		return FRESHNESS_STALE;
 	return FRESHNESS_DEAD;
+}
+
+uint64_t freshness_ttl_of_day(int32_t day, int64_t fetched_ms, uint64_t ttl_ms)
+{
+	return fetched_ms >= date_over_ms(day) && ttl_ms < MONTH_MS ? MONTH_MS : ttl_ms;
 }
 
 static enum freshness freshness_of(const struct freshness_rules *rules,

@@ -9,8 +9,9 @@
 
 #include "kapturefs/store/kapture_parts.h"
 
-/* The endpoint of the vendor's page "Get Customer API". */
-#define ENDPOINT "/search-customer-by-customer-id.html"
+/* The endpoints of the vendor's pages "Get Customer API" and "Pull Customer API by Date Range". */
+#define ENDPOINT      "/search-customer-by-customer-id.html"
+#define PAGE_ENDPOINT "/select-customer-between-start-and-end-dates.html"
 
 const struct kapture_outcome kapture_outcomes[KAPTURE_OUTCOMES] = {
 	[KAPTURE_FOUND] = { 0, "outcome=\"found\"" },
@@ -154,6 +155,10 @@ static int copy_settings(struct kapture *kapture, const struct kapture_settings 
 		kapture->url = NULL;
 		return -ENOMEM;
 	}
+	if (asprintf(&kapture->page_url, "%s" PAGE_ENDPOINT, settings->base_url) < 0) {
+		kapture->page_url = NULL;
+		return -ENOMEM;
+	}
 	if (settings->request_members) {
 		kapture->request_members = strdup(settings->request_members);
 		if (!kapture->request_members)
@@ -198,6 +203,7 @@ static void kapture_closed(uv_handle_t *handle)
 	free(kapture->headers);
 	wipe(kapture->request_members);
 	free(kapture->url);
+	free(kapture->page_url);
 	free(kapture);
 }
 

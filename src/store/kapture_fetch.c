@@ -7,7 +7,9 @@
  *   pausing   a try has failed in a way that may pass; its timer runs to the next
  *   done      the answer was handed over; only freeing is left
  *
- * and may be freed in each of them. The deadline covers them all. For the queue see kapture_turn.c.
+ * of which one for a date goes through the first three for each page; see kapture_page.c.
+ *
+ * It may be freed in each of them. The deadline covers them all. For the queue see kapture_turn.c.
  */
 
 #include <errno.h>
@@ -17,13 +19,9 @@
 #include <sys/random.h>
 #include <time.h>
 
-#include "kapturefs/base/buffer.h"
 #include "kapturefs/base/log.h"
-#include "kapturefs/model/json.h"
 #include "kapturefs/store/kapture_parts.h"
 #include "kapturefs/store/retry.h"
-
-enum { REQUEST_SIZE_MAX = 1 << 20 };
 
 /* Ending */
 
@@ -53,6 +51,8 @@ void fetch_conclude(struct source_fetch *fetch, const struct kapture_verdict *ve
 	answer.status = fetch->status;
 	if (answer.error)
 		log_failure(fetch, verdict);
+	else if (fetch->question.key.kind == KEY_DATE)
+		answer.roster = &fetch->roster;
 	fetch->done(fetch->userdata, &answer);
 }
 
@@ -94,7 +94,7 @@ static bool fetch_pause(struct source_fetch *fetch, const struct kapture_verdict
 static void count_try(const struct source_fetch *fetch, const struct source_answer *answer)
 {
 	struct kapture *kapture = fetch->kapture;
-	size_t i = answer->record ? KAPTURE_FOUND : KAPTURE_ABSENT;
+	size_t i = answer->record || fetch->page_records ? KAPTURE_FOUND : KAPTURE_ABSENT;
 
 	if (answer->error) {
 		while (i < KAPTURE_OUTCOMES - 1 && kapture_outcomes[i].error != answer->error)
@@ -120,8 +120,7 @@ static bool try_another_token(struct source_fetch *fetch)
 }
 
 /* Go on to the next try, or hand the answer over. @pause_ms is what the server has asked for. */
-static void settle(struct source_fetch *fetch, const struct kapture_verdict *verdict,
-                   uint64_t pause_ms)
+static void settle(struct source_fetch *fetch, struct kapture_verdict *verdict, uint64_t pause_ms)
 {
 	struct kapture *kapture = fetch->kapture;
 	const struct source_answer *answer = &verdict->answer;
@@ -140,6 +139,8 @@ static void settle(struct source_fetch *fetch, const struct kapture_verdict *ver
 	} else {
 		gate_answered(&kapture->gate,
 		              !answer->error && fetch->token_number == kapture->token_number);
+		if (!answer->error && fetch_next_page(fetch, verdict))
+			return;
 	}
 	fetch_conclude(fetch, verdict);
 }
@@ -154,19 +155,34 @@ static uint64_t read_retry_after(const struct http_reply *reply)
 	return pause_ms;
 }
 
+/* Judge @reply; the verdict is good for as long as *@ret_payload. */
+static struct kapture_verdict judge(struct source_fetch *fetch, const struct http_reply *reply,
+                                    struct payload *ret_payload)
+{
+	struct kapture_verdict verdict;
+	int r = 0;
+
+	if (fetch->question.key.kind == KEY_DATE) {
+		r = fetch_read_page(fetch, reply, &verdict);
+	} else {
+		if (!reply->error)
+			r = payload_read(reply->body, reply->body_length, ret_payload);
+		if (!r)
+			verdict = kapture_judge(&fetch->question.key, reply, ret_payload);
+	}
+	if (r == -EFBIG)
+		return kapture_failure(r, "there are too many customers");
+	return r ? kapture_trouble(r, "out of memory") : verdict;
+}
+
 static void try_done(void *userdata, const struct http_reply *reply)
 {
 	struct source_fetch *fetch = userdata;
 	struct kapture *kapture = fetch->kapture;
 	uint64_t pause_ms = read_retry_after(reply);
 	struct payload payload = { 0 };
-	struct kapture_verdict verdict;
-	int r = 0;
+	struct kapture_verdict verdict = judge(fetch, reply, &payload);
 
-	if (!reply->error)
-		r = payload_read(reply->body, reply->body_length, &payload);
-	verdict = r ? kapture_trouble(r, "out of memory")
-	            : kapture_judge(&fetch->question.key, reply, &payload);
 	fetch->status = reply->status;
 	count_try(fetch, &verdict.answer);
 
@@ -182,7 +198,7 @@ void fetch_try(struct source_fetch *fetch)
 	struct kapture *kapture = fetch->kapture;
 	uint64_t left_ms = fetch_time_left(fetch);
 	const struct http_request request = {
-		.url = kapture->url,
+		.url = fetch->question.key.kind == KEY_DATE ? kapture->page_url : kapture->url,
 		.headers = (const char *const *)kapture->headers,
 		.body = fetch->body,
 		.body_length = strlen(fetch->body),
@@ -206,31 +222,11 @@ void fetch_try(struct source_fetch *fetch)
 
 /* Life cycle */
 
-/* An array of exactly one object; the page asks for one of the three members, so one is sent. */
-static int write_request(const struct kapture *kapture, const struct key *key, char **ret)
-{
-	cleanup(buffer_fini) struct buffer body;
-	int r;
-
-	buffer_init(&body, REQUEST_SIZE_MAX);
-	r = buffer_print(&body, "[{\"%s\":", key_kind_facts(key->kind)->request_member);
-	if (!r)
-		r = json_append_string(&body, key->text, strlen(key->text));
-	if (!r && kapture->request_members)
-		r = buffer_print(&body, ",%s", kapture->request_members);
-	if (!r)
-		r = buffer_append_text(&body, "}]");
-	if (r)
-		return r;
-
-	*ret = buffer_steal(&body);
-	return 0;
-}
-
 static void fetch_closed(uv_handle_t *handle)
 {
 	struct source_fetch *fetch = container_of((uv_timer_t *)handle, struct source_fetch, timer);
 
+	roster_fini(&fetch->roster);
 	free(fetch->body);
 	free(fetch);
 }
@@ -248,7 +244,7 @@ void kapture_free_fetch(struct source_fetch *fetch)
 
 bool kapture_is_asked(const struct source_fetch *fetch)
 {
-	return fetch->tries > 0;
+	return fetch->tries > 0 || fetch->pages > 0;
 }
 
 int kapture_start(struct source *source, const struct source_question *question,
@@ -269,7 +265,7 @@ int kapture_start(struct source *source, const struct source_question *question,
 	fetch->deadline_ms = uv_now(kapture->loop) + kapture->timeout_ms;
 	list_init(&fetch->link);
 	uv_timer_init(kapture->loop, &fetch->timer);
-	r = write_request(kapture, &question->key, &fetch->body);
+	r = fetch_write_request(fetch);
 	if (r) {
 		kapture_free_fetch(fetch);
 		return r;

@@ -15,6 +15,8 @@ import time
 from harness import TOKEN
 
 PATH = '/search-customer-by-customer-id.html'
+PAGE_PATH = '/select-customer-between-start-and-end-dates.html'
+ACCOUNT = 1000298
 KINDS = {'kapture_customer_id': 'id', 'phone': 'phone', 'email_id': 'email'}
 ABSENT = (b'{"Customer Details": "Information given by you does not exist in our sytsem.",'
           b'"status": "failed"}')
@@ -32,9 +34,19 @@ class Request:
     @property
     def key(self):
         """(kind, text) of what was asked for."""
-        asked = json.loads(self.body)[0]
+        asked = json.loads(self.body)
+        if self.path == PAGE_PATH:
+            return 'date', asked['createStartDate']
+        asked = asked[0]
         return next(((kind, asked[member]) for member, kind in KINDS.items() if asked.get(member)),
                     None)
+
+
+    @property
+    def page(self):
+        """(day, offset, limit) of what was asked for."""
+        asked = json.loads(self.body)
+        return asked['createStartDate'], int(asked['offset']), int(asked['limit'])
 
 
 @dataclasses.dataclass
@@ -52,11 +64,19 @@ def found(customer):
     return Reply(b'{"Customer Details": ' + customer + b', "status": "success"}')
 
 
+def page(customers, wrap=lambda records: {'message': {'customers': records}}):
+    """A page of a day: ids, or whole records; the shape is not documented."""
+    records = [record if isinstance(record, dict) else
+               {'id': record, 'cmId': ACCOUNT, 'name': f'Customer {record}',
+                'contacts': [{'id': record + 500000, 'leadId': record}]} for record in customers]
+    return Reply(json.dumps({**wrap(records), 'status': 'success'}).encode())
+
+
 def customer(number, phone=None, email=None, **members):
     """A small customer as bytes."""
     contact = {'id': number + 500000, 'contactPerson': 'Asha', 'phone': phone or f'98{number:08}',
                'email': email or f'c{number}@example.com', 'isPrimaryContact': True}
-    return json.dumps({'id': number, 'cmId': 1000298, 'name': f'Customer {number}',
+    return json.dumps({'id': number, 'cmId': ACCOUNT, 'name': f'Customer {number}',
                        'maxCreditAmt': 0.0, 'contacts': [contact], **members}).encode()
 
 
@@ -123,6 +143,7 @@ class Api:
         self.requests = []
         self.connections = 0
         self.customers = {}     # (kind, text) -> the object as bytes
+        self.days = {}          # YYYY-MM-DD -> the ids of those created on it
         self.gates = []
         self.mistakes = []      # of the test's own code, on the server's threads
         self.respond = self.honest
@@ -169,6 +190,9 @@ class Api:
     def honest(self, request):
         if request.headers.get('Authorization') != f'Basic {self.token}':
             return Reply(REFUSED)
+        if request.path == PAGE_PATH:
+            day, offset, limit = request.page
+            return page(self.days.get(day, [])[offset:offset + limit])
         if request.key not in self.customers:
             return Reply(ABSENT)
         return found(self.customers[request.key])

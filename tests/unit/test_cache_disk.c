@@ -147,7 +147,8 @@ static void test_what_a_full_disk_keeps_in_memory_is_bounded(void **state)
 		cache_change_fini(&change);
 		size = counter_value(&fixture->cache->metrics.bytes);
 	} while (r == CACHE_MORE);
-	assert_in_range(size, 1, 300000);
+	/* With the tables themselves, which take four pages each. */
+	assert_in_range(size, 1, 350000);
 	assert_true(count_ids(fixture) < 390);
 	/* What is on disk costs no memory. */
 	assert_true(count_ids(fixture) >= 200);

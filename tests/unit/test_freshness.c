@@ -176,9 +176,22 @@ static void test_an_answer_given_while_waiting_is_fresh_whatever_its_ttl(void **
 	assert_int_equal(freshness_decide(&none, &known), FRESHNESS_ASK);
 }
 
+static void test_a_day_that_was_over_everywhere_stays_fresh_for_a_month(void **state)
+{
+	const int64_t hour_ms = 3600000;
+	const int64_t over_ms = 48 * hour_ms + 12 * hour_ms; /* of day 1, in the last zone */
+
+	(void)state;
+	assert_int_equal(freshness_ttl_of_day(1, over_ms - 1, TTL_MS), TTL_MS);
+	assert_int_equal(freshness_ttl_of_day(1, over_ms, TTL_MS), UINT64_C(30) * 24 * 3600000);
+	assert_int_equal(freshness_ttl_of_day(1, over_ms, UINT64_MAX), UINT64_MAX);
+	assert_int_equal(freshness_ttl_of_day(1, 0, 0), 0);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
+		cmocka_unit_test(test_a_day_that_was_over_everywhere_stays_fresh_for_a_month),
 		cmocka_unit_test(test_an_answer_is_fresh_until_its_ttl),
 		cmocka_unit_test(test_a_stale_answer_dies_at_max_stale),
 		cmocka_unit_test(test_an_answer_from_the_future_is_not_fresh),

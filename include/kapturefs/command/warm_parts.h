@@ -29,6 +29,9 @@ struct warm_keys {
 int warm_keys_read(FILE *stream, struct warm_keys *ret) must_check;
 void warm_keys_fini(struct warm_keys *keys);
 
+/** Add a word, unless it is there. Returns 0 or -ENOMEM. */
+int warm_keys_add(struct warm_keys *keys, const char *word) must_check;
+
 /** Whether the word at @place is a key. */
 bool warm_is_key(const struct warm_keys *keys, size_t place);
 
@@ -74,6 +77,48 @@ void warm_work_stop(struct warm_work *work);
 void warm_work_fini(struct warm_work *work);
 
 struct warm_counts warm_work_counts(struct warm_work *work);
+
+/* warm.c */
+
+/** What was asked for on the command line, and where. */
+struct warm {
+	const char *mountpoint;
+	const char *file; /* NULL for standard input */
+	uint64_t jobs;    /* 0: as many as the mount has connections */
+	uint64_t max_age; /* seconds */
+	bool is_dry;
+	bool is_json;
+	bool has_days; /* the customers created on these, instead of a file's */
+	bool has_last;
+	int32_t first_day; /* as in date.h */
+	int32_t last_day;
+	struct place place;
+	struct warm_keys keys;
+	struct warm_keys days;
+	size_t days_failed;
+};
+
+/** Tell what went wrong with @what. Returns @status. */
+int warm_complain(const char *what, const char *text, int status);
+
+/* warm_dry.c */
+
+/** The value of a metric of the mount without labels, or @otherwise. */
+uint64_t warm_metric(const struct warm *warm, const char *name, uint64_t otherwise);
+
+/** Tell what the keys and days would take. Returns an exit status. */
+int warm_run_dry(struct warm *warm);
+
+/* warm_days.c */
+
+/* A day is asked for unless it is fresh: the mount knows best how long that is. */
+enum { WARM_DAYS_MAX_AGE_MS = 1 };
+
+/** Fill warm->days with a key for each day. Returns 0 or -ENOMEM. */
+int warm_days_list(struct warm *warm) must_check;
+
+/** Add to warm->keys whom the day at @place shows. Returns 0 or a negative errno. */
+int warm_days_read(struct warm *warm, size_t place) must_check;
 
 /* warm_progress.c */
 

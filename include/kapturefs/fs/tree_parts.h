@@ -30,6 +30,28 @@ static inline enum key_kind tree_keys_kind(struct node node)
 	return (enum key_kind)(node.slot - 1);
 }
 
+/** Whether there is a by-date: the API can only be asked for a day of a known account. */
+bool tree_has_days(const struct tree *tree);
+
+/** How long it takes until the day of the date @key has begun somewhere; not above 0 if it has. */
+int64_t tree_day_starts_in_ms(const struct tree *tree, const struct key *key);
+
+/* The questions of tree.h about by-date, a NODE_DAY, and the links in it, which are its places. */
+int tree_lookup_day(struct tree *tree, struct tree_query *query, const char *name,
+                    struct tree_attributes *ret) must_check;
+int tree_lookup_in_day(struct tree *tree, struct tree_query *query, struct node node,
+                       const char *name, struct tree_attributes *ret) must_check;
+int tree_stat_day(struct tree *tree, struct tree_query *query, struct node node,
+                  struct tree_attributes *ret) must_check;
+int tree_readlink_day(struct tree *tree, struct node node, struct tree_bytes *ret) must_check;
+
+/** The day with @slot as known now, however old. Returns 0, -ESTALE or another negative errno. */
+int tree_day_now(struct tree *tree, uint32_t slot, struct catalog_day *ret) must_check;
+
+/** The attributes of the link at @place. Returns 0, or -ESTALE if there is none (any more). */
+int tree_fill_day_link(const struct tree *tree, const struct catalog_day *day, uint32_t place,
+                       struct tree_attributes *ret) must_check;
+
 /** How long an answer still is fresh. */
 uint64_t tree_valid_ms(const struct tree *tree, const struct catalog_entry *entry);
 

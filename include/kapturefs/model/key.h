@@ -1,6 +1,9 @@
 #pragma once
 /* SPDX-License-Identifier: MIT */
-/* The kinds of key by which a customer can be asked for, and one key in canonical spelling. */
+/*
+ * The kinds of key by which customers can be asked for, and one key in canonical spelling. A
+ * date leads to any number of customers, the others to one.
+ */
 
 #include <stdbool.h>
 #include <stddef.h>
@@ -11,7 +14,9 @@ enum key_kind {
 	KEY_ID,
 	KEY_PHONE,
 	KEY_EMAIL,
-	KEY_KINDS,
+	KEY_KINDS, /* of those that lead to one customer */
+	KEY_DATE = KEY_KINDS,
+	KEY_LISTINGS, /* of all that are listed */
 };
 
 enum {
@@ -25,12 +30,12 @@ struct key {
 	char text[KEY_TEXT_MAX + 1];
 };
 
-/** The outcome of key_parse() for a name that no customer can have. */
+/** The outcome of key_parse() for a name that leads to no customer. */
 enum { KEY_IMPOSSIBLE = 1 };
 
 /**
  * What sets one kind apart: `by-phone`, `phone` in messages and `.meta`, and the API's request
- * member.
+ * member, of which a date has none.
  */
 struct key_kind_facts {
 	const char *directory;
@@ -48,7 +53,7 @@ const struct key_kind_facts *key_kind_facts(enum key_kind kind);
  * and blanks, `-`, `.`, `(`, `)` between digits); canonical are the digits
  * alone, an id without leading zeros. E-mail addresses have one `@` with
  * something on both sides, UTF-8 without blanks and control bytes, at most 254 bytes;
- * canonical is lower case (ASCII).
+ * canonical is lower case (ASCII). Dates are as date.h reads them.
  *
  * Returns 0, or KEY_IMPOSSIBLE with *@ret untouched.
  */

@@ -20,7 +20,7 @@
 
 enum node_kind {
 	NODE_ROOT,         /* slot 1 */
-	NODE_KEYS,         /* by-id, by-phone, by-email: slot is the kind of key + 1 */
+	NODE_KEYS,         /* by-id, by-phone, by-email, by-date: slot is the kind of key + 1 */
 	NODE_DIRECTORY,    /* of the key's slot, the record's ordinal: 0 is the customer */
 	NODE_FIELD,        /* of the customer's slot, the record's ordinal */
 	NODE_PRIMARY,      /* of the customer's slot: contacts/primary */
@@ -35,6 +35,7 @@ enum node_kind {
 	NODE_FOLDER,       /* export, search: slot is its place in the table + 1 */
 	NODE_EXPORT_FILE,  /* slot 1, the generation as ordinal */
 	NODE_SEARCH,       /* likewise */
+	NODE_DAY,          /* of the key's slot, a date's; or by its ordinal, a link in it */
 	NODE_KINDS,
 };
 

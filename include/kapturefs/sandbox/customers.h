@@ -40,6 +40,8 @@ void customers_reset(struct customers *customers);
  */
 bool customers_find(const struct customers *customers, const struct key *key, uint32_t *ret);
 
+bool customers_is_deleted(const struct customers *customers, uint32_t index);
+
 /** Append the object of customer @index. Errors as buffer_append(). */
 int customers_write(const struct customers *customers, uint32_t index,
                     struct buffer *buffer) must_check;

@@ -64,6 +64,12 @@ void generator_keys(const struct generator *generator, uint32_t index, struct sa
  */
 bool generator_find(const struct generator *generator, const struct key *key, uint32_t *ret);
 
+/** When customer @index was created; Unix time, in seconds. */
+int64_t generator_created(const struct generator *generator, uint32_t index);
+
+/** The number of the account that all customers are of. */
+uint32_t generator_account(const struct generator *generator);
+
 /**
  * Append customer @index as the object under `Customer Details`, with the members of the vendor's
  * sample in the sample's order. Errors as buffer_append().

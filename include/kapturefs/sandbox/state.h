@@ -1,6 +1,6 @@
 #pragma once
 /* SPDX-License-Identifier: MIT */
-/* What the sandbox's threads share, and the two endpoints that look at it. */
+/* What the sandbox's threads share, and the endpoints that look at it. */
 
 #include <pthread.h>
 #include <stdbool.h>
@@ -13,7 +13,7 @@
 #include "kapturefs/sandbox/fault.h"
 #include "kapturefs/sandbox/generator.h"
 
-/** Of Get Customer requests, since the start or the last reset. */
+/** Of requests to the API, since the start or the last reset. */
 struct statistics {
 	uint64_t requests;
 	uint64_t found;
@@ -54,7 +54,7 @@ enum fate state_choose_fate(struct state *state);
 uint64_t state_count_connection(struct state *state);
 bool state_is_outdated(struct state *state, uint64_t stamp);
 
-/** Count the begin and the end of a Get Customer request. Each takes the lock. */
+/** Count the begin and the end of a request to the API. Each takes the lock. */
 void state_begin_request(struct state *state);
 void state_end_request(struct state *state);
 
@@ -68,11 +68,18 @@ struct request {
 	struct buffer body;
 };
 
-/** Whether the request is for Get Customer. */
+/** Whether the request is for Get Customer or Pull Customer. */
 bool api_is_asked(const char *method, const char *path);
 
+/** Whether it is for the latter. */
+bool days_are_asked(const char *method, const char *path);
+
+/** Make up the honest answer to such a request. With the lock. Errors as buffer_append(). */
+int days_answer(struct state *state, const struct request *request,
+                struct answer *answer) must_check;
+
 /**
- * Make up the answer to a Get Customer request, between state_begin_request() and
+ * Make up the answer to a request to the API, between state_begin_request() and
  * state_end_request(). Takes the lock. Errors as buffer_append().
  */
 int api_answer(struct state *state, const struct request *request,

@@ -18,6 +18,7 @@
 #include "kapturefs/base/metrics.h"
 #include "kapturefs/model/key.h"
 #include "kapturefs/model/record.h"
+#include "kapturefs/model/roster.h"
 
 struct cache;
 
@@ -35,7 +36,7 @@ enum { CACHE_NONE = 1 };
 struct cache_key {
 	struct key key;
 	uint32_t slot;
-	uint32_t customer;  /* the customer's slot */
+	uint32_t customer;  /* the customer's slot; of a date, the roster's, numbered alike */
 	int64_t fetched_ms; /* when the API last led from this key to that customer; Unix time */
 	bool is_forced;     /* expired by cache_expire(), whatever its age */
 };
@@ -49,8 +50,9 @@ struct cache_customer {
 
 /** What a change of the cache did. */
 struct cache_change {
-	bool listing[KEY_KINDS]; /* a key of that kind came or went */
-	bool values;             /* a value of a customer known before changed, came or went */
+	bool listing[KEY_LISTINGS]; /* a key of that kind came or went, or can be asked for now */
+	bool roster;                /* customers of a date that was known came or went */
+	bool values;                /* a value of a customer known before changed, came or went */
 	struct cache_customer customer; /* as stored; without record if none is (any more) */
 	struct record *previous;        /* as it was, or NULL */
 	bool at_once; /* somebody waits to see it; set by whoever knows, not by the cache */
@@ -132,6 +134,13 @@ int cache_find_absent(struct cache *cache, const struct key *key,
 /** Read a customer; the caller drops ret->record. Returns as cache_find_key(). */
 int cache_read_customer(struct cache *cache, uint32_t slot, struct cache_customer *ret) must_check;
 
+/**
+ * Read the roster with @slot; borrowed until a roster is read or anything changed. *@ret_changed_ms
+ * tells when somebody last came or went. Returns as cache_find_key().
+ */
+int cache_read_roster(struct cache *cache, uint32_t slot, const struct roster **ret,
+                      int64_t *ret_changed_ms) must_check;
+
 /** When a key of @kind last came or went; Unix time in ms; strictly growing. */
 int64_t cache_listing_changed_ms(const struct cache *cache, enum key_kind kind);
 
@@ -165,6 +174,13 @@ int cache_store(struct cache *cache, const struct key *key, struct record *recor
  */
 int cache_store_absent(struct cache *cache, const struct key *key, int64_t now_ms,
                        struct cache_change *ret) must_check;
+
+/**
+ * Keep that at @now_ms the customers in @roster were those created on the date @key. They keep the
+ * places that they had. Otherwise as cache_store(); -EFBIG when the places run out.
+ */
+int cache_store_roster(struct cache *cache, const struct key *key, const struct roster *roster,
+                       int64_t now_ms, struct cache_change *ret) must_check;
 
 void cache_change_fini(struct cache_change *change);
 
@@ -221,9 +237,9 @@ int cache_expire(struct cache *cache, uint32_t slot) must_check;
 enum { CACHE_REMAINS = 2 };
 
 /**
- * Remove the customer with @slot and every key that leads there, so that none of their bytes is
- * left in the cache's files. Returns 0 or CACHE_REMAINS with *@ret to be ended by
- * cache_change_fini(), CACHE_NONE, or a negative errno and nothing changed.
+ * Remove the customer with @slot, every key that leads there and every roster that it is in, so
+ * that none of their bytes is left in the cache's files. Returns 0 or CACHE_REMAINS with *@ret to
+ * be ended by cache_change_fini(), CACHE_NONE, or a negative errno and nothing changed.
  */
 int cache_forget(struct cache *cache, uint32_t slot, int64_t now_ms,
                  struct cache_change *ret) must_check;

@@ -61,7 +61,12 @@ struct cache {
 	bool has_unsynced; /* commits since cache_take_unsynced() */
 
 	char account[ACCOUNT_SIZE];
-	int64_t listing_changed_ms[KEY_KINDS];
+	int64_t listing_changed_ms[KEY_LISTINGS];
+	struct {
+		uint32_t slot; /* 0: none */
+		int64_t changed_ms;
+		struct roster roster;
+	} recent; /* the roster that was read last */
 	uint64_t slot_next;
 	uint64_t slots_reserved; /* the first that the file does not know to be taken */
 
@@ -159,6 +164,27 @@ int cache_write_slots(struct cache *cache, uint64_t reserved) must_check;
 int64_t cache_next_change_ms(const struct cache *cache, enum key_kind kind, int64_t now_ms);
 int cache_write_listing(struct cache *cache, enum key_kind kind, int64_t changed_ms) must_check;
 
+/* cache_store.c; inside a transaction */
+
+/** Make @key lead to @customer, or a roster, as of now. Returns 0 or a negative errno. */
+int cache_lead_key(struct cache *cache, const struct key *key, uint32_t customer, int64_t now_ms,
+                   struct cache_change *change) must_check;
+
+/** Write down that the new customer or roster with @slot is used. Errors likewise. */
+int cache_write_used(struct cache *cache, uint32_t slot, int64_t now_ms) must_check;
+
+/** Have @change name all keys that lead to its customer. Errors likewise. */
+int cache_note_keys(struct cache *cache, struct cache_change *change) must_check;
+
+/* cache_roster.c */
+
+/** Inside a transaction: delete the rosters that @id is in. Errors likewise. */
+int cache_delete_rosters_with(struct cache *cache, const char *id,
+                              struct cache_change *change) must_check;
+
+/** Do not believe the roster that was read last, if it is the one with @slot, or that is 0. */
+void cache_drop_recent(struct cache *cache, uint32_t slot);
+
 /* cache_forget.c; inside a transaction, but for the last */
 
 /** Add the key's slot to those that @change names. Returns 0 or -ENOMEM. */
@@ -168,7 +194,10 @@ int cache_note_key(struct cache_change *change, uint32_t slot) must_check;
 int cache_delete_key(struct cache *cache, const struct cache_key *found,
                      struct cache_change *change) must_check;
 
-/** Delete the customer with @slot and all keys that lead there. Errors as cache_delete_key(). */
+/**
+ * Delete the customer or roster with @slot and all keys that lead there. Errors as
+ * cache_delete_key().
+ */
 int cache_delete_customer(struct cache *cache, uint32_t slot,
                           struct cache_change *change) must_check;
 

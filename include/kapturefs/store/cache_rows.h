@@ -21,6 +21,10 @@ enum statement {
 	READ_CUSTOMER,
 	WRITE_CUSTOMER,
 	DELETE_CUSTOMER,
+	READ_ROSTER,
+	WRITE_ROSTER,
+	DELETE_ROSTER,
+	ROSTER_WITH,
 	WRITE_KEY,
 	REFRESH_KEY,
 	DELETE_KEY,
@@ -151,6 +155,10 @@ int rows_write_key(struct cache *cache, const struct cache_key *key) must_check;
 int rows_refresh_key(struct cache *cache, const struct cache_key *key) must_check;
 int rows_write_customer(struct cache *cache, uint32_t slot, const struct record *record,
                         int64_t fetched_ms) must_check;
+int rows_read_roster(struct cache *cache, uint32_t slot, struct roster *ret,
+                     int64_t *ret_changed_ms) must_check;
+int rows_write_roster(struct cache *cache, uint32_t slot, const struct roster *roster,
+                      int64_t changed_ms) must_check;
 int rows_find_absent(struct cache *cache, const struct key *key,
                      int64_t *ret_fetched_ms) must_check;
 int rows_write_absent(struct cache *cache, const struct key *key, int64_t fetched_ms) must_check;

@@ -24,6 +24,7 @@ enum seal_of {
 	SEAL_CUSTOMER,
 	SEAL_KEY,
 	SEAL_ABSENT,
+	SEAL_ROSTER,
 };
 
 /** Begin without a secret. Returns 0 or -ENOMEM. */

@@ -34,6 +34,7 @@ struct catalog_settings {
 	size_t memory_max;     /* bytes of records kept parsed */
 	size_t waiting_max;    /* tickets at a time, and renewals in the background */
 	bool offline;          /* never ask the source */
+	uint64_t account;      /* whose customers a date is asked for; 0: as answers tell */
 	struct catalog_clock clock;
 };
 
@@ -70,6 +71,15 @@ struct catalog_entry {
 	bool is_from_api; /* given during this run, not kept from an earlier one */
 };
 
+/** The customers created on a day; borrowed, all of it, until the catalog is asked again. */
+struct catalog_day {
+	struct cache_key key;
+	const struct roster *roster;
+	int64_t changed_ms; /* when somebody last came or went */
+	int64_t expires_ms;
+	bool is_stale;
+};
+
 /** The outcomes of the find functions. */
 enum {
 	CATALOG_ABSENT = 1, /* there is no such customer */
@@ -102,6 +112,15 @@ void catalog_change(struct catalog *catalog, const struct catalog_settings *sett
 /** Now, in Unix milliseconds: the time by which answers age. Never goes back. */
 int64_t catalog_now_ms(struct catalog *catalog);
 
+/**
+ * Whose customers a date is asked for, "" while that is not known and no date can be asked for;
+ * borrowed until the next answer.
+ */
+const char *catalog_account(struct catalog *catalog);
+
+/** Whether the answer that @key was found with counts as fresh. */
+bool catalog_is_fresh(struct catalog *catalog, const struct cache_key *key);
+
 /** The most that a ticket waits. */
 uint64_t catalog_timeout_ms(const struct catalog *catalog);
 
@@ -112,6 +131,13 @@ uint64_t catalog_timeout_ms(const struct catalog *catalog);
  */
 int catalog_find(struct catalog *catalog, const struct key *key,
                  const struct catalog_question *question, struct catalog_entry *ret) must_check;
+
+/** The same for the date @key, without an absence. */
+int catalog_find_day(struct catalog *catalog, const struct key *key,
+                     const struct catalog_question *question, struct catalog_day *ret) must_check;
+
+/** The date with @slot as known now, however old; as catalog_known(). */
+int catalog_known_day(struct catalog *catalog, uint32_t slot, struct catalog_day *ret) must_check;
 
 /** The key with @slot. Returns 0, CATALOG_ABSENT if there is none any more, or a negative errno. */
 int catalog_key(struct catalog *catalog, uint32_t slot, struct cache_key *ret) must_check;

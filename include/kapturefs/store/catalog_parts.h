@@ -62,6 +62,7 @@ struct catalog {
 	struct source *source;
 	struct hotset *hotset;
 	struct catalog_settings settings;
+	char account[SOURCE_ACCOUNT_SIZE]; /* of the settings, or "" */
 	struct catalog_listener listener;
 	struct wallclock clock;
 	struct list fetches[CATALOG_BUCKETS]; /* by the hash of their key */
@@ -89,6 +90,9 @@ struct catalog {
 		struct counter hotset_bytes;
 	} metrics;
 };
+
+/** How long the answer for @key that was given at @fetched_ms counts as fresh. */
+uint64_t catalog_ttl_ms(const struct catalog *catalog, const struct key *key, int64_t fetched_ms);
 
 /** Keep @customer parsed. */
 void catalog_keep_hot(struct catalog *catalog, const struct cache_customer *customer);

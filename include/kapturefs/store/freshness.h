@@ -21,6 +21,12 @@ enum freshness {
 enum freshness freshness_at(int64_t now_ms, int64_t fetched_ms, uint64_t ttl_ms,
                             uint64_t max_stale_ms);
 
+/**
+ * How long the answer for @day, see date.h, counts as fresh that was given at @fetched_ms: a month
+ * if the day was over everywhere, for then nobody is created on it any more; else @ttl_ms.
+ */
+uint64_t freshness_ttl_of_day(int32_t day, int64_t fetched_ms, uint64_t ttl_ms);
+
 struct freshness_rules {
 	uint64_t ttl_ms;          /* how long an answer is fresh */
 	uint64_t negative_ttl_ms; /* how long an absence is */
@@ -30,8 +36,8 @@ struct freshness_rules {
 
 /** What the last answer for a key was. */
 enum freshness_known {
-	FRESHNESS_OF_NOTHING, /* there has been none */
-	FRESHNESS_OF_CUSTOMER,
+	FRESHNESS_OF_NOTHING,  /* there has been none */
+	FRESHNESS_OF_CUSTOMER, /* or of the customers of a day */
 	FRESHNESS_OF_ABSENCE,
 };
 

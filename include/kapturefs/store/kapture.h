@@ -1,7 +1,7 @@
 #pragma once
 /* SPDX-License-Identifier: MIT */
 /*
- * The Get Customer API of one Kapture account, as a source.
+ * The Get Customer and Pull Customer APIs of one Kapture account, as a source.
  *
  * It is asked no more often than it is good for: all requests, whatever their cause, share one
  * budget; when request after request fails it is left alone but for a probe in a while; and

@@ -32,6 +32,7 @@ struct kapture {
 	uv_loop_t *loop;
 	struct http *http;
 	char *url;
+	char *page_url;
 	char **headers;        /* the first carries the token */
 	uint64_t token_number; /* which token it is */
 	char *request_members;
@@ -67,6 +68,10 @@ struct source_fetch {
 	struct source_question question;
 	uint64_t place; /* among those that wait */
 	char *body;
+	struct roster roster;  /* of a date: whom the pages so far have shown */
+	uint32_t records;      /* on those pages, somebody shown twice counting twice */
+	uint32_t pages;        /* that have been read */
+	uint32_t page_records; /* on the last of them */
 	struct http_transfer *transfer;
 	uv_timer_t timer;
 	uint64_t deadline_ms;    /* of the loop's clock */
@@ -85,6 +90,21 @@ int kapture_start(struct source *source, const struct source_question *question,
                   source_done_fn *done, void *userdata, struct source_fetch **ret) must_check;
 bool kapture_is_asked(const struct source_fetch *fetch);
 void kapture_free_fetch(struct source_fetch *fetch);
+
+/** Make up the request for what @fetch asks for. Returns 0, -EINVAL, -ENOMEM. */
+int fetch_write_request(struct source_fetch *fetch) must_check;
+
+/**
+ * Judge the reply to a question for a date. Returns 0, -EFBIG, or -ENOMEM.
+ */
+int fetch_read_page(struct source_fetch *fetch, const struct http_reply *reply,
+                    struct kapture_verdict *ret) must_check;
+
+/**
+ * Whether more pages are to be asked for after one that was read, or *@verdict says why they cannot
+ * be; if so, that has begun.
+ */
+bool fetch_next_page(struct source_fetch *fetch, struct kapture_verdict *verdict) must_check;
 
 /** Ask what @fetch asks for, once. */
 void fetch_try(struct source_fetch *fetch);

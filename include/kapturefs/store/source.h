@@ -1,6 +1,9 @@
 #pragma once
 /* SPDX-License-Identifier: MIT */
-/* Where customers come from: the interface that the API's client implements, and tests. */
+/*
+ * Where customers come from: the interface that the API's client implements, and tests. A question
+ * for a date is answered with a roster, any other with a record.
+ */
 
 #include <stdbool.h>
 #include <stdint.h>
@@ -8,12 +11,16 @@
 #include "kapturefs/base/base.h"
 #include "kapturefs/model/key.h"
 #include "kapturefs/model/record.h"
+#include "kapturefs/model/roster.h"
 
 struct source;
 struct source_fetch; /* one question under way */
 
+enum { SOURCE_ACCOUNT_SIZE = 64 };
+
 struct source_question {
 	struct key key;
+	char account[SOURCE_ACCOUNT_SIZE]; /* for a date: whose customers */
 	bool is_renewal; /* nobody waits for it: every other question goes first */
 	uint64_t caller; /* who asks, as in share.h; 0 for nobody in particular */
 };
@@ -25,6 +32,7 @@ struct source_answer {
 	long status;       /* of HTTP, 0 without a reply */
 	struct record
 	        *record; /* borrowed, fresh from payload; NULL without error: no such customer */
+	const struct roster *roster; /* borrowed; for a date, without error */
 };
 
 /** How the source stands. */

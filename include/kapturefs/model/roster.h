@@ -1,0 +1,63 @@
+#pragma once
+/* SPDX-License-Identifier: MIT */
+/*
+ * The ids of the customers created on one day. Each has a place, which it keeps whatever comes and
+ * goes later, so that a node can be made of it.
+ */
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include "kapturefs/base/base.h"
+#include "kapturefs/base/buffer.h"
+#include "kapturefs/model/key.h"
+
+enum { ROSTER_PLACES_MAX = (1 << 20) - 1 };
+
+struct roster_entry {
+	char id[KEY_DIGITS_MAX + 1]; /* as a key spells it */
+	bool is_gone;                /* it has been here, and its place stays */
+};
+
+/** Zero to begin with: nobody. */
+struct roster {
+	struct roster_entry *entries; /* by place, from 1 on, less one */
+	uint32_t count;               /* places taken */
+	uint32_t present;             /* of those, the ones that are not gone */
+	uint32_t capacity;
+	uint32_t *buckets; /* places by the hash of their ids, 0 for none */
+	uint32_t bucket_count;
+};
+
+void roster_fini(struct roster *roster);
+
+/** The outcome of roster_add() for an id that is there already. */
+enum { ROSTER_KNOWN = 1 };
+
+/**
+ * Add the customer with @id, as a key spells it; at its old place, if it has one. Returns 0,
+ * ROSTER_KNOWN, -EFBIG when all places are taken, or -ENOMEM.
+ */
+int roster_add(struct roster *roster, const char *id) must_check;
+
+/**
+ * Have @roster say what @now does: whoever is only in one of them goes, or comes. Returns 0 with
+ * *@ret_changed saying whether anybody did, -EFBIG, or -ENOMEM; on failure @roster is of no use.
+ */
+int roster_follow(struct roster *roster, const struct roster *now, bool *ret_changed) must_check;
+
+/** The place of @id, or 0 if it is not there. */
+uint32_t roster_find(const struct roster *roster, const char *id, size_t length);
+
+/** Who is at @place; NULL for nobody. */
+const char *roster_at(const struct roster *roster, uint32_t place);
+
+/**
+ * Append the roster as a text: a newline, and an id and a newline for each place, with a `-` in
+ * front of what is gone. Errors as buffer_append().
+ */
+int roster_write(const struct roster *roster, struct buffer *buffer) must_check;
+
+/** Read such a text into the empty *@ret. Returns 0, -EILSEQ if it is none, or -ENOMEM. */
+int roster_read(const char *text, size_t length, struct roster *ret) must_check;

@@ -1,0 +1,158 @@
+/* SPDX-License-Identifier: MIT */
+/* The part of cache that keeps who was created on a day. */
+
+#include <stdio.h>
+
+#include "kapturefs/store/cache_parts.h"
+
+/* Reading */
+
+void cache_drop_recent(struct cache *cache, uint32_t slot)
+{
+	if (slot && slot != cache->recent.slot)
+		return;
+	roster_fini(&cache->recent.roster);
+	cache->recent.slot = 0;
+}
+
+/* Whoever lists a day looks at each customer in it. */
+static int read_recent(struct cache *cache, uint32_t slot)
+{
+	int r;
+
+	if (cache->recent.slot == slot)
+		return 0;
+	cache_drop_recent(cache, 0);
+	r = rows_read_roster(cache, slot, &cache->recent.roster, &cache->recent.changed_ms);
+	if (!r)
+		cache->recent.slot = slot;
+	return r;
+}
+
+int cache_read_roster(struct cache *cache, uint32_t slot, const struct roster **ret,
+                      int64_t *ret_changed_ms)
+{
+	int r;
+
+	do {
+		r = read_recent(cache, slot);
+	} while (cache_rescue(cache, r));
+	if (r)
+		return r == ROWS_DAMAGED ? CACHE_NONE : r;
+	*ret = &cache->recent.roster;
+	*ret_changed_ms = cache->recent.changed_ms;
+	return 0;
+}
+
+/* Inside a transaction */
+
+struct answer {
+	const struct key *key;
+	const struct roster *roster;
+};
+
+/*
+ * The roster of the date @key: *@ret is 0 if none is kept, or it was damaged and had to go. Its
+ * places are not known any more then, so its number may not be used again.
+ */
+static int find_known(struct cache *cache, const struct key *key, uint32_t *ret,
+                      struct roster *ret_roster, int64_t *ret_changed_ms,
+                      struct cache_change *change)
+{
+	struct cache_key found;
+	int r;
+
+	*ret = 0;
+	r = rows_find_key(cache, key, &found);
+	if (r)
+		return r < 0 ? r : 0;
+	r = rows_read_roster(cache, found.customer, ret_roster, ret_changed_ms);
+	if (r < 0)
+		return r;
+	if (r)
+		return cache_delete_customer(cache, found.customer, change);
+	*ret = found.customer;
+	return 0;
+}
+
+static int write_roster(struct cache *cache, const struct answer *answer, int64_t now_ms,
+                        struct cache_change *change)
+{
+	cleanup(roster_fini) struct roster roster = { 0 };
+	uint32_t *slot = &change->customer.slot;
+	int64_t changed_ms;
+	bool has_changed;
+	bool is_new;
+	int r;
+
+	r = find_known(cache, answer->key, slot, &roster, &changed_ms, change);
+	if (!r)
+		r = roster_follow(&roster, answer->roster, &has_changed);
+	if (r)
+		return r;
+
+	is_new = *slot == 0;
+	change->roster = !is_new && has_changed;
+	if (is_new)
+		r = cache_new_slot(cache, slot);
+	if (!r && (is_new || has_changed))
+		r = rows_write_roster(cache, *slot, &roster,
+		                      is_new || now_ms > changed_ms ? now_ms : changed_ms + 1);
+	if (!r && is_new)
+		r = cache_write_used(cache, *slot, now_ms);
+	return r;
+}
+
+static int store_roster(struct cache *cache, const void *arguments, int64_t now_ms,
+                        struct cache_change *change)
+{
+	const struct answer *answer = arguments;
+	int r;
+
+	r = write_roster(cache, answer, now_ms, change);
+	if (!r)
+		r = cache_lead_key(cache, answer->key, change->customer.slot, now_ms, change);
+	if (!r)
+		r = cache_note_keys(cache, change);
+	return r;
+}
+
+int cache_delete_rosters_with(struct cache *cache, const char *id, struct cache_change *change)
+{
+	char present[KEY_DIGITS_MAX + 3];
+	char gone[KEY_DIGITS_MAX + 4];
+
+	snprintf(present, sizeof(present), "\n%s\n", id);
+	snprintf(gone, sizeof(gone), "\n-%s\n", id);
+	for (;;) {
+		cleanup(rows_reset) sqlite3_stmt *statement = cache->statements[ROSTER_WITH];
+		uint32_t slot;
+		int r;
+
+		rows_bind_text(statement, 1, present);
+		rows_bind_text(statement, 2, gone);
+		r = rows_step(cache, statement);
+		if (r)
+			return r < 0 ? r : 0;
+		slot = (uint32_t)sqlite3_column_int64(statement, 0);
+		sqlite3_reset(statement);
+		r = cache_delete_customer(cache, slot, change);
+		if (r)
+			return r;
+	}
+}
+
+/* Outside */
+
+int cache_store_roster(struct cache *cache, const struct key *key, const struct roster *roster,
+                       int64_t now_ms, struct cache_change *ret)
+{
+	const struct answer answer = { key, roster };
+	int r;
+
+	r = cache_write(cache, store_roster, &answer, now_ms, ret);
+	cache_drop_recent(cache, 0);
+	if (!r)
+		cache_touch(cache, ret->customer.slot, now_ms);
+	return r;
+}

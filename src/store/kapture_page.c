@@ -1,0 +1,136 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * What is asked, and the pages in which a date is answered.
+ *
+ * A page comes after the other until one is not full; each has its own turn, tries and time. What
+ * is not known of the API, and what is made of that:
+ *
+ *   whether the last day of the range is included   the range is that of the vendor's sample, a
+ *                                                   day and the next, which has to be 24 hours
+ *   whether pages stay put while customers come     who is shown twice counts once
+ *   whether `offset` does anything                  a page of nobody new is no end but an error
+ */
+
+#include <errno.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "kapturefs/base/buffer.h"
+#include "kapturefs/model/date.h"
+#include "kapturefs/model/json.h"
+#include "kapturefs/model/payload_page.h"
+#include "kapturefs/store/kapture_parts.h"
+
+enum {
+	REQUEST_SIZE_MAX = 1 << 20,
+	PAGE_RECORDS = 100, /* what the API documents as its own choice */
+};
+
+/* Asking */
+
+/* The page asks for one of the three members, so one is sent. */
+static int write_key(const struct key *key, struct buffer *body)
+{
+	int r = buffer_print(body, "\"%s\":", key_kind_facts(key->kind)->request_member);
+
+	return r ? r : json_append_string(body, key->text, strlen(key->text));
+}
+
+static int write_account(const char *account, struct buffer *body)
+{
+	int r = buffer_append_text(body, "\"cm_id\":");
+
+	if (r)
+		return r;
+	/* A number in the vendor's sample, a string in its table. */
+	if (!account[strspn(account, "0123456789")])
+		return buffer_append_text(body, account);
+	return json_append_string(body, account, strlen(account));
+}
+
+static int write_page(const struct source_fetch *fetch, struct buffer *body)
+{
+	const struct source_question *question = &fetch->question;
+	char next[DATE_SIZE];
+	int32_t day;
+	int r;
+
+	if (!question->account[0] ||
+	    date_parse(question->key.text, strlen(question->key.text), &day))
+		return -EINVAL;
+	date_print(day + 1, next);
+	r = write_account(question->account, body);
+	if (!r)
+		r = buffer_print(body,
+		                 ",\"createStartDate\":\"%s\",\"createEndDate\":\"%s\","
+		                 "\"limit\":\"%d\",\"offset\":\"%u\"",
+		                 question->key.text, next, PAGE_RECORDS, fetch->records);
+	return r;
+}
+
+/* Get Customer takes an array of exactly one object, Pull Customer the object alone. */
+int fetch_write_request(struct source_fetch *fetch)
+{
+	cleanup(buffer_fini) struct buffer body;
+	const char *more = fetch->kapture->request_members;
+	bool is_page = fetch->question.key.kind == KEY_DATE;
+	int r;
+
+	buffer_init(&body, REQUEST_SIZE_MAX);
+	r = buffer_append_text(&body, is_page ? "{" : "[{");
+	if (!r)
+		r = is_page ? write_page(fetch, &body) : write_key(&fetch->question.key, &body);
+	if (!r && more)
+		r = buffer_print(&body, ",%s", more);
+	if (!r)
+		r = buffer_append_text(&body, is_page ? "}" : "}]");
+	if (r)
+		return r;
+
+	free(fetch->body);
+	fetch->body = buffer_steal(&body);
+	return 0;
+}
+
+/* Answers */
+
+int fetch_read_page(struct source_fetch *fetch, const struct http_reply *reply,
+                    struct kapture_verdict *ret)
+{
+	struct payload_page page = { .count = 0 };
+	struct payload payload;
+	int r = 0;
+
+	fetch->page_records = 0;
+	if (!reply->error)
+		r = payload_read_page(reply->body, reply->body_length, fetch->question.account,
+		                      &fetch->roster, &page);
+	if (r)
+		return r;
+
+	payload = (struct payload){ .verdict = page.verdict, .complaint = page.complaint };
+	*ret = kapture_judge(&fetch->question.key, reply, &payload);
+	if (page.count && !page.count_new)
+		*ret = kapture_failure(-EPROTO, "the pages do not go on");
+	fetch->page_records = page.count;
+	return 0;
+}
+
+bool fetch_next_page(struct source_fetch *fetch, struct kapture_verdict *verdict)
+{
+	int r;
+
+	if (fetch->page_records < PAGE_RECORDS)
+		return false;
+	fetch->records += fetch->page_records;
+	fetch->pages++;
+	r = fetch_write_request(fetch);
+	if (r) {
+		*verdict = kapture_trouble(r, "out of memory");
+		return false;
+	}
+	fetch->tries = 0;
+	fetch->deadline_ms = uv_now(fetch->kapture->loop) + fetch->kapture->timeout_ms;
+	fetch_wait(fetch, false);
+	return true;
+}

@@ -1,0 +1,221 @@
+/* SPDX-License-Identifier: MIT */
+/* What the cache keeps of days. */
+
+#include <errno.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <setjmp.h>
+#include <stdint.h>
+#include <cmocka.h>
+
+#include "caches.h"
+
+#define DAY INT64_C(86400000)
+
+static struct cache_change store_roster(struct fixture *fixture, const char *date, const char *text,
+                                        int64_t now_ms)
+{
+	struct key key = make_key(KEY_DATE, date);
+	struct roster roster = { 0 };
+	struct cache_change change;
+
+	assert_int_equal(roster_read(text, strlen(text), &roster), 0);
+	assert_int_equal(cache_store_roster(fixture->cache, &key, &roster, now_ms, &change), 0);
+	roster_fini(&roster);
+	cache_change_fini(&change);
+	return change;
+}
+
+static struct cache_key find_day(struct fixture *fixture, const char *date)
+{
+	struct key key = make_key(KEY_DATE, date);
+	struct cache_key found;
+
+	assert_int_equal(cache_find_key(fixture->cache, &key, &found), 0);
+	return found;
+}
+
+static bool is_kept(struct fixture *fixture, const char *date)
+{
+	struct key key = make_key(KEY_DATE, date);
+	struct cache_key found;
+
+	return cache_find_key(fixture->cache, &key, &found) == 0;
+}
+
+/* Returns when somebody last came or went. */
+static int64_t assert_roster(struct fixture *fixture, const char *date, const char *expected)
+{
+	struct cache_key found = find_day(fixture, date);
+	const struct roster *roster;
+	int64_t changed_ms;
+	struct buffer text;
+
+	assert_int_equal(cache_read_roster(fixture->cache, found.customer, &roster, &changed_ms),
+	                 0);
+	buffer_init(&text, 1 << 20);
+	assert_int_equal(roster_write(roster, &text), 0);
+	assert_int_equal(text.length, strlen(expected));
+	assert_memory_equal(text.data, expected, text.length);
+	buffer_fini(&text);
+	return changed_ms;
+}
+
+static void test_a_day_is_kept_and_outlives_the_process(void **state)
+{
+	struct fixture *fixture = *state;
+	struct cache_change change = store_roster(fixture, "2026-01-05", "\n7\n8\n", 1000);
+	struct cache_key before = find_day(fixture, "2026-01-05");
+
+	assert_true(change.listing[KEY_DATE]);
+	assert_false(change.listing[KEY_ID]);
+	assert_false(change.roster);
+	assert_int_equal(before.fetched_ms, 1000);
+	reopen(fixture);
+	assert_int_equal(assert_roster(fixture, "2026-01-05", "\n7\n8\n"), 1000);
+	assert_int_equal(find_day(fixture, "2026-01-05").slot, before.slot);
+	assert_int_equal(cache_listing_changed_ms(fixture->cache, KEY_DATE), 1000);
+}
+
+static void test_a_day_without_anybody_is_kept_as_well(void **state)
+{
+	struct fixture *fixture = *state;
+
+	store_roster(fixture, "2026-01-05", "\n", 1000);
+	reopen(fixture);
+	assert_roster(fixture, "2026-01-05", "\n");
+}
+
+static void test_places_and_time_stay_unless_somebody_comes_or_goes(void **state)
+{
+	struct fixture *fixture = *state;
+	uint32_t slot;
+
+	store_roster(fixture, "2026-01-05", "\n7\n8\n", 1000);
+	slot = find_day(fixture, "2026-01-05").slot;
+	assert_false(store_roster(fixture, "2026-01-05", "\n8\n7\n", 2000).roster);
+	assert_int_equal(assert_roster(fixture, "2026-01-05", "\n7\n8\n"), 1000);
+	assert_int_equal(find_day(fixture, "2026-01-05").fetched_ms, 2000);
+
+	assert_true(store_roster(fixture, "2026-01-05", "\n9\n8\n", 3000).roster);
+	assert_int_equal(assert_roster(fixture, "2026-01-05", "\n-7\n8\n9\n"), 3000);
+	assert_int_equal(find_day(fixture, "2026-01-05").slot, slot);
+	/* A clock that stands still or goes back must not hide a change. */
+	assert_true(store_roster(fixture, "2026-01-05", "\n8\n", 2500).roster);
+	assert_int_equal(assert_roster(fixture, "2026-01-05", "\n-7\n8\n-9\n"), 3001);
+}
+
+static void test_a_day_takes_no_customer_and_no_customer_a_day(void **state)
+{
+	struct fixture *fixture = *state;
+	uint32_t customer = store_id(fixture, "7", 1000);
+	struct cache_customer found;
+
+	store_roster(fixture, "2026-01-05", "\n7\n", 1000);
+	assert_int_equal(cache_read_customer(fixture->cache,
+	                                     find_day(fixture, "2026-01-05").customer, &found),
+	                 CACHE_NONE);
+	assert_int_equal(cache_read_customer(fixture->cache, customer, &found), 0);
+	record_unref(found.record);
+}
+
+static void test_forgetting_a_customer_takes_the_days_that_show_it(void **state)
+{
+	struct fixture *fixture = *state;
+	uint32_t slot = store_id(fixture, "7", 1000);
+	struct cache_change change;
+
+	store_roster(fixture, "2026-01-05", "\n7\n8\n", 1000);
+	store_roster(fixture, "2026-01-06", "\n77\n8\n", 1000);
+	store_roster(fixture, "2026-01-07", "\n7\n8\n", 1000);
+	store_roster(fixture, "2026-01-07", "\n8\n", 1000);
+	assert_int_equal(cache_forget(fixture->cache, slot, 2000, &change), 0);
+	assert_true(change.listing[KEY_DATE]);
+	cache_change_fini(&change);
+	assert_false(is_kept(fixture, "2026-01-05"));
+	assert_true(is_kept(fixture, "2026-01-06"));
+	assert_false(is_kept(fixture, "2026-01-07"));
+}
+
+static void test_an_id_of_which_nothing_else_is_known_is_forgotten_too(void **state)
+{
+	struct fixture *fixture = *state;
+	struct key key = make_key(KEY_ID, "7");
+	struct cache_change change;
+
+	store_roster(fixture, "2026-01-05", "\n7\n", 1000);
+	assert_int_equal(cache_forget_key(fixture->cache, &key, 2000, &change), 0);
+	cache_change_fini(&change);
+	assert_false(is_kept(fixture, "2026-01-05"));
+	assert_int_equal(cache_forget_key(fixture->cache, &key, 2000, &change), CACHE_NONE);
+}
+
+static void test_a_day_is_forgotten_by_itself(void **state)
+{
+	struct fixture *fixture = *state;
+	struct key key = make_key(KEY_DATE, "2026-01-05");
+	const struct roster *roster;
+	struct cache_change change;
+	struct cache_key found;
+	int64_t changed_ms;
+
+	store_id(fixture, "7", 1000);
+	store_roster(fixture, "2026-01-05", "\n7\n", 1000);
+	found = find_day(fixture, "2026-01-05");
+	assert_roster(fixture, "2026-01-05", "\n7\n");
+	assert_int_equal(cache_forget_key(fixture->cache, &key, 2000, &change), 0);
+	assert_true(change.listing[KEY_DATE]);
+	assert_false(change.listing[KEY_ID]);
+	cache_change_fini(&change);
+	assert_false(is_kept(fixture, "2026-01-05"));
+	assert_int_equal(cache_read_roster(fixture->cache, found.customer, &roster, &changed_ms),
+	                 CACHE_NONE);
+	key = make_key(KEY_ID, "7");
+	assert_int_equal(cache_find_key(fixture->cache, &key, &found), 0);
+}
+
+static void test_a_day_that_nobody_asks_for_goes(void **state)
+{
+	struct fixture *fixture = *state;
+	const struct cache_limits limits = { UINT64_MAX, 30 * DAY };
+	struct cache_change change;
+	int r;
+
+	cache_limit(fixture->cache, &limits);
+	store_roster(fixture, "2026-01-05", "\n7\n", 10 * DAY);
+	store_roster(fixture, "2026-01-06", "\n8\n", 30 * DAY);
+	do {
+		r = cache_sweep(fixture->cache, 41 * DAY, &change);
+		cache_change_fini(&change);
+	} while (r == CACHE_MORE);
+	assert_int_equal(r, 0);
+	assert_false(is_kept(fixture, "2026-01-05"));
+	assert_true(is_kept(fixture, "2026-01-06"));
+}
+
+static void test_that_an_account_is_known_shows_in_the_listing_of_days(void **state)
+{
+	struct fixture *fixture = *state;
+	struct key key = make_key(KEY_ID, "7");
+
+	assert_true(store_and_drop(fixture, &key, "7", "Asha", 1000).listing[KEY_DATE]);
+	assert_false(store_and_drop(fixture, &key, "7", "Asha", 2000).listing[KEY_DATE]);
+}
+
+int main(void)
+{
+#define TEST(name) cmocka_unit_test_setup_teardown(name, set_up, tear_down)
+	const struct CMUnitTest tests[] = {
+		TEST(test_a_day_is_kept_and_outlives_the_process),
+		TEST(test_a_day_without_anybody_is_kept_as_well),
+		TEST(test_places_and_time_stay_unless_somebody_comes_or_goes),
+		TEST(test_a_day_takes_no_customer_and_no_customer_a_day),
+		TEST(test_forgetting_a_customer_takes_the_days_that_show_it),
+		TEST(test_an_id_of_which_nothing_else_is_known_is_forgotten_too),
+		TEST(test_a_day_is_forgotten_by_itself),
+		TEST(test_a_day_that_nobody_asks_for_goes),
+		TEST(test_that_an_account_is_known_shows_in_the_listing_of_days),
+	};
+
+	return cmocka_run_group_tests(tests, NULL, NULL);
+}

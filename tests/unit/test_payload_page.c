@@ -1,0 +1,211 @@
+/* SPDX-License-Identifier: MIT */
+
+#include <stdarg.h>
+#include <stddef.h>
+#include <setjmp.h>
+#include <stdint.h>
+#include <stdio.h>
+#include <string.h>
+#include <cmocka.h>
+
+#include "kapturefs/model/payload_page.h"
+
+#define ACCOUNT   "1000298"
+#define SUCCESS   ",\"status\":\"success\"}"
+#define FAILED    ",\"status\":\"failed\"}"
+#define TWO       "[{\"id\":7,\"name\":\"Asha\"},{\"id\":\"8\"}]"
+#define CONTACTS  "\"contacts\":[{\"id\":500007,\"leadId\":7}]"
+#define MALFORMED NULL, PAYLOAD_MALFORMED
+
+static struct payload_page read_page(const char *body, struct roster *roster)
+{
+	struct payload_page page;
+
+	assert_int_equal(payload_read_page(body, strlen(body), ACCOUNT, roster, &page), 0);
+	assert_int_equal(page.verdict == PAYLOAD_MALFORMED, page.complaint != NULL);
+	return page;
+}
+
+/* Whom the page shows, as the text of a roster. */
+static void assert_page(const char *body, const char *expected, enum payload_verdict verdict)
+{
+	struct roster roster = { 0 };
+	struct payload_page page = read_page(body, &roster);
+	struct buffer text;
+
+	if (page.verdict != verdict)
+		fail_msg("verdict %d, not %d: %s", page.verdict, verdict, body);
+	buffer_init(&text, 1 << 20);
+	assert_int_equal(roster_write(&roster, &text), 0);
+	if (expected && strncmp(text.data, expected, text.length) != 0)
+		fail_msg("%.*s: %s", (int)text.length, text.data, body);
+	buffer_fini(&text);
+	roster_fini(&roster);
+}
+
+static void test_customers_are_the_first_list_where_siblings_have_theirs(void **state)
+{
+	static const char *const bodies[] = {
+		"{\"customers\":" TWO SUCCESS,
+		"{\"message\":" TWO SUCCESS,
+		"{\"Message\":" TWO ",\"Status\":\"SUCCESS\"}",
+		"{\"message\":{\"count\":2,\"list\":" TWO "}" SUCCESS,
+		"{\"message\":{\"errors\":[],\"list\":" TWO "}" SUCCESS,
+		"{\"Customer Details\":" TWO SUCCESS,
+		"{\"Customer Details\":{\"all\":" TWO "}" SUCCESS,
+		"{\"warnings\":[],\"columns\":[\"id\"],\"data\":" TWO SUCCESS,
+		"{\"message\":\"2 customers\",\"data\":" TWO SUCCESS,
+		"{\"message\":[{\"contacts\":[{\"id\":9}],\"id\":7},{\"id\":8}]" SUCCESS,
+		"{\"message\":[{\"id\":7,\"cmId\":1000298},{\"id\":8,\"cmId\":\"1000298\"}"
+		"]" SUCCESS,
+	};
+
+	(void)state;
+	for (size_t i = 0; i < array_length(bodies); i++)
+		assert_page(bodies[i], "\n7\n8\n", PAYLOAD_FOUND);
+}
+
+static void test_an_id_that_is_empty_is_looked_for_under_the_next_name(void **state)
+{
+	static const char *const customers[] = {
+		"{\"id\":7}",
+		"{\"id\":\"007\"}",
+		"{\"customer_id\":\"7\",\"leadId\":9}",
+		"{\"id\":0,\"customer_id\":7}",
+		"{\"id\":\"\",\"customer_id\":\" \",\"kapture_customer_id\":7}",
+		"{\"id\":null,\"kapture_customer_id\":\"0\",\"leadId\":7}",
+		"{\"id\":8,\"id\":7}",
+	};
+	char body[256];
+
+	(void)state;
+	for (size_t i = 0; i < array_length(customers); i++) {
+		snprintf(body, sizeof(body), "{\"message\":[%s]" SUCCESS, customers[i]);
+		assert_page(body, "\n7\n", PAYLOAD_FOUND);
+	}
+}
+
+static void test_list_with_somebody_who_cannot_be_shown_is_malformed(void **state)
+{
+	static const char *const customers[] = {
+		"{}",
+		"{\"name\":\"Asha\"}",
+		"{\"id\":0}",
+		"{\"id\":\"x\"}",
+		"{\"id\":1.5}",
+		"{\"id\":-7}",
+		"{\"id\":7e3}",
+		"{\"id\":true}",
+		"{\"id\":[7]}",
+		"{\"id\":{\"id\":7}}",
+		"{\"id\":\"x\",\"leadId\":7}",
+		"{\"id\":123456789012345678901}",
+		"{\"Id\":7}",
+		"{\"id\":7,\"cmId\":5}",
+		"{\"id\":7,\"cmId\":[1000298]}",
+	};
+	char body[256];
+
+	(void)state;
+	for (size_t i = 0; i < array_length(customers); i++) {
+		snprintf(body, sizeof(body), "{\"message\":[{\"id\":6},%s]" SUCCESS, customers[i]);
+		assert_page(body, MALFORMED);
+	}
+}
+
+static void test_nobody_is_there_only_if_the_answer_says_so(void **state)
+{
+	static const char *const bodies[] = {
+		"{\"message\":[]" SUCCESS,
+		"{\"message\":{\"list\":[]}" SUCCESS,
+		"{\"message\":\"No customers found\"" SUCCESS,
+		"{\"message\":\"\"" SUCCESS,
+		"{\"Customer Details\":[]" SUCCESS,
+		"{\"Customer Details\":\"does not exist\"" FAILED,
+	};
+
+	(void)state;
+	for (size_t i = 0; i < array_length(bodies); i++)
+		assert_page(bodies[i], "\n", PAYLOAD_ABSENT);
+}
+
+static void test_nonsense_is_never_an_empty_day(void **state)
+{
+	static const char *const bodies[] = {
+		"",
+		"x",
+		"[]",
+		TWO,
+		"7",
+		"\"\"",
+		"null",
+		"{}",
+		"{\"message\":" TWO "}",
+		"{\"message\":" TWO ",\"status\":\"ok\"}",
+		"{\"message\":" TWO ",\"status\":true}",
+		"{\"message\":" TWO SUCCESS "x",
+		"{\"message\":[{\"id\":7}" SUCCESS,
+		"{\"status\":\"success\"}",
+		"{\"message\":{}" SUCCESS,
+		"{\"message\":null" SUCCESS,
+		"{\"message\":7" SUCCESS,
+		"{\"message\":true" SUCCESS,
+		"{\"Customer Details\":\"does not exist\"" SUCCESS,
+		"{\"message\":[7,8]" SUCCESS,
+		"{\"message\":[{\"id\":7},8]" SUCCESS,
+		"{\"message\":[[{\"id\":7}]]" SUCCESS,
+		"{\"message\":{\"data\":{\"list\":" TWO "}}" SUCCESS,
+		"{\"message\":\"\",\"data\":{\"list\":" TWO "}" SUCCESS,
+		"{\"message\":{\"id\":7," CONTACTS "}" SUCCESS,
+		"{\"message\":[],\"data\":{\"list\":" TWO "}" SUCCESS,
+		"{\"Customer Details\":{\"id\":7," CONTACTS "}" SUCCESS,
+	};
+
+	(void)state;
+	for (size_t i = 0; i < array_length(bodies); i++)
+		assert_page(bodies[i], MALFORMED);
+}
+
+static void test_failures_are_told_apart(void **state)
+{
+	(void)state;
+	assert_page("{\"message\":\"Invalid Auth Key\"" FAILED, NULL, PAYLOAD_REFUSED);
+	assert_page("{\"Message\":\"invalid auth key\",\"Status\":\"Fail\"}", NULL,
+	            PAYLOAD_REFUSED);
+	assert_page("{\"message\":\"Invalid Auth Key\"" SUCCESS, NULL, PAYLOAD_REFUSED);
+	assert_page("{\"Customer Details\":\"Invalid Auth Key\"" FAILED, NULL, PAYLOAD_REFUSED);
+	assert_page("{\"message\":\"Date range is too large\"" FAILED, NULL, PAYLOAD_FAILED);
+	assert_page("{\"message\":[]" FAILED, NULL, PAYLOAD_FAILED);
+	assert_page("{\"message\":" TWO FAILED, NULL, PAYLOAD_FAILED);
+	assert_page("{\"status\":\"failed\"}", NULL, PAYLOAD_FAILED);
+}
+
+static void test_pages_add_up_and_tell_whom_they_show_for_the_first_time(void **state)
+{
+	struct roster roster = { 0 };
+	struct payload_page page = read_page("{\"message\":" TWO SUCCESS, &roster);
+
+	(void)state;
+	assert_int_equal(page.count, 2);
+	assert_int_equal(page.count_new, 2);
+	page = read_page("{\"message\":[{\"id\":8},{\"id\":9},{\"id\":9}]" SUCCESS, &roster);
+	assert_int_equal(page.count, 3);
+	assert_int_equal(page.count_new, 1);
+	assert_int_equal(roster.present, 3);
+	roster_fini(&roster);
+}
+
+int main(void)
+{
+	const struct CMUnitTest tests[] = {
+		cmocka_unit_test(test_customers_are_the_first_list_where_siblings_have_theirs),
+		cmocka_unit_test(test_an_id_that_is_empty_is_looked_for_under_the_next_name),
+		cmocka_unit_test(test_list_with_somebody_who_cannot_be_shown_is_malformed),
+		cmocka_unit_test(test_nobody_is_there_only_if_the_answer_says_so),
+		cmocka_unit_test(test_nonsense_is_never_an_empty_day),
+		cmocka_unit_test(test_failures_are_told_apart),
+		cmocka_unit_test(test_pages_add_up_and_tell_whom_they_show_for_the_first_time),
+	};
+
+	return cmocka_run_group_tests(tests, NULL, NULL);
+}
