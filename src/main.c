@@ -64,8 +64,8 @@ static const struct command commands[] = {
 	  "stays\n"
 	  "in the cache or in the kernel's, under any key. The next look-up asks again.\n" },
 	{ "warm", command_warm,
-	  "[--dry-run] [--json] [--jobs N] [--max-age SECONDS] MOUNTPOINT [FILE]\n"
-	  "       kapturefs warm --since DATE [--until DATE] [OPTION...] MOUNTPOINT",
+	  "[--dry-run] [--json] [--jobs N] [--max-age SECONDS] [--since DATE] [--until DATE] "
+	  "MOUNTPOINT [FILE]",
 	  "have a mount ask for many customers",
 	  "FILE, or standard input, has a KEY a line, as get takes it. To resume after an\n"
 	  "interruption, start it again.\n\n"
