@@ -123,9 +123,10 @@ static int print_forecast(const struct warm *warm, const struct forecast *foreca
 		       forecast->seconds);
 	} else {
 		warm_print_duration(forecast->seconds, duration, sizeof(duration));
-		printf("%zu keys, %zu known, %zu no key: %zu requests at %g a second take %s\n",
-		       warm->keys.count, forecast->known, forecast->failed, forecast->to_ask,
-		       forecast->rate, duration);
+		printf("%zu key%s, %zu known, %zu no key: %zu request%s at %g a second take%s %s\n",
+		       warm->keys.count, warm->keys.count == 1 ? "" : "s", forecast->known,
+		       forecast->failed, forecast->to_ask, forecast->to_ask == 1 ? "" : "s",
+		       forecast->rate, forecast->to_ask == 1 ? "s" : "", duration);
 	}
 	return fflush(stdout) ? EXIT_FAILED : EXIT_OK;
 }

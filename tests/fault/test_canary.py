@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: MIT
-"""A matrix that cannot fail proves nothing: mounts and servers that break the contract are found."""
+"""A matrix that cannot fail proves nothing: whoever breaks the contract is found."""
 
 import pytest
 

@@ -190,6 +190,8 @@ def test_cache_stays_within_its_size(mounts, sandboxes):
     sandbox.reset()
     os.stat(mount / 'by-id' / rows[-1]['id'] / 'name')
     assert sandbox.requests() == 0
-    os.stat(mount / 'by-id' / rows[0]['id'] / 'name')
-    assert sandbox.requests() == 1
+    # What was evicted is remembered by hashes that others may have taken the place of.
+    for row in rows[:10]:
+        os.stat(mount / 'by-id' / row['id'] / 'name')
+    assert sandbox.requests() == 10
     assert Metrics(mount)('cache_misses_total', reason='evicted') >= 1

@@ -77,8 +77,8 @@ def test_lintian_finds_what_is_wrong_with_a_package(package, tmp_path):
     shutil.rmtree(tree / 'usr/share/man')
     subprocess.run(['dpkg-deb', '--root-owner-group', '--build', tree, tmp_path / 'bad.deb'],
                    check=True, stdout=subprocess.DEVNULL)
-    result = subprocess.run(['lintian', '--allow-root', '--fail-on', 'warning', tmp_path / 'bad.deb'],
-                            capture_output=True, text=True, check=False)
+    words = ['lintian', '--allow-root', '--fail-on', 'warning', tmp_path / 'bad.deb']
+    result = subprocess.run(words, capture_output=True, text=True, check=False)
     assert result.returncode != 0 and 'no-manual-page' in result.stdout
 
 
@@ -87,7 +87,9 @@ def test_package_is_usable_once_it_is_installed(package, tmp_path):
     output, left = in_a_system(tmp_path, package[0], INSTALL + r'''
         cd /
         kapturefs --version
-        for page in kapturefs kapturefs-sandbox kapturefs.conf mount.kapturefs; do man -w $page; done
+        for page in kapturefs kapturefs-sandbox kapturefs.conf mount.kapturefs; do
+            man -w $page
+        done
         systemd-analyze verify --man=yes kapturefs@acme.service
         stat -c '%n %A %U' /etc/kapturefs /var/cache/kapturefs
         getent passwd kapturefs | cut -d: -f1,6,7

@@ -27,7 +27,10 @@ define_cleanup(struct cache_search *, cache_search_free);
 /** Whether it looks for the same as @words, and what it has found is what is there now. */
 bool cache_search_is_of(struct cache *cache, const struct cache_search *search, const char *words);
 
-/** Go on, for less than a millisecond. Returns 0 at the end, CACHE_MORE before, or a negative errno. */
+/**
+ * Go on, for less than a millisecond. Returns 0 at the end, CACHE_MORE before, or a negative
+ * errno.
+ */
 int cache_search_step(struct cache *cache, struct cache_search *search) must_check;
 
 /** What was found: slots of customers, the best first, borrowed; to be asked for at the end. */
