@@ -133,14 +133,8 @@ def zsh(script, *words):
 def test_zsh_offers_the_flags_of_each_command(flags):
     for command, expected in flags.items():
         lines = zsh('', command, '-')
-<<<<<<< HEAD
         matches = (re.match(r'(?:\(.*\)|\*)?(--?[a-z-]+)', line) for line in lines)
         assert {match[1] for match in matches if match} == expected | {'--help'}, command
-=======
-        assert {match[1] for line in lines
-                if (match := re.match(r'(?:\(.*\)|\*)?(--?[a-z-]+)', line))
-                } == expected | {'--help'}
->>>>>>> next
 
 
 def test_zsh_understands_its_file_and_reads_the_options(listed):
