@@ -99,6 +99,11 @@ static void print_json(const struct warm *warm, const struct forecast *forecast)
 	       forecast->seconds);
 }
 
+static const char *plural(size_t count)
+{
+	return count == 1 ? "" : "s";
+}
+
 static void print_words(const struct warm *warm, const struct forecast *forecast)
 {
 	size_t requests = forecast->to_ask + forecast->days_to_ask;
@@ -106,12 +111,12 @@ static void print_words(const struct warm *warm, const struct forecast *forecast
 
 	warm_print_duration(forecast->seconds, duration, sizeof(duration));
 	if (warm->has_days)
-		printf("%zu days, of which %zu have to be asked for; on the others ",
-		       warm->days.count, forecast->days_to_ask);
+		printf("%zu day%s, %zu to be asked for; the others have ", warm->days.count,
+		       plural(warm->days.count), forecast->days_to_ask);
 	printf("%zu key%s, %zu known, %zu no key: %s%zu request%s at %g a second take%s %s\n",
-	       warm->keys.count, warm->keys.count == 1 ? "" : "s", forecast->known,
-	       forecast->failed, forecast->days_to_ask ? "at least " : "", requests,
-	       requests == 1 ? "" : "s", forecast->rate, requests == 1 ? "s" : "", duration);
+	       warm->keys.count, plural(warm->keys.count), forecast->known, forecast->failed,
+	       forecast->days_to_ask ? "at least " : "", requests, plural(requests), forecast->rate,
+	       requests == 1 ? "s" : "", duration);
 }
 
 static int print_forecast(const struct warm *warm, const struct forecast *forecast)

@@ -126,6 +126,7 @@ int cache_delete_rosters_with(struct cache *cache, const char *id, struct cache_
 	snprintf(gone, sizeof(gone), "\n-%s\n", id);
 	for (;;) {
 		cleanup(rows_reset) sqlite3_stmt *statement = cache->statements[ROSTER_WITH];
+		int64_t before = sqlite3_total_changes64(cache->database);
 		uint32_t slot;
 		int r;
 
@@ -139,6 +140,9 @@ int cache_delete_rosters_with(struct cache *cache, const char *id, struct cache_
 		r = cache_delete_customer(cache, slot, change);
 		if (r)
 			return r;
+		/* What is found and cannot be deleted would be found for ever. */
+		if (sqlite3_total_changes64(cache->database) == before)
+			return rows_disordered(cache);
 	}
 }
 

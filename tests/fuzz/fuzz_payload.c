@@ -10,6 +10,7 @@
 #include "records.h"
 #include "kapturefs/model/json.h"
 #include "kapturefs/model/payload.h"
+#include "kapturefs/model/payload_page.h"
 
 enum {
 	NOW_MS = 1700000000,
@@ -72,6 +73,31 @@ static void check_customer(struct record *record, const char *body, size_t lengt
 	assert_survives(record);
 }
 
+/* The same reply as a page of customers: whom it shows is in the roster, and comes back from text. */
+static void check_page(const char *body, size_t length, bool is_json)
+{
+	struct roster roster = { 0 };
+	struct roster again = { 0 };
+	struct payload_page page;
+	struct buffer text;
+
+	assert_int_equal(payload_read_page(body, length, "1000298", &roster, &page), 0);
+	assert_true(is_json || page.verdict == PAYLOAD_MALFORMED);
+	assert_int_equal(page.verdict == PAYLOAD_MALFORMED, page.complaint != NULL);
+	assert_int_equal(page.verdict == PAYLOAD_FOUND, page.count > 0);
+	assert_true(page.count_new <= page.count);
+	if (page.verdict == PAYLOAD_FOUND || page.verdict == PAYLOAD_ABSENT)
+		assert_int_equal(page.count_new, roster.present);
+
+	buffer_init(&text, 64 << 20);
+	assert_int_equal(roster_write(&roster, &text), 0);
+	assert_int_equal(roster_read(text.data, text.length, &again), 0);
+	assert_int_equal(again.present, roster.present);
+	buffer_fini(&text);
+	roster_fini(&again);
+	roster_fini(&roster);
+}
+
 static struct record *read_reply(const struct input *reply)
 {
 	cleanup(free_text) char *body = input_copy(reply, false);
@@ -84,6 +110,7 @@ static struct record *read_reply(const struct input *reply)
 	assert_int_equal(payload.verdict == PAYLOAD_MALFORMED, payload.complaint != NULL);
 	if (payload.record)
 		check_customer(payload.record, body, reply->length);
+	check_page(body, reply->length, is_json);
 	return payload.record;
 }
 

@@ -51,6 +51,10 @@ def payloads():
     yield 'not-utf-8', b'{"status":"success","Customer Details":{"id":1,"x":"\xc3("}}'
     yield 'follows', b'\xff'.join([reply(customer(42)), reply(customer(42, city='Pune')),
                                    reply(customer(42, name={'first': 'Asha'}, contacts=[]))])
+    yield 'page', b'{"message":{"count":2,"list":[{"id":7,"cmId":1000298},{"id":0,"leadId":"8"}]},' \
+        b'"status":"success"}'
+    yield 'page-empty', b'{"message":"No customers","status":"success"}'
+    yield 'page-twice', b'{"data":[{"id":7},{"id":"007"}],"message":[],"status":"Success"}'
     yield 'another', b'\xff'.join([reply(customer(42)), reply(customer(43, extra='more'))])
 
 

@@ -5,6 +5,7 @@ import datetime
 import errno
 import json
 import os
+import time
 
 import pytest
 
@@ -273,6 +274,32 @@ def test_day_is_refreshed_and_forgotten_by_its_path(mounts, api):
     assert len(asked_pages(api)) == 3
 
 
+def test_day_that_takes_longer_than_anybody_waits_is_there_when_it_has_come(mounts, api):
+    api.days[DAY] = list(range(1000, 1250))
+
+    def respond(request):
+        time.sleep(0.9)
+        return api.honest(request)
+    api.respond = respond
+    mount = mounts(api.url, **{**KNOWN, 'timeout': '2'})
+    path = mount / 'by-date' / DAY
+    assert harness.errno_of(os.listdir, path) == errno.ETIMEDOUT
+    harness.wait_until(lambda: harness.errno_of(os.listdir, path) == 0, 'the day')
+    assert len(ids(mount)) == 250
+    assert [offset for _, offset, _ in asked_pages(api)] == [0, 100, 200]
+
+
+def test_no_order_reaches_a_day_that_cannot_be_asked_for(mounts, api):
+    unknown = mounts(api.url, '1')
+    known = mounts(api.url, '2', **KNOWN)
+    future = str(today() + datetime.timedelta(3))
+    for order in ('refresh', 'forget'):
+        for path in (unknown / 'by-date' / DAY, known / 'by-date' / future,
+                     known / 'by-date/2026-02-29'):
+            assert harness.command(order, path).returncode == 1, (order, path)
+    assert api.requests == []
+
+
 def test_many_who_open_a_day_ask_once(mounts, api):
     api.days[DAY] = [7]
     gate = api.hold(('date', DAY))
@@ -334,7 +361,7 @@ def test_dry_warm_asks_nothing_and_tells_what_is_known(mounts, api):
                       'seconds': 0}
     words = harness.command('warm', '--dry-run', '--since', DAY, '--until', '2026-01-08',
                             mount.path)
-    assert words.stdout.startswith('4 days, of which 3 have to be asked for; on the others 2 keys')
+    assert words.stdout.startswith('4 days, 3 to be asked for; the others have 2 keys')
     assert 'at least 4 requests' in words.stdout
     assert len(api.requests) == 2
 
