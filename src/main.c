@@ -64,7 +64,7 @@ static const struct command commands[] = {
 	  "stays\n"
 	  "in the cache or in the kernel's, under any key. The next look-up asks again.\n" },
 	{ "warm", command_warm,
-	  "[--since DATE] [--until DATE] [--dry-run] [--json] [--jobs N] [--max-age SECONDS] "
+	  "[--dry-run] [--json] [--jobs N] [--max-age SECONDS] [--since DATE] [--until DATE] "
 	  "MOUNTPOINT [FILE]",
 	  "have a mount ask for many customers",
 	  "FILE, or standard input, has a KEY a line, as get takes it. To resume after an\n"

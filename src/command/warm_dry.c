@@ -104,15 +104,11 @@ static const char *plural(size_t count)
 	return count == 1 ? "" : "s";
 }
 
-static int print_forecast(const struct warm *warm, const struct forecast *forecast)
+static void print_words(const struct warm *warm, const struct forecast *forecast)
 {
 	size_t requests = forecast->to_ask + forecast->days_to_ask;
 	char duration[64];
 
-	if (warm->is_json) {
-		print_json(warm, forecast);
-		return fflush(stdout) ? EXIT_FAILED : EXIT_OK;
-	}
 	warm_print_duration(forecast->seconds, duration, sizeof(duration));
 	if (warm->has_days)
 		printf("%zu day%s, %zu to be asked for; the others have ", warm->days.count,
@@ -121,6 +117,14 @@ static int print_forecast(const struct warm *warm, const struct forecast *foreca
 	       warm->keys.count, plural(warm->keys.count), forecast->known, forecast->failed,
 	       forecast->days_to_ask ? "at least " : "", requests, plural(requests), forecast->rate,
 	       requests == 1 ? "s" : "", duration);
+}
+
+static int print_forecast(const struct warm *warm, const struct forecast *forecast)
+{
+	if (warm->is_json)
+		print_json(warm, forecast);
+	else
+		print_words(warm, forecast);
 	return fflush(stdout) ? EXIT_FAILED : EXIT_OK;
 }
 

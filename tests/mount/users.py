@@ -2,6 +2,7 @@
 """An ordinary user, as far as a test that runs as root can be one."""
 
 import contextlib
+import fcntl
 import os
 import pathlib
 import shutil
@@ -35,12 +36,15 @@ def home():
 @contextlib.contextmanager
 def fuse_for_all():
     """/dev/fuse as udev makes it: for everybody. Containers often have it for root alone."""
-    mode = stat.S_IMODE(os.stat('/dev/fuse').st_mode)
-    os.chmod('/dev/fuse', mode | 0o666)
-    try:
-        yield
-    finally:
-        os.chmod('/dev/fuse', mode)
+    # One at a time: who is done must not take it away from tests that run side by side.
+    with open('/dev/fuse', 'rb', buffering=0) as device:
+        fcntl.flock(device, fcntl.LOCK_EX)
+        mode = stat.S_IMODE(os.fstat(device.fileno()).st_mode)
+        os.chmod('/dev/fuse', mode | 0o666)
+        try:
+            yield
+        finally:
+            os.chmod('/dev/fuse', mode)
 
 
 def as_user(*words, sandbox=()):

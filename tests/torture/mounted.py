@@ -9,7 +9,7 @@ import time
 
 import harness
 import values
-from reference import Found, Reference
+from reference import Absent, Found, Reference
 from values import Broken
 
 ASKED_MAX = 32      # without a ttl, each request of the kernel asks: two or three for each name
@@ -267,7 +267,8 @@ class Mounted:
             self.reference.take(asked_key, answer)
         if result.returncode == 0 and not asked:
             raise Broken(f'refreshed {key} and asked nobody')
-        if result.returncode:
+        # That the customer is gone is an answer, too, though the command calls it a failure.
+        if result.returncode and not (asked and isinstance(asked[-1][1], Absent)):
             self.reference.force(key)
         self.note_lost()
 

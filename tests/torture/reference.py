@@ -93,9 +93,10 @@ class Reference:
         self.absent.discard(key)
 
     def force(self, key):
-        """Somebody wanted it renewed and got an error: the old answer counts as expired."""
+        """Somebody wanted it renewed and got an error: that customer's answers may be expired."""
         if key in self.keys:
-            self.forced.add(key)
+            number = self.keys[key]
+            self.forced |= {other for other, led in self.keys.items() if led == number}
         self.absent.discard(key)
 
     # What may be shown

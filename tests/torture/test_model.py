@@ -23,7 +23,7 @@ from mounted import Mounted
 from reference import Options
 from values import Broken
 
-EXAMPLES = int(os.environ.get('MODEL_EXAMPLES', '12'))
+EXAMPLES = int(os.environ.get('MODEL_EXAMPLES', '25'))
 SEED = os.environ.get('MODEL_SEED')
 PHASES = [hypothesis.Phase.generate]
 if 'MODEL_SHRINK' in os.environ:
