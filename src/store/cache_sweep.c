@@ -89,7 +89,8 @@ static void measure_disk(const struct cache *cache, struct sizes *sizes)
 	if (cache->mode == CACHE_ON_FILE) {
 		sizes->log = size_of(cache->log_path);
 		sizes->disk = size_of(cache->path) + sizes->log;
-		sizes->max = max > share ? max - share : 0;
+		/* As much again for what an answer adds to both before the next step. */
+		sizes->max = max > 2 * share ? max - 2 * share : 0;
 		return;
 	}
 	sizes->log = 0;
@@ -132,6 +133,13 @@ void cache_limit(struct cache *cache, const struct cache_limits *limits)
 		log_warning("cache: the length of the write-ahead log is not limited");
 	/* For the metrics, that they tell its size before anything is stored. */
 	(void)!measure(cache, &sizes);
+}
+
+bool cache_is_nearly_full(const struct cache *cache)
+{
+	uint64_t max = cache->limits.size_max;
+
+	return counter_value(&cache->metrics.bytes) > max - max / 8;
 }
 
 /* Evicting */

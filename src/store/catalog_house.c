@@ -2,9 +2,10 @@
 /*
  * The part of catalog that keeps house.
  *
- *   after an answer   once whoever waited has most likely read it, the cache is swept, a step at
- *                     a time, while others are served in between; and its log is synced on the
- *                     thread pool, once for all that were stored meanwhile
+ *   after an answer   once whoever waited has most likely read it, or at once in a cache that is
+ *                     nearly full, the cache is swept, a step at a time, while others are served in
+ *                     between; and its log is synced on the thread pool, once for all that were
+ *                     stored meanwhile
  *   every minute      swept and tidied
  *   the file is lost  nothing is known any more but what will be asked for
  */
@@ -83,9 +84,10 @@ static void sweep(uv_timer_t *timer)
 void house_answer_kept(struct catalog *catalog)
 {
 	uv_timer_t *timer = &catalog->house.sweep;
+	uint64_t wait_ms = cache_is_nearly_full(catalog->cache) ? 0 : ANSWERS_MS;
 
-	if (!uv_is_active((uv_handle_t *)timer) || uv_timer_get_due_in(timer) > ANSWERS_MS)
-		uv_timer_start(timer, sweep, ANSWERS_MS, 0);
+	if (!uv_is_active((uv_handle_t *)timer) || uv_timer_get_due_in(timer) > wait_ms)
+		uv_timer_start(timer, sweep, wait_ms, 0);
 }
 
 static void minute_passed(uv_timer_t *timer)

@@ -248,6 +248,9 @@ int cache_forget(struct cache *cache, uint32_t slot, int64_t now_ms,
 int cache_forget_key(struct cache *cache, const struct key *key, int64_t now_ms,
                      struct cache_change *ret) must_check;
 
+/** Whether the last sweep found less than an eighth of the size left: the next one is urgent. */
+bool cache_is_nearly_full(const struct cache *cache);
+
 /** The outcomes of cache_sweep() while there is something left to do. */
 enum {
 	CACHE_MORE = 1, /* now */
