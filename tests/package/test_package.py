@@ -35,8 +35,9 @@ find . -path ./root -prune -o -iname '*kapturefs*' -print
 SYSTEMCTL = r'''
 rm -f /usr/sbin/policy-rc.d
 mkdir -p /run/systemd/system
-printf '#!/bin/sh\necho "systemctl: $*" >&3\n' >/usr/local/bin/systemctl
-chmod +x /usr/local/bin/systemctl
+printf '#!/bin/sh\necho "systemctl: $*" >&3\n' >/usr/local/sbin/systemctl
+chmod +x /usr/local/sbin/systemctl
+export PATH=/usr/local/sbin:$PATH
 exec 3>/root/systemctl.log
 '''
 INSTALL = 'dpkg --path-include "/usr/share/*" --install /root/package.deb >/root/dpkg.log\n'
