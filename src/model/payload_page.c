@@ -184,18 +184,14 @@ int payload_read_page(const char *body, size_t length, const char *account, stru
 {
 	cleanup(parsed_fini) struct parsed parsed = { 0 };
 	const cJSON *status;
+	const char *complaint;
 	int r;
 
-	r = parsed_init(&parsed, body, length);
+	r = parsed_init_object(&parsed, body, length, &complaint);
 	if (r == -EPROTO)
-		*ret = malformed(
-		        "the reply is not JSON, is nested too deeply or has too many values");
+		*ret = malformed(complaint);
 	if (r)
 		return r == -EPROTO ? 0 : r;
-	if (!cJSON_IsObject(parsed.root)) {
-		*ret = malformed("the reply is not a JSON object");
-		return 0;
-	}
 
 	status = find_member(parsed.root, "status");
 	if (payload_is_string_like(status, "success"))

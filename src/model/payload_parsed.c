@@ -80,3 +80,16 @@ bool payload_is_string_like(const cJSON *item, const char *expected)
 {
 	return item && cJSON_IsString(item) && payload_is_like(item->valuestring + 1, expected);
 }
+
+int parsed_init_object(struct parsed *parsed, const char *text, size_t length,
+                       const char **complaint)
+{
+	int r = parsed_init(parsed, text, length);
+
+	if (r == -EPROTO)
+		*complaint = "the reply is not JSON, is nested too deeply or has too many values";
+	if (r)
+		return r;
+	*complaint = "the reply is not a JSON object";
+	return cJSON_IsObject(parsed->root) ? 0 : -EPROTO;
+}

@@ -21,6 +21,10 @@ struct parsed {
  * Returns 0; -EPROTO for what is not JSON, nested too deeply or has too many values; -ENOMEM.
  */
 int parsed_init(struct parsed *parsed, const char *text, size_t length) must_check;
+
+/** The same of a reply, which is an object; -EPROTO comes with *@complaint, static. */
+int parsed_init_object(struct parsed *parsed, const char *text, size_t length,
+                       const char **complaint) must_check;
 void parsed_fini(struct parsed *parsed);
 
 /** Whether the two are the same but for the case of ASCII letters, whatever the locale. */
