@@ -161,20 +161,12 @@ int search_stat_link(struct tree *tree, struct node node, struct tree_attributes
 int search_readlink(struct tree *tree, struct node node, struct tree_bytes *ret)
 {
 	struct cache_key id;
-	int length;
 	int r;
 
 	r = tree_key_now(tree, node.slot, &id);
 	if (r)
 		return r;
-	length = asprintf(&ret->memory, TO_ID "%s", id.key.text);
-	if (length < 0) {
-		ret->memory = NULL;
-		return -ENOMEM;
-	}
-	ret->data = ret->memory;
-	ret->length = (size_t)length;
-	return 0;
+	return tree_bytes_print(ret, TO_ID "%s", id.key.text);
 }
 
 int search_list(struct tree *tree, struct node node, size_t place, folder_entry_fn *emit,

@@ -177,7 +177,6 @@ int tree_readlink_day(struct tree *tree, struct node node, struct tree_bytes *re
 {
 	struct catalog_day day;
 	const char *id;
-	int length;
 	int r;
 
 	if (!node.ordinal)
@@ -189,12 +188,5 @@ int tree_readlink_day(struct tree *tree, struct node node, struct tree_bytes *re
 	if (!id)
 		return -ESTALE;
 
-	length = asprintf(&ret->memory, LINK_PREFIX "%s", id);
-	if (length < 0) {
-		ret->memory = NULL;
-		return -ENOMEM;
-	}
-	ret->data = ret->memory;
-	ret->length = (size_t)length;
-	return 0;
+	return tree_bytes_print(ret, LINK_PREFIX "%s", id);
 }

@@ -2,6 +2,7 @@
 /* The part of tree that tells what files and links hold. */
 
 #include <errno.h>
+#include <stdarg.h>
 #include <stdio.h>
 #include <string.h>
 #include <sys/types.h>
@@ -93,11 +94,27 @@ int tree_read(struct tree *tree, uint64_t number, uint64_t offset, size_t size,
 	                              : read_record(entry.customer.record, &node, ret);
 }
 
+int tree_bytes_print(struct tree_bytes *ret, const char *format, ...)
+{
+	va_list arguments;
+	int length;
+
+	va_start(arguments, format);
+	length = vasprintf(&ret->memory, format, arguments);
+	va_end(arguments);
+	if (length < 0) {
+		ret->memory = NULL;
+		return -ENOMEM;
+	}
+	ret->data = ret->memory;
+	ret->length = (size_t)length;
+	return 0;
+}
+
 static int read_spelling(struct tree *tree, struct node node, struct tree_bytes *ret)
 {
 	const struct view *view = view_by_kind(node.kind);
 	struct cache_key key;
-	int length;
 	int r;
 
 	if (!view || node.kind != view->link)
@@ -106,14 +123,7 @@ static int read_spelling(struct tree *tree, struct node node, struct tree_bytes 
 	if (r)
 		return r;
 
-	length = asprintf(&ret->memory, "%s%s", key.key.text, view->suffix);
-	if (length < 0) {
-		ret->memory = NULL;
-		return -ENOMEM;
-	}
-	ret->data = ret->memory;
-	ret->length = (size_t)length;
-	return 0;
+	return tree_bytes_print(ret, "%s%s", key.key.text, view->suffix);
 }
 
 int tree_readlink(struct tree *tree, uint64_t number, struct tree_bytes *ret)

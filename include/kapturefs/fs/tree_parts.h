@@ -77,6 +77,10 @@ int tree_whole_entry_now(struct tree *tree, const struct tree_query *query, stru
 /** Whether nodes of @kind are of a customer's slot, not of a key's. */
 bool tree_is_of_customer(enum node_kind kind);
 
+/** Bytes of its own, as printf() makes them. Returns 0 or -ENOMEM. */
+int tree_bytes_print(struct tree_bytes *ret, const char *format, ...) must_check
+        __attribute__((format(printf, 2, 3)));
+
 /** The key with @slot, or the customer, as tree_entry_now(). */
 int tree_key_now(struct tree *tree, uint32_t slot, struct cache_key *ret) must_check;
 int tree_customer_now(struct tree *tree, uint32_t slot, struct cache_customer *ret) must_check;
