@@ -11,8 +11,8 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <time.h>
 #include <unistd.h>
+#include <uv.h>
 
 #include "kapturefs/command/command.h"
 #include "kapturefs/command/control_read.h"
@@ -27,10 +27,7 @@ enum {
 
 static uint64_t now_ms(void)
 {
-	struct timespec now;
-
-	clock_gettime(CLOCK_MONOTONIC, &now);
-	return (uint64_t)now.tv_sec * 1000 + (uint64_t)now.tv_nsec / 1000000;
+	return uv_hrtime() / 1000000;
 }
 
 static int take_sample(struct top *top, struct config_complaint *complaint)
