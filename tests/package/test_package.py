@@ -61,8 +61,8 @@ def in_a_system(tmp_path, package, script):
     place = tmp_path / 'place'
     place.mkdir()
     result = subprocess.run(
-        ['unshare', '--mount', '--propagation', 'private', 'bash', '-c', SYSTEM, 'bash',
-         place, package, script], capture_output=True, text=True, timeout=300, check=False)
+        [ROOT / 'tests/apart.sh', 'bash', '-c', SYSTEM, 'bash', place, package, script],
+        capture_output=True, text=True, timeout=300, check=False)
     assert result.returncode == 0, result.stdout + result.stderr
     output, left = result.stdout.split('left behind:\n')
     return output, left.split()
