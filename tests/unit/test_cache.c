@@ -38,6 +38,7 @@ static void test_slots_ordinals_and_times_survive_reopening(void **state)
 	struct key id = make_key(KEY_ID, "42");
 	struct cache_customer before;
 	struct cache_customer after;
+	struct cache_customer brief;
 	struct cache_key key_before;
 	struct cache_key key_after;
 
@@ -50,6 +51,9 @@ static void test_slots_ordinals_and_times_survive_reopening(void **state)
 	assert_int_equal(key_after.slot, key_before.slot);
 	assert_int_equal(key_after.customer, key_before.customer);
 	assert_int_equal(cache_read_customer(fixture->cache, key_after.customer, &after), 0);
+	assert_int_equal(cache_peek_customer(fixture->cache, key_after.customer, &brief), 0);
+	assert_null(brief.record);
+	assert_int_equal(brief.changed_ms, 2000);
 
 	assert_int_equal(record_member_count(after.record), record_member_count(before.record));
 	for (uint32_t i = 0; i < record_member_count(after.record); i++) {

@@ -281,9 +281,36 @@ static void test_what_has_been_looked_up_is_known_however_old(void **state)
 	end(fixture);
 }
 
+static void test_a_brief_look_finds_the_same_and_builds_no_record(void **state)
+{
+	struct catalog_settings settings = usual;
+	struct key key = make_key(KEY_ID, "42");
+	struct catalog_question question = { .is_brief = true };
+	struct catalog_entry whole = { 0 };
+	struct catalog_entry brief = { 0 };
+	struct fixture *fixture;
+
+	(void)state;
+	settings.memory_max = 0;
+	settings.offline = true;
+	fixture = begin_expired(&settings, &key);
+	assert_int_equal(catalog_find(fixture->catalog, &key, &question, &brief), 0);
+	assert_null(brief.customer.record);
+	question.is_brief = false;
+	assert_int_equal(catalog_find(fixture->catalog, &key, &question, &whole), 0);
+	assert_int_equal(brief.key.slot, whole.key.slot);
+	assert_int_equal(brief.expires_ms, whole.expires_ms);
+	assert_int_equal(brief.customer.changed_ms,
+	                 record_member(whole.customer.record, 0)->changed_ms);
+	catalog_entry_fini(&whole);
+	catalog_entry_fini(&brief);
+	end(fixture);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
+		cmocka_unit_test(test_a_brief_look_finds_the_same_and_builds_no_record),
 		cmocka_unit_test(test_an_unknown_key_is_missing_and_finding_starts_nothing),
 		cmocka_unit_test(test_all_who_wait_for_a_key_share_one_fetch),
 		cmocka_unit_test(test_an_answer_newer_than_the_question_is_fresh_without_ttl),
