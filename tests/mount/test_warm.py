@@ -103,7 +103,8 @@ def test_ten_thousand_keys_are_resumed_without_asking_twice(mounts, sandboxes, t
     mount = mounts(sandbox.url)
     first = subprocess.Popen([harness.BINARY, 'warm', mount.path, path], stdout=subprocess.PIPE,
                              stderr=subprocess.PIPE, text=True)
-    harness.wait_until(lambda: sandbox.requests() > 1000, 'it is under way')
+    harness.wait_until(lambda: sandbox.requests() > 1000, 'it is under way',
+                       seconds=120)
     first.send_signal(signal.SIGINT)
     output, _ = first.communicate(timeout=harness.END_SECONDS)
     # A shell sees that it was interrupted, and the user how far it came.
