@@ -9,7 +9,6 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/socket.h>
-#include <time.h>
 #include <unistd.h>
 #include <uv.h>
 
@@ -32,14 +31,6 @@ struct place {
 	char port[PORT_SIZE];
 	bool is_proxy;
 };
-
-static uint64_t now_ms(void)
-{
-	struct timespec now;
-
-	clock_gettime(CLOCK_MONOTONIC, &now);
-	return (uint64_t)now.tv_sec * 1000 + (uint64_t)now.tv_nsec / 1000000;
-}
 
 static bool is_tls(const struct doctor *doctor)
 {
@@ -171,7 +162,7 @@ static bool check_connection(struct doctor *doctor, const struct place *place,
                              const struct addrinfo *addresses)
 {
 	int timeout_ms = (int)doctor->config.connect_timeout * 1000;
-	uint64_t began_ms = now_ms();
+	uint64_t began_ns = uv_hrtime();
 	char duration[WORDS_SIZE];
 	int r = -EHOSTUNREACH;
 
@@ -185,7 +176,8 @@ static bool check_connection(struct doctor *doctor, const struct place *place,
 		           "%s, port %s: %s", place->host, place->port, strerror(-r));
 	else
 		doctor_say(doctor, "connection", DOCTOR_WELL, NULL, "%s, port %s, within %s",
-		           place->host, place->port, words_duration(now_ms() - began_ms, duration));
+		           place->host, place->port,
+		           words_duration((uv_hrtime() - began_ns) / 1000000, duration));
 	return r == 0;
 }
 

@@ -26,6 +26,7 @@ READY_SECONDS = 30
 END_SECONDS = 30
 TOKEN = 'dGhlLXNlY3JldC10b2tlbi1vZi10aGUtdGVzdHM='
 CONNECTIONS = pathlib.Path('/sys/fs/fuse/connections')
+APART = str(pathlib.Path(__file__).resolve().parents[1] / 'apart.sh')
 
 # What a daemon that is well never writes.
 SUSPICIOUS = re.compile(
