@@ -14,9 +14,9 @@ LIBRARIES = {
                                  'src/store/cache*.c', 'include/kapturefs/store/cache_*.h']),
     'xxHash': (r'xxhash\.h', ['src/store/cache_seal.c']),
     'Zstandard': (r'zstd\.h', ['src/store/cache_codec.c']),
-    'libfuse': (r'fuse.*\.h|linux/fuse\.h', [
+    'libfuse': (r'fuse.*\.h|linux/fuse\.h|kapturefs/fs/libfuse\.h', [
         f'{place}/fs/{name}*.[ch]' for place in ('src', 'include/kapturefs')
-        for name in ('filesystem', 'request', 'session', 'channel', 'notifier')]),
+        for name in ('libfuse', 'filesystem', 'request', 'session', 'channel', 'notifier')]),
     'libmicrohttpd': (r'microhttpd.*\.h', ['src/sandbox/*.c']),
     'GnuTLS': (r'gnutls/.*\.h', ['src/sandbox/certificates.c', 'src/sandbox/delivery.c']),
     'zlib': (r'zlib\.h', ['src/sandbox/content.c']),
