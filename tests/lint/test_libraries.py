@@ -21,6 +21,7 @@ LIBRARIES = {
     'GnuTLS': (r'gnutls/.*\.h', ['src/sandbox/certificates.c', 'src/sandbox/delivery.c']),
     'zlib': (r'zlib\.h', ['src/sandbox/content.c']),
     'libuv': (r'uv.*\.h', ['src/io/http*.c', 'include/kapturefs/io/http*.h',
+                           'src/io/turns.c', 'include/kapturefs/io/turns.h',
                            'src/store/*.[ch]', 'include/kapturefs/store/*.h',
                            'src/fs/*.[ch]', 'include/kapturefs/fs/*.h',
                            'src/command/*.[ch]', 'include/kapturefs/command/*.h']),

@@ -145,7 +145,7 @@ struct customer_row {
 	int64_t sum;
 };
 
-/** The row of a customer that @statement finds next, damaged or not; and whether it is what was written. */
+/** The row that @statement finds next, damaged or not; and whether it is what was written. */
 int rows_take_row(struct cache *cache, sqlite3_stmt *statement,
                   struct customer_row *ret) must_check;
 bool rows_is_whole(struct cache *cache, const struct customer_row *row);
