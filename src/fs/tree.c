@@ -323,7 +323,7 @@ int tree_lookup(struct tree *tree, struct tree_query *query, uint64_t number, co
 {
 	struct node node;
 
-	if (!node_unpack(number, &node))
+	if (!tree_unpack(number, &node))
 		return -ESTALE;
 	if (strlen(name) > NAME_MAX)
 		return -ENAMETOOLONG;
@@ -425,7 +425,7 @@ int tree_stat(struct tree *tree, struct tree_query *query, uint64_t number,
 	struct node node;
 	int r;
 
-	if (!node_unpack(number, &node))
+	if (!tree_unpack(number, &node))
 		return -ESTALE;
 	if (node.kind == NODE_ROOT || node.kind == NODE_CONTROL || node.kind == NODE_KEYS) {
 		tree_fill_top(tree, node, ret);

@@ -40,7 +40,7 @@ int rows_take_key(struct cache *cache, sqlite3_stmt *statement, struct cache_key
 
 	text = (const char *)sqlite3_column_text(statement, 5);
 	length = (size_t)sqlite3_column_bytes(statement, 5);
-	if (!text || length > KEY_TEXT_MAX)
+	if (!text || length > KEY_TEXT_MAX || strlen(text) != length)
 		return rows_damaged(cache);
 
 	ret->key.kind = (enum key_kind)sqlite3_column_int(statement, 0);
