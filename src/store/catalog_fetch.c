@@ -58,7 +58,7 @@ static int read_known(struct cache *cache, const char *id, struct record **ret)
 	return r < 0 ? r : 0;
 }
 
-/* The customer of an answer that comes late is as a later question has told, whatever the answer. */
+/* The customer of an answer that comes late is as a later question has told. */
 static int take_later(const struct fetch *fetch, const struct source_answer *answer,
                       struct record **ret)
 {

@@ -20,8 +20,8 @@ struct recency {
 void recency_fini(struct recency *recency);
 
 /**
- * The question with @number, which are ascending, is answered with the customer @id. Returns whether
- * a later one was already, which is what this is for. Without memory it may return false instead.
+ * The question with @number, which ascends, is answered with the customer @id. Returns whether a
+ * later one was already. Without memory it may return false instead.
  */
 bool recency_is_late(struct recency *recency, const char *id, uint64_t number);
 
