@@ -18,7 +18,6 @@
 #include "kapturefs/store/kapture.h"
 
 enum {
-	NAME_SECONDS = 10,
 	ADDRESS_SIZE = 1024,
 	PORT_SIZE = 16,
 };
@@ -86,41 +85,12 @@ static struct place find_place(const struct doctor *doctor)
 
 /* The name */
 
-static int resolve(const struct place *place, struct addrinfo **ret)
-{
-	const struct addrinfo hints = { .ai_socktype = SOCK_STREAM };
-	struct gaicb question = {
-		.ar_name = place->host,
-		.ar_service = place->port,
-		.ar_request = &hints,
-	};
-	struct gaicb *list[] = { &question };
-	const struct gaicb *const wait_for[] = { &question };
-	const struct timespec timeout = { .tv_sec = NAME_SECONDS };
-	int r = getaddrinfo_a(GAI_NOWAIT, list, 1, NULL);
-
-	if (r)
-		return r;
-	while ((r = gai_suspend(wait_for, 1, &timeout)) == EAI_INTR)
-		;
-	if (r == EAI_AGAIN) {
-		/* The question lives on the stack, so it must be over. */
-		while (gai_cancel(&question) == EAI_NOTCANCELED)
-			gai_suspend(wait_for, 1, NULL);
-		if (gai_error(&question) == EAI_CANCELED)
-			return EAI_AGAIN;
-	}
-	r = gai_error(&question);
-	if (!r)
-		*ret = question.ar_result;
-	return r;
-}
-
 static struct addrinfo *check_name(struct doctor *doctor, const struct place *place)
 {
 	const char *name = place->is_proxy ? "name of the proxy" : "name";
+	const struct addrinfo hints = { .ai_socktype = SOCK_STREAM };
 	struct addrinfo *addresses = NULL;
-	int r = resolve(place, &addresses);
+	int r = getaddrinfo(place->host, place->port, &hints, &addresses);
 	int count = 0;
 
 	if (r) {
