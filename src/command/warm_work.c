@@ -59,17 +59,15 @@ static int ask(const struct warm_work *work, size_t place)
 static void *run(void *userdata)
 {
 	struct warm_work *work = userdata;
-	bool is_last;
 	size_t place;
 
 	while (take(work, &place))
 		note(work, place, ask(work, place));
 
 	pthread_mutex_lock(&work->lock);
-	is_last = --work->running == 0;
-	pthread_mutex_unlock(&work->lock);
-	if (is_last)
+	if (--work->running == 0)
 		eventfd_write(work->done, 1);
+	pthread_mutex_unlock(&work->lock);
 	return NULL;
 }
 
@@ -118,6 +116,9 @@ void warm_work_stop(struct warm_work *work)
 
 void warm_work_fini(struct warm_work *work)
 {
+	/* The last thread has told that it is done, and may be about to let go. */
+	pthread_mutex_lock(&work->lock);
+	pthread_mutex_unlock(&work->lock);
 	free(work->results);
 	close(work->done);
 	pthread_mutex_destroy(&work->lock);
