@@ -1,209 +1,107 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * The part of cache that finds customers by words.
+ * The part of cache that finds customers by words. A search
  *
- * For each customer there is a row with its values, folded, and a search goes through all of them.
- * What was weighed against an index, for a million generated customers, of 2,030 bytes of JSON
- * each:
+ *   1. looks at all whose bits are not right any more (cache_sieve.c),
+ *   2. group by group, bounds each block, that is how well a customer in it can match, at best, and
+ *      looks at the blocks that are as good as can be, and at all who are in no block,
+ *   3. looks at the other blocks, the best first,
  *
- *   FTS5 with trigrams    deletes by notes in its segments; what was forgotten stays in them until
- *                         they are merged, and the option that prevents it came after the version
- *                         that we may count on
- *   trigrams in a table   2,700 bytes a customer: more than the JSON
- *   these rows            a tenth of the JSON; a row that is deleted is gone
+ * until enough are found and none in the blocks that are left can match better.
  *
- * Going through a million rows takes a few tenths of a second, and is done in steps, in between
- * which others are served.
+ * In this order nobody is missed whose bits are made meanwhile. Among those who match as well as
+ * each other, it takes whom it finds first.
+ *
+ * What that takes, in ms, by the median of some tens of words (tests/bench), and the slowest:
+ *
+ *   customers      10,000    100,000   1,000,000
+ *   all looked at       ?          ?           ?
+ *   this                ?          ?           ?
  */
 
 #include <errno.h>
 #include <stdlib.h>
 #include <string.h>
 
-#include "kapturefs/model/fold.h"
+#include "kapturefs/model/node.h"
 #include "kapturefs/store/cache_parts.h"
 #include "kapturefs/store/cache_search.h"
 
+/* In a step, which takes less than a millisecond. */
 enum {
-	WORDS_MAX = 16,
-	ROWS_A_STEP = 2048,
-	CUSTOMERS_A_STEP = 16,
-	TEXT_SIZE_MAX = 16 << 20,
+	ROWS_A_STEP = 400,
+	CHANGED_A_STEP = 200,
+	ROWS_A_SPAN = 4,   /* what finding the first takes */
+	ROWS_A_GROUP = 40, /* what bounding its blocks takes */
+	BLOCKS_A_SPAN = 8,
 };
 
-/* Words */
+/* Slots that are a group, or in none. */
+struct region {
+	uint32_t first;
+	uint32_t end;
+	uint32_t block_count;
+	uint64_t build;
+	size_t bounds; /* where those of its blocks begin */
+};
 
-static bool is_searched(const struct member *member)
-{
-	static const char *const names[] = {
-		"name",  "contactPerson", "phone",   "additionalPhone", "email",        "city",
-		"state", "customerCode",  "pinCode", "remarks",         "crossRemarks",
-	};
+/* What it takes as long as it goes on. */
+struct hunt {
+	bool has_changed; /* there are some left whose bits are not right */
+	uint32_t next;    /* slot */
+	uint32_t end;     /* of those that are gone through, from @next on */
 
-	if (member_is_directory(member) || member->value_length == 0)
-		return false;
-	for (size_t i = 0; i < array_length(names); i++) {
-		if (strcmp(member->name, names[i]) == 0)
-			return true;
-	}
-	return false;
-}
+	struct gram_word grams[HITS_WORDS_MAX];
+	struct region *regions;
+	size_t region_count;
+	size_t region_capacity;
+	struct buffer bounds;
+	uint32_t bounded; /* slots from here on are in no region yet */
 
-/* Each value ends in its newline, which is folded to a blank, so that no word spans two. */
-static int fold_record(const struct record *record, struct buffer *text)
-{
-	int r = 0;
+	unsigned bound; /* of the blocks that are gone through */
+	size_t region;
+	uint32_t block;
+	struct sieve_group group; /* the last that was looked at */
 
-	for (uint32_t i = 0; !r && i < record_member_count(record); i++) {
-		const struct member *member = record_member(record, i);
-
-		if (is_searched(member))
-			r = fold_append(text, member->value, member->value_length);
-	}
-	return r;
-}
-
-int cache_write_words(struct cache *cache, uint32_t slot, const struct record *record)
-{
-	cleanup(rows_reset) sqlite3_stmt *statement = cache->statements[WRITE_WORDS];
-	cleanup(buffer_fini) struct buffer text;
-	int r;
-
-	buffer_init(&text, TEXT_SIZE_MAX);
-	r = fold_record(record, &text);
-	if (r)
-		return r;
-	rows_bind_integer(statement, 1, slot);
-	rows_bind_blob(statement, 2, text.data ? text.data : "", text.length);
-	return rows_execute(cache, statement);
-}
-
-/* Words of customers that were stored by a version that had none */
-
-int cache_take_words(struct cache *cache)
-{
-	char text[PROPERTY_SIZE];
-	int r = rows_read_property(cache, "words", text);
-
-	cache->words_from = r ? 1 : 0;
-	return r < 0 ? r : 0;
-}
-
-int cache_found_words(struct cache *cache)
-{
-	cache->words_from = 0;
-	return rows_write_property(cache, "words", "1");
-}
-
-/* The slots of those that come next; returns how many, 0 at the end, or a negative errno. */
-static int list_next(struct cache *cache, uint32_t slots[CUSTOMERS_A_STEP])
-{
-	cleanup(rows_reset) sqlite3_stmt *statement = cache->statements[LIST_CUSTOMERS];
-	struct customer_row row;
-	int count;
-	int r;
-
-	rows_bind_integer(statement, 1, cache->words_from);
-	rows_bind_integer(statement, 2, UINT32_MAX);
-	for (count = 0; count < CUSTOMERS_A_STEP; count++) {
-		r = rows_take_row(cache, statement, &row);
-		if (r)
-			return r < 0 ? r : count;
-		if (row.slot < cache->words_from || (count && row.slot <= slots[count - 1]))
-			return rows_disordered(cache);
-		slots[count] = row.slot;
-	}
-	return count;
-}
-
-static int write_words_of(struct cache *cache, uint32_t slot)
-{
-	struct cache_customer customer;
-	int r;
-
-	r = rows_read_customer(cache, slot, &customer);
-	if (r)
-		return r < 0 ? r : 0;
-	r = cache_write_words(cache, slot, customer.record);
-	record_unref(customer.record);
-	return r;
-}
-
-static int furnish(struct cache *cache, const void *arguments, int64_t now_ms,
-                   struct cache_change *change)
-{
-	uint32_t *const *next = arguments;
-	uint32_t slots[CUSTOMERS_A_STEP];
-	int count = list_next(cache, slots);
-	int r = 0;
-
-	(void)now_ms;
-	(void)change;
-	if (count < 0)
-		return count;
-	for (int i = 0; !r && i < count; i++)
-		r = write_words_of(cache, slots[i]);
-	if (r)
-		return r;
-	**next = count ? slots[count - 1] + 1 : 0;
-	return count ? 0 : rows_write_property(cache, "words", "1");
-}
-
-int cache_furnish_words(struct cache *cache)
-{
-	uint32_t next = 0;
-	uint32_t *arguments = &next;
-	struct cache_change change;
-	int r;
-
-	if (!cache->words_from)
-		return 0;
-	r = cache_write(cache, furnish, &arguments, 0, &change);
-	if (r)
-		return r;
-	cache_change_fini(&change);
-	cache->words_from = next;
-	snapshots_count_change(cache->snapshots);
-	return CACHE_MORE;
-}
-
-/* Searches */
-
-struct hit {
-	uint32_t slot;
-	uint32_t score;
+	struct hits hits;
 };
 
 struct cache_search {
 	uint64_t change; /* how many customers had changed when it began */
-	uint32_t next;   /* slot */
 	bool is_done;
-	bool is_impossible;
-	struct buffer text; /* folded; the words below stand in it */
-	const char *words[WORDS_MAX];
-	size_t lengths[WORDS_MAX];
-	size_t word_count;
+	struct hits_words words;
 	char *asked;
-
-	struct hit *hits; /* while searching, a heap with the worst at the top */
-	size_t hit_count;
+	struct hunt *hunt;
 	uint32_t *found;
+	size_t found_count;
 };
 
-static void split(struct cache_search *search)
-{
-	char *place = NULL;
+/* Beginning and end */
 
-	for (char *word = strtok_r(search->text.data, " ", &place); word;
-	     word = strtok_r(NULL, " ", &place)) {
-		if (search->word_count == WORDS_MAX) {
-			search->is_impossible = true;
-			return;
-		}
-		search->lengths[search->word_count] = strlen(word);
-		search->words[search->word_count++] = word;
-	}
-	search->is_impossible = search->word_count == 0;
+static void hunt_free(struct hunt *hunt)
+{
+	if (!hunt)
+		return;
+
+	hits_fini(&hunt->hits);
+	buffer_fini(&hunt->bounds);
+	free(hunt->regions);
+	free(hunt);
+}
+
+static int begin(struct cache_search *search)
+{
+	struct hunt *hunt = calloc(1, sizeof(*hunt));
+
+	search->hunt = hunt;
+	if (!hunt)
+		return -ENOMEM;
+	hunt->has_changed = true;
+	hunt->bound = (unsigned)search->words.count * HIT_WHOLE;
+	buffer_init(&hunt->bounds, NODE_SLOT_MAX);
+	for (size_t i = 0; i < search->words.count; i++)
+		gram_ask(search->words.words[i], search->words.lengths[i], &hunt->grams[i]);
+	return hits_init(&hunt->hits, SEARCH_FOUND_MAX);
 }
 
 int cache_search_new(struct cache *cache, const char *words, struct cache_search **ret)
@@ -214,20 +112,17 @@ int cache_search_new(struct cache *cache, const char *words, struct cache_search
 	search = calloc(1, sizeof(*search));
 	if (!search)
 		return -ENOMEM;
-	buffer_init(&search->text, TEXT_SIZE_MAX);
 	search->asked = strdup(words);
-	search->hits = calloc(SEARCH_FOUND_MAX, sizeof(*search->hits));
 	search->found = calloc(SEARCH_FOUND_MAX, sizeof(*search->found));
-	if (!search->asked || !search->hits || !search->found)
+	if (!search->asked || !search->found)
 		return -ENOMEM;
-	r = fold_append(&search->text, words, strlen(words));
+	r = hits_words_init(&search->words, words);
 	if (!r)
-		r = buffer_append_text(&search->text, "");
+		r = begin(search);
 	if (r)
 		return r;
 
-	split(search);
-	search->is_done = search->is_impossible;
+	search->is_done = search->words.count == 0;
 	search->change = snapshots_changes(cache->snapshots);
 	*ret = steal(&search);
 	return 0;
@@ -238,9 +133,9 @@ void cache_search_free(struct cache_search *search)
 	if (!search)
 		return;
 
-	buffer_fini(&search->text);
+	hunt_free(search->hunt);
+	hits_words_fini(&search->words);
 	free(search->asked);
-	free(search->hits);
 	free(search->found);
 	free(search);
 }
@@ -251,138 +146,257 @@ bool cache_search_is_of(struct cache *cache, const struct cache_search *search, 
 	       strcmp(search->asked, words) == 0;
 }
 
-/* Scores */
-
-static bool is_part_of_word(const char *text, size_t length, size_t place)
+static int conclude(struct cache_search *search)
 {
-	unsigned char byte;
-
-	if (place >= length)
-		return false;
-	byte = (unsigned char)text[place];
-	return byte >= 0x80 || (byte >= 'a' && byte <= 'z') || (byte >= '0' && byte <= '9');
-}
-
-/* A whole word is better than its beginning, and that better than its middle. */
-static uint32_t score_at(const char *text, size_t length, size_t place, size_t word_length)
-{
-	bool begins = place == 0 || !is_part_of_word(text, length, place - 1);
-	bool ends = !is_part_of_word(text, length, place + word_length);
-
-	return begins ? ends ? 4 : 3 : ends ? 2 : 1;
-}
-
-/* 0: it does not match. The name stands first, so that an early place is a better one. */
-static uint32_t score_of(const struct cache_search *search, const char *text, size_t length)
-{
-	uint32_t score = 0;
-
-	/* No bytes are no blob. */
-	if (!text)
-		return 0;
-	for (size_t i = 0; i < search->word_count; i++) {
-		const char *there = memmem(text, length, search->words[i], search->lengths[i]);
-		size_t place;
-
-		if (!there)
-			return 0;
-		place = (size_t)(there - text);
-		score += 256 * score_at(text, length, place, search->lengths[i]);
-		score += place < 256 ? 255 - (uint32_t)place : 0;
-	}
-	return score;
-}
-
-static bool is_worse(const struct hit *left, const struct hit *right)
-{
-	return left->score < right->score ||
-	       (left->score == right->score && left->slot > right->slot);
-}
-
-static void swap(struct hit *left, struct hit *right)
-{
-	struct hit kept = *left;
-
-	*left = *right;
-	*right = kept;
-}
-
-static void sift_up(struct hit *hits, size_t place)
-{
-	while (place && is_worse(&hits[place], &hits[(place - 1) / 2])) {
-		swap(&hits[place], &hits[(place - 1) / 2]);
-		place = (place - 1) / 2;
-	}
-}
-
-static void sift_down(struct hit *hits, size_t count)
-{
-	size_t place = 0;
-
-	for (;;) {
-		size_t worst = place;
-
-		for (size_t child = 2 * place + 1; child <= 2 * place + 2 && child < count; child++)
-			worst = is_worse(&hits[child], &hits[worst]) ? child : worst;
-		if (worst == place)
-			return;
-		swap(&hits[place], &hits[worst]);
-		place = worst;
-	}
-}
-
-static void add_hit(struct cache_search *search, struct hit hit)
-{
-	if (search->hit_count < SEARCH_FOUND_MAX) {
-		search->hits[search->hit_count] = hit;
-		sift_up(search->hits, search->hit_count++);
-	} else if (is_worse(&search->hits[0], &hit)) {
-		search->hits[0] = hit;
-		sift_down(search->hits, search->hit_count);
-	}
-}
-
-/* Take the worst off the heap again and again: the best comes last, and stands first. */
-static void conclude(struct cache_search *search)
-{
-	size_t left = search->hit_count;
-
-	while (left) {
-		search->found[left - 1] = search->hits[0].slot;
-		search->hits[0] = search->hits[--left];
-		sift_down(search->hits, left);
-	}
+	search->found_count = hits_conclude(&search->hunt->hits, search->found);
 	search->is_done = true;
+	hunt_free(steal(&search->hunt));
+	return 0;
 }
 
-/* Going through */
+/* Looking at customers */
 
-static int step(struct cache *cache, struct cache_search *search)
+static void look_at(struct cache_search *search, sqlite3_stmt *statement)
 {
-	cleanup(rows_reset) sqlite3_stmt *statement = cache->statements[LIST_WORDS];
-	struct hit hit;
-	int r = 0;
+	struct hunt *hunt = search->hunt;
+	uint32_t slot = (uint32_t)sqlite3_column_int64(statement, 0);
+	uint32_t score = hits_score(&search->words, sqlite3_column_blob(statement, 1),
+	                            (size_t)sqlite3_column_bytes(statement, 1));
 
-	rows_bind_integer(statement, 1, search->next);
-	for (unsigned rows = 0; rows < ROWS_A_STEP; rows++) {
+	if (score)
+		hits_add(&hunt->hits, slot, score);
+	hunt->next = slot + 1;
+}
+
+/*
+ * Look at some from @hunt->next on, before @hunt->end; *@rows are left of what may be done in a
+ * step. Returns CACHE_NONE when that was all, 0, or a negative errno.
+ */
+static int look(struct cache *cache, struct cache_search *search, enum statement which,
+                unsigned *rows)
+{
+	cleanup(rows_reset) sqlite3_stmt *statement = cache->statements[which];
+	struct hunt *hunt = search->hunt;
+	int r;
+
+	rows_bind_integer(statement, 1, hunt->next);
+	for (; *rows; --*rows) {
 		r = rows_step(cache, statement);
 		if (r)
-			break;
-		hit.slot = (uint32_t)sqlite3_column_int64(statement, 0);
-		if (hit.slot < search->next)
+			return r;
+		if (sqlite3_column_int64(statement, 0) < hunt->next)
 			return rows_disordered(cache);
-		hit.score = score_of(search, sqlite3_column_blob(statement, 1),
-		                     (size_t)sqlite3_column_bytes(statement, 1));
-		if (hit.score)
-			add_hit(search, hit);
-		search->next = hit.slot + 1;
+		if (sqlite3_column_int64(statement, 0) >= hunt->end)
+			return CACHE_NONE;
+		look_at(search, statement);
 	}
+	return 0;
+}
+
+static int look_at_changed(struct cache *cache, struct cache_search *search)
+{
+	struct hunt *hunt = search->hunt;
+	unsigned rows = CHANGED_A_STEP;
+	int r;
+
+	hunt->end = NODE_SLOT_MAX + 1;
+	r = look(cache, search, LIST_UNSIEVED, &rows);
 	if (r < 0)
 		return r;
-	if (r == 0)
-		return CACHE_MORE;
-	conclude(search);
+	if (r) {
+		hunt->has_changed = false;
+		hunt->next = hunt->end = 0;
+	}
+	return CACHE_MORE;
+}
+
+/* Bounding blocks */
+
+static int add_region(struct hunt *hunt, const struct region *region)
+{
+	if (hunt->region_count == hunt->region_capacity) {
+		size_t capacity = hunt->region_capacity ? hunt->region_capacity * 2 : 16;
+		struct region *grown = reallocarray(hunt->regions, capacity, sizeof(*grown));
+
+		if (!grown)
+			return -ENOMEM;
+		hunt->regions = grown;
+		hunt->region_capacity = capacity;
+	}
+	hunt->regions[hunt->region_count++] = *region;
+	hunt->bounded = region->end;
 	return 0;
+}
+
+/* Those up to @end are in no group. */
+static int add_gap(struct hunt *hunt, uint32_t end)
+{
+	const struct region gap = { .first = hunt->bounded, .end = end };
+
+	return gap.first < end ? add_region(hunt, &gap) : 0;
+}
+
+static int add_group(struct cache *cache, struct cache_search *search)
+{
+	struct hunt *hunt = search->hunt;
+	const struct sieve_group *group = &hunt->group;
+	const struct region region = { group->first, group->end, group->block_count, group->build,
+		                       hunt->bounds.length };
+	uint8_t bounds[SIEVE_BLOCKS];
+	int r;
+
+	r = sieve_bound(cache, group, hunt->grams, search->words.count, bounds);
+	if (!r)
+		r = buffer_append(&hunt->bounds, bounds, group->block_count);
+	return r ? r : add_region(hunt, &region);
+}
+
+/* The next group, and who comes before it; behind the last, all who are left. */
+static int bound_next(struct cache *cache, struct cache_search *search)
+{
+	struct hunt *hunt = search->hunt;
+	int r;
+
+	r = sieve_next_group(cache, hunt->bounded, &hunt->group);
+	if (r < 0)
+		return r;
+	if (r)
+		return add_gap(hunt, NODE_SLOT_MAX + 1);
+	r = add_gap(hunt, hunt->group.first);
+	return r ? r : add_group(cache, search);
+}
+
+/* Going through blocks */
+
+static void set_span(struct hunt *hunt, uint32_t first, uint32_t end)
+{
+	hunt->next = first;
+	hunt->end = end;
+}
+
+/* The directory of a region whose blocks are known; @hunt->group is another if it has changed. */
+static int recall_group(struct cache *cache, struct hunt *hunt, const struct region *region)
+{
+	int r;
+
+	if (hunt->group.build == region->build)
+		return 0;
+	r = sieve_next_group(cache, region->first, &hunt->group);
+	return r < 0 ? r : 0;
+}
+
+/* Some blocks of the region, all of one bound, from @hunt->block on. */
+static int take_blocks(struct cache *cache, struct hunt *hunt, struct region *region)
+{
+	const char *bounds = hunt->bounds.data + region->bounds;
+	uint32_t first = hunt->block;
+	uint32_t end = first + 1;
+	int r;
+
+	r = recall_group(cache, hunt, region);
+	if (r)
+		return r;
+	if (hunt->group.build != region->build) {
+		/* It was built anew, and its blocks are others. */
+		region->block_count = 0;
+		set_span(hunt, region->first, region->end);
+		return 0;
+	}
+	while (end < region->block_count && end < first + BLOCKS_A_SPAN &&
+	       bounds[end] == bounds[first])
+		end++;
+	hunt->block = end;
+	set_span(hunt, hunt->group.starts[first],
+	         end < region->block_count ? hunt->group.starts[end] : region->end);
+	return 0;
+}
+
+/* Whether there is a block with @hunt->bound from @hunt->block on, which becomes that. */
+static bool find_block(struct hunt *hunt, const struct region *region)
+{
+	const char *bounds = hunt->bounds.data + region->bounds;
+	const char *there;
+
+	if (hunt->block >= region->block_count)
+		return false;
+	there = memchr(bounds + hunt->block, (int)hunt->bound, region->block_count - hunt->block);
+	if (there)
+		hunt->block = (uint32_t)(there - bounds);
+	return there;
+}
+
+/*
+ * What is to be gone through next, which may be nothing. Returns 0, CACHE_NONE when there is no more
+ * of that bound, or a negative errno.
+ */
+static int next_span(struct cache *cache, struct cache_search *search)
+{
+	struct hunt *hunt = search->hunt;
+	bool is_first = hunt->bound == search->words.count * HIT_WHOLE;
+
+	for (; hunt->region < hunt->region_count; hunt->region++, hunt->block = 0) {
+		struct region *region = &hunt->regions[hunt->region];
+
+		if (find_block(hunt, region))
+			return take_blocks(cache, hunt, region);
+		if (is_first && region->block_count == 0) {
+			hunt->region++;
+			set_span(hunt, region->first, region->end);
+			return 0;
+		}
+	}
+	if (is_first && hunt->bounded <= NODE_SLOT_MAX)
+		return bound_next(cache, search);
+	return CACHE_NONE;
+}
+
+/* Returns false when there is none: each word counts at least as HIT_PART. */
+static bool next_bound(struct hunt *hunt, size_t words)
+{
+	hunt->bound--;
+	hunt->region = 0;
+	hunt->block = 0;
+	return hunt->bound >= words * HIT_PART;
+}
+
+static int go_through_blocks(struct cache *cache, struct cache_search *search)
+{
+	struct hunt *hunt = search->hunt;
+	unsigned rows = ROWS_A_STEP;
+	unsigned cost;
+	int r;
+
+	while (rows) {
+		r = hunt->next < hunt->end ? look(cache, search, LIST_WORDS, &rows) : CACHE_NONE;
+		if (r <= 0)
+			return r ? r : CACHE_MORE;
+		hunt->next = hunt->end;
+		if (hits_suffice(&hunt->hits, hunt->bound))
+			return conclude(search);
+		r = next_span(cache, search);
+		if (r < 0)
+			return r;
+		if (r && !next_bound(hunt, search->words.count))
+			return conclude(search);
+		cost = hunt->next < hunt->end ? ROWS_A_SPAN : ROWS_A_GROUP;
+		rows -= rows < cost ? rows : cost;
+	}
+	return CACHE_MORE;
+}
+
+/* In one transaction, for each statement would have one of its own, which costs as much again. */
+static int step(struct cache *cache, struct cache_search *search)
+{
+	int end;
+	int r;
+
+	r = rows_run(cache, BEGIN);
+	if (r)
+		return r;
+	r = search->hunt->has_changed ? look_at_changed(cache, search)
+	                              : go_through_blocks(cache, search);
+	end = rows_run(cache, r < 0 ? ROLLBACK : COMMIT);
+	return r < 0 ? r : end < 0 ? end : r;
 }
 
 int cache_search_step(struct cache *cache, struct cache_search *search)
@@ -399,7 +413,7 @@ int cache_search_step(struct cache *cache, struct cache_search *search)
 
 const uint32_t *cache_search_found(const struct cache_search *search, size_t *ret_count)
 {
-	*ret_count = search->is_done ? search->hit_count : 0;
+	*ret_count = search->is_done ? search->found_count : 0;
 	return search->found;
 }
 
@@ -413,15 +427,15 @@ static int matches(struct cache *cache, const struct cache_search *search, uint3
 	if (r)
 		return r < 0 ? r : 0;
 	return sqlite3_column_int64(statement, 0) == slot &&
-	       score_of(search, sqlite3_column_blob(statement, 1),
-	                (size_t)sqlite3_column_bytes(statement, 1)) > 0;
+	       hits_score(&search->words, sqlite3_column_blob(statement, 1),
+	                  (size_t)sqlite3_column_bytes(statement, 1)) > 0;
 }
 
 int cache_search_matches(struct cache *cache, const struct cache_search *search, uint32_t slot)
 {
 	int r;
 
-	if (search->is_impossible)
+	if (search->words.count == 0)
 		return 0;
 	do {
 		r = matches(cache, search, slot);
