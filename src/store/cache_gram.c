@@ -48,11 +48,10 @@ static bool is_digit(uint32_t character)
 
 /* Numbers */
 
-/* What is asked for alone, or nearly so, has to tell more than one of several. */
-static unsigned numbers_of(const uint32_t *characters, size_t length)
+/* Fours come in company. */
+static unsigned numbers_of(size_t length)
 {
-	(void)characters;
-	return length == 4 ? 2 : NUMBERS_MAX;
+	return length == GRAM_MAX ? 2 : NUMBERS_MAX;
 }
 
 static unsigned number_gram(const uint32_t *characters, size_t length, uint32_t ret[NUMBERS_MAX])
@@ -60,7 +59,7 @@ static unsigned number_gram(const uint32_t *characters, size_t length, uint32_t 
 	uint64_t hash = XXH3_64bits(characters, length * sizeof(*characters));
 	uint32_t first = (uint32_t)hash;
 	uint32_t stride = (uint32_t)(hash >> 32);
-	unsigned count = numbers_of(characters, length);
+	unsigned count = numbers_of(length);
 
 	for (unsigned i = 0; i < count; i++)
 		ret[i] = (uint32_t)((uint64_t)(first + i * stride) * GRAM_NUMBERS >> 32);
@@ -153,12 +152,13 @@ static void read_word(const char *text, size_t length, struct word *ret)
 	ret->characters[ret->count + 1] = BORDER;
 }
 
-static void ask(struct gram_set *set, const uint32_t *characters, size_t length)
+/* Not more than @most numbers of it. */
+static void ask(struct gram_set *set, const uint32_t *characters, size_t length, unsigned most)
 {
 	uint32_t numbers[NUMBERS_MAX];
 	unsigned count = number_gram(characters, length, numbers);
 
-	for (unsigned i = 0; i < count && set->count < GRAMS_ASKED_MAX; i++)
+	for (unsigned i = 0; i < count && i < most && set->count < GRAMS_ASKED_MAX; i++)
 		set->numbers[set->count++] = (uint16_t)numbers[i];
 }
 
@@ -169,16 +169,22 @@ static bool is_digits(const uint32_t *characters, size_t length)
 	return length == 0;
 }
 
+/* A gram that is asked for alone has to tell more than one of many. */
+static unsigned most_of(const struct word *word)
+{
+	return word->count < 5 ? NUMBERS_MAX : 1;
+}
+
 /* Fours first, which are the rarest; what they contain is not asked for again. */
 static void ask_part(const struct word *word, struct gram_set *set)
 {
 	const uint32_t *inner = word->characters + 1;
 
 	if (word->count == 2)
-		ask(set, inner, 2);
+		ask(set, inner, 2, NUMBERS_MAX);
 	for (size_t i = 0; i + 4 <= word->count; i++) {
 		if (is_digits(inner + i, 4))
-			ask(set, inner + i, 4);
+			ask(set, inner + i, 4, word->count < 7 ? NUMBERS_MAX : 1);
 	}
 	for (size_t i = 0; i + 3 <= word->count; i++) {
 		bool is_in_four = is_digits(inner + i, 3) &&
@@ -186,7 +192,7 @@ static void ask_part(const struct word *word, struct gram_set *set)
 		                   (i + 3 < word->count && is_digit(inner[i + 3])));
 
 		if (!is_in_four)
-			ask(set, inner + i, 3);
+			ask(set, inner + i, 3, most_of(word));
 	}
 }
 
@@ -195,26 +201,28 @@ static void ask_whole(const struct word *word, struct gram_set *set)
 	const uint32_t *all = word->characters;
 
 	if (word->count == 1)
-		ask(set, all, 3);
+		ask(set, all, 3, NUMBERS_MAX);
 	if (word->count == 2 && all[1] != BORDER && all[2] != BORDER)
-		ask(set, all, 4);
+		ask(set, all, 4, NUMBERS_MAX);
 }
 
 void gram_ask(const char *word, size_t length, struct gram_word *ret)
 {
 	struct word read;
 	size_t border; /* characters, with the border */
+	unsigned most; /* numbers */
 
 	*ret = (struct gram_word){ 0 };
 	read_word(word, length, &read);
 	if (read.count == 0)
 		return;
 	border = read.count == 1 ? 2 : 3;
+	most = read.count < 4 ? NUMBERS_MAX : 1;
 	ask_part(&read, &ret->part);
 	if (!read.begins_cut)
-		ask(&ret->beginning, read.characters, border);
+		ask(&ret->beginning, read.characters, border, most);
 	if (!read.ends_cut)
-		ask(&ret->end, read.characters + read.count + 2 - border, border);
+		ask(&ret->end, read.characters + read.count + 2 - border, border, most);
 	if (!read.begins_cut && !read.ends_cut)
 		ask_whole(&read, &ret->whole);
 }
