@@ -67,6 +67,28 @@ static uint32_t class_at(const char *text, size_t length, size_t place, size_t w
 	return begins ? ends ? HIT_WHOLE : HIT_BEGINNING : ends ? HIT_END : HIT_PART;
 }
 
+/* Of the place where the word occurs best; 0 if it does not. */
+static uint32_t score_word(const char *text, size_t length, const char *word, size_t word_length)
+{
+	const char *there = memmem(text, length, word, word_length);
+	uint32_t best = HIT_NONE;
+	size_t best_place = 0;
+
+	while (there && best < HIT_WHOLE) {
+		size_t place = (size_t)(there - text);
+		uint32_t class = class_at(text, length, place, word_length);
+
+		if (class > best) {
+			best = class;
+			best_place = place;
+		}
+		there = memmem(there + 1, length - place - 1, word, word_length);
+	}
+	if (best == HIT_NONE)
+		return 0;
+	return (best << CLASS_SHIFT) + (best_place < 256 ? 255 - (uint32_t)best_place : 0);
+}
+
 uint32_t hits_score(const struct hits_words *words, const char *text, size_t length)
 {
 	uint32_t score = 0;
@@ -75,14 +97,11 @@ uint32_t hits_score(const struct hits_words *words, const char *text, size_t len
 	if (!text)
 		return 0;
 	for (size_t i = 0; i < words->count; i++) {
-		const char *there = memmem(text, length, words->words[i], words->lengths[i]);
-		size_t place;
+		uint32_t more = score_word(text, length, words->words[i], words->lengths[i]);
 
-		if (!there)
+		if (!more)
 			return 0;
-		place = (size_t)(there - text);
-		score += class_at(text, length, place, words->lengths[i]) << CLASS_SHIFT;
-		score += place < 256 ? 255 - (uint32_t)place : 0;
+		score += more;
 	}
 	return score;
 }
