@@ -78,7 +78,8 @@ static bool is_sensible(const struct sieve_group *group)
 {
 	uint32_t previous = group->first;
 
-	if (group->block_count == 0 || group->end <= group->starts[group->block_count - 1])
+	if (group->block_count == 0 || group->customers == 0 ||
+	    group->end <= group->starts[group->block_count - 1])
 		return false;
 	for (uint32_t i = 0; i < group->block_count; i++) {
 		if (group->starts[i] < previous)

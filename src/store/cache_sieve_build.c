@@ -93,6 +93,22 @@ static int stop_reading(struct sieve_build *build, uint32_t end)
 	return CACHE_MORE;
 }
 
+/* Whether it is likely that there is room for all who are left in @next. Or a negative errno. */
+static int has_room(struct cache *cache, const struct sieve_group *next)
+{
+	const struct sieve_build *build = &cache->sieve.build;
+	struct sieve_staleness stale;
+	uint64_t left;
+	int r;
+
+	r = sieve_count_stale(cache, next, &stale);
+	if (r)
+		return r;
+	left = next->customers > stale.gone ? next->customers - stale.gone : 0;
+	return build->group.block_count + next->block_count * left / next->customers <=
+	       SIEVE_NEW_BLOCKS;
+}
+
 /* What comes at the limit may be a group that has lost so many customers that there is room. */
 static int reach_limit(struct cache *cache)
 {
@@ -105,8 +121,10 @@ static int reach_limit(struct cache *cache)
 	r = sieve_next_group(cache, build->limit, &next);
 	if (r < 0)
 		return r;
-	if (r || next.first != build->limit ||
-	    build->group.block_count + next.block_count > SIEVE_NEW_BLOCKS)
+	r = r || next.first != build->limit ? 0 : has_room(cache, &next);
+	if (r < 0)
+		return r;
+	if (!r)
 		return stop_reading(build, build->limit);
 	build->limit = next.end;
 	return CACHE_MORE;

@@ -34,17 +34,13 @@ static int has_more(struct cache *cache, uint32_t first, uint32_t end, unsigned 
 	return sqlite3_column_int64(statement, 0) < end;
 }
 
-struct staleness {
-	uint32_t changed;
-	uint32_t gone;
-	uint32_t forgotten;
-};
-
-static int count_stale(struct cache *cache, const struct sieve_group *group, struct staleness *ret)
+int sieve_count_stale(struct cache *cache, const struct sieve_group *group,
+                      struct sieve_staleness *ret)
 {
 	cleanup(rows_reset) sqlite3_stmt *statement = cache->statements[COUNT_UNSIEVED];
 	int r;
 
+	*ret = (struct sieve_staleness){ 0 };
 	rows_bind_integer(statement, 1, group->first);
 	rows_bind_integer(statement, 2, group->end);
 	r = rows_step(cache, statement);
@@ -59,10 +55,10 @@ static int count_stale(struct cache *cache, const struct sieve_group *group, str
 static int survey_group(struct cache *cache, const struct sieve_group *group)
 {
 	struct sieve *sieve = &cache->sieve;
-	struct staleness stale = { 0 };
+	struct sieve_staleness stale;
 	int r;
 
-	r = count_stale(cache, group, &stale);
+	r = sieve_count_stale(cache, group, &stale);
 	if (r)
 		return r;
 	if ((sieve->has_damaged && sieve->damaged == group->first) || stale.forgotten ||

@@ -21,7 +21,7 @@ enum {
 	SIEVE_NEW_BLOCKS = 900,     /* so that there is room when its customers have more words */
 	SIEVE_LANES = 960 / 64,     /* a bit for each of them */
 	SIEVE_ROWS_A_PART = 33,     /* and a checksum are a page of the file */
-	SIEVE_PARTS = 16368 / 33,    /* a row for each number of grams */
+	SIEVE_PARTS = 16368 / 33,   /* a row for each number of grams */
 	SIEVE_PART_KEYS = 512,      /* a group's directory, and behind it its parts */
 	SIEVE_UNCOVERED_MAX = 4096, /* customers behind the groups, until they are one */
 	SIEVE_CHANGED_MAX = 4096,   /* customers that are not as in their group */
@@ -140,6 +140,17 @@ int sieve_build(struct cache *cache) must_check;
  * than a millisecond. Returns 0 when there is nothing to do, CACHE_MORE, or a negative errno.
  */
 int cache_furnish_sieve(struct cache *cache) must_check;
+
+/** How many customers of a group are in unsieved, and why. */
+struct sieve_staleness {
+	uint32_t changed;
+	uint32_t gone; /* or forgotten */
+	uint32_t forgotten;
+};
+
+/** Count them. Returns 0 or a negative errno. */
+int sieve_count_stale(struct cache *cache, const struct sieve_group *group,
+                      struct sieve_staleness *ret) must_check;
 
 /** To be called every minute: have the bits go of who was forgotten. */
 void cache_tidy_sieve(struct cache *cache);
