@@ -7,7 +7,8 @@
  *   cache_store   keeps answers, with cache_roster those for dates
  *   cache_forget  removes, without a trace, and expires
  *   cache_use     knows what was used when
- *   cache_search  finds by words, with cache_words, cache_gram, cache_hits and cache_sieve
+ *   cache_search  finds by words, with cache_hunt, cache_hits, cache_words, cache_gram
+ *                 and cache_sieve
  *   cache_export  has all customers be one text, with cache_extent and cache_snapshot
  *   cache_sweep   evicts what was not
  *   cache_rescue  is there for when the file fails, with cache_overlay
