@@ -7,7 +7,8 @@
  *   cache_store   keeps answers, with cache_roster those for dates
  *   cache_forget  removes, without a trace, and expires
  *   cache_use     knows what was used when
- *   cache_search  finds by words
+ *   cache_search  finds by words, with cache_hunt, cache_hits, cache_words, cache_gram
+ *                 and cache_sieve
  *   cache_export  has all customers be one text, with cache_extent and cache_snapshot
  *   cache_sweep   evicts what was not
  *   cache_rescue  is there for when the file fails, with cache_overlay
@@ -155,6 +156,8 @@ static int furnish(struct cache *cache)
 	if (!r)
 		r = cache_furnish_extents(cache);
 	if (!r)
+		r = cache_take_sieve(cache);
+	if (!r)
 		r = database_run(cache->database, "PRAGMA main.synchronous = NORMAL");
 	if (!r)
 		r = cache_apply_limits(cache);
@@ -232,6 +235,7 @@ int cache_attach_memory(struct cache *cache)
 void cache_detach(struct cache *cache)
 {
 	cache_drop_recent(cache, 0);
+	sieve_abandon(&cache->sieve);
 	rows_finalize(cache);
 	database_abandon(steal(&cache->database));
 	cache->has_unsynced = false;

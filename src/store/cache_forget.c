@@ -85,7 +85,7 @@ int cache_delete_customer(struct cache *cache, uint32_t slot, struct cache_chang
 		r = rows_run_on(cache, DELETE_ROSTER, slot, 0);
 	cache_drop_recent(cache, slot);
 	if (!r)
-		r = rows_run_on(cache, DELETE_WORDS, slot, 0);
+		r = cache_delete_words(cache, slot);
 	if (!r)
 		r = rows_run_on(cache, DELETE_USE, slot, 0);
 	return r;
@@ -116,6 +116,8 @@ static int forget_customer(struct cache *cache, const void *arguments, int64_t n
 		return r;
 	change->customer.slot = *slot;
 	r = cache_delete_customer(cache, *slot, change);
+	if (!r)
+		r = sieve_note(cache, *slot, SIEVE_FORGOTTEN);
 	/* A date that shows the id without its customer would have been asked in vain. */
 	if (!r && change->previous &&
 	    key_parse(KEY_ID, record_id(change->previous), strlen(record_id(change->previous)),

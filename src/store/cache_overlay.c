@@ -10,6 +10,8 @@
  *   table_gone    what of the file's table counts no more: it was deleted, or is in table_new
  *   main.table    the rest
  *
+ * All but sieve, which is only read, until the file can be written to again.
+ *
  * Rows keep their slots when they are written to, so nobody can tell the difference.
  */
 
@@ -62,6 +64,7 @@
 #define ROSTER   "slot, changed_ms, ids, sum"
 #define EXTENT   "block, bytes"
 #define WORDS    "customer, text"
+#define UNSIEVED "customer, build, stale"
 
 // clang-format off
 static const char *const begin[] = {
@@ -76,6 +79,7 @@ static const char *const begin[] = {
 	OVERLAY("use", "customer", USE, "NEW.customer, NEW.used_ms", "used_ms"),
 	OVERLAY("extent", "block", EXTENT, "NEW.block, NEW.bytes", "block"),
 	OVERLAY("words", "customer", WORDS, "NEW.customer, NEW.text", "customer"),
+	OVERLAY("unsieved", "customer", UNSIEVED, "NEW.customer, NEW.build, NEW.stale", "customer"),
 	("CREATE INDEX temp.key_new_customer ON key_new (customer);"
 	 "CREATE INDEX temp.key_new_listing ON key_new (kind, slot);"),
 };
@@ -89,6 +93,7 @@ static const char *const write_down[] = {
 	WRITE_DOWN("use", "customer", USE, ""),
 	WRITE_DOWN("extent", "block", EXTENT, ""),
 	WRITE_DOWN("words", "customer", WORDS, ""),
+	WRITE_DOWN("unsieved", "customer", UNSIEVED, ""),
 };
 
 static const char *const end[] = {
@@ -100,6 +105,7 @@ static const char *const end[] = {
 	TAKE_AWAY("use"),
 	TAKE_AWAY("extent"),
 	TAKE_AWAY("words"),
+	TAKE_AWAY("unsieved"),
 };
 // clang-format on
 

@@ -13,13 +13,15 @@
  *   use       one row a customer or roster: when somebody last asked for it
  *   extent    one row a block of slots with customers: how many bytes they are, unpacked;
  *             see cache_extent.c
- *   words     one row a customer: what is searched for words; see cache_search.c
+ *   words     one row a customer: what is searched for words; see cache_words.c
+ *   sieve     one row a page of bits: who need not be looked at for some words; see cache_sieve.c
+ *   unsieved  one row a customer whose words changed, or who went, since its bits were made
  *   property  the source and the account the answers belong to, the secret of the
  *             checksums, the slots that may have been given, the times of the listings
  *
- * Every row but those of use, of which nothing depends but what is evicted first, of words, which
- * are only led by to what is checked, and of extent, which is compared with what it sums up, ends
- * in a checksum of the rest. A key is found by a hash
+ * Every row but those of use, of which nothing depends but what is evicted first, of words and
+ * unsieved, by which one is only led to what is checked, and of extent, which is compared with what
+ * it sums up, ends in a checksum of the rest. A key is found by a hash
  * and listed by its slot, so that its text is kept once.
  */
 
@@ -69,6 +71,14 @@ static const char *const migrations[] = {
 	"  changed_ms INTEGER NOT NULL,"
 	"  ids TEXT NOT NULL,"
 	"  sum INTEGER NOT NULL);",
+	"CREATE TABLE sieve ("
+	"  part INTEGER PRIMARY KEY,"
+	"  bits BLOB NOT NULL,"
+	"  sum INTEGER NOT NULL);"
+	"CREATE TABLE unsieved ("
+	"  customer INTEGER PRIMARY KEY,"
+	"  build INTEGER NOT NULL,"
+	"  stale INTEGER NOT NULL);",
 	NULL,
 };
 
@@ -115,6 +125,22 @@ static const char *const statement_texts[STATEMENTS] = {
 	[WRITE_WORDS] = "INSERT OR REPLACE INTO words (customer, text) VALUES (?1, ?2)",
 	[LIST_WORDS] = "SELECT customer, text FROM words WHERE customer >= ?1 ORDER BY customer",
 	[DELETE_WORDS] = "DELETE FROM words WHERE customer = ?1",
+	[SKIP_WORDS] = "SELECT customer FROM words WHERE customer >= ?1"
+	               " ORDER BY customer LIMIT 1 OFFSET ?2",
+	[READ_SIEVE] = "SELECT bits, sum FROM sieve WHERE part = ?1",
+	[NEXT_SIEVE] = "SELECT part, bits, sum FROM sieve WHERE part >= ?1 ORDER BY part LIMIT 1",
+	[LAST_SIEVE] = "SELECT part FROM sieve WHERE part & 511 = 0 ORDER BY part DESC LIMIT 1",
+	[WRITE_SIEVE] = "INSERT OR REPLACE INTO sieve (part, bits, sum) VALUES (?1, ?2, ?3)",
+	[DELETE_SIEVE] = "DELETE FROM sieve WHERE part >= ?1 AND part < ?2",
+	[WRITE_UNSIEVED] =
+	        "INSERT OR REPLACE INTO unsieved (customer, build, stale) VALUES (?1, ?2, ?3)",
+	[COUNT_UNSIEVED] = "SELECT total(stale = 0), total(stale > 0), total(stale = 2)"
+	                   " FROM unsieved WHERE customer >= ?1 AND customer < ?2",
+	[LIST_UNSIEVED] = "SELECT u.customer, w.text FROM unsieved u CROSS JOIN words w"
+	                  " ON w.customer = u.customer"
+	                  " WHERE u.customer >= ?1 AND u.stale = 0 ORDER BY u.customer",
+	[DELETE_UNSIEVED] =
+	        "DELETE FROM unsieved WHERE customer >= ?1 AND customer < ?2 AND build <> ?3",
 	[DELETE_EXTENT] = "DELETE FROM extent WHERE block = ?1",
 	[FIND_ABSENT] = "SELECT fetched_ms, sum FROM absent WHERE hash = ?1",
 	[WRITE_ABSENT] =

@@ -8,6 +8,7 @@
  *             there is more than size_max, or nobody has used them for retain_ms
  *   shrink    give some free pages back, if the file is larger than size_max or mostly free
  *   cut       the write-ahead log, if it is longer than its share
+ *   furnish   what searches need, which the file may not have yet
  *
  * What counts is the file and the log; the log's share is set aside whatever it is, so that its
  * growing does not evict anybody. When customers were used is kept in memory and written when that
@@ -314,6 +315,8 @@ static int step(struct cache *cache, int64_t now_ms, struct cache_change *ret)
 		r = cache_truncate_log(cache);
 	if (!r && !outcome)
 		r = cache_furnish_words(cache);
+	if (!r && !outcome)
+		r = cache_furnish_sieve(cache);
 	return r ? r : outcome;
 }
 
@@ -352,6 +355,7 @@ void cache_tidy(struct cache *cache, int64_t now_ms)
 	if (cache->mode == CACHE_OVER_FILE)
 		(void)!cache_write_down(cache);
 	cache_flush_touched(cache);
+	cache_tidy_sieve(cache);
 	/* A clock that was set back makes uses of the future, which would be the last to go. */
 	if (cache_write(cache, agree_on_now, NULL, now_ms, &change) == 0)
 		cache_change_fini(&change);

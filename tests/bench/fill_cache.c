@@ -84,6 +84,21 @@ static size_t store(struct cache *cache, const struct generator *generator, uint
 	return length;
 }
 
+/* As a mount does in the background. */
+static void keep_house(const char *path, const char *source, int64_t now_ms)
+{
+	struct cache_change change;
+	struct cache *cache;
+	int r;
+
+	must(cache_open(path, source, &cache), path);
+	while ((r = cache_sweep(cache, now_ms, &change)) == CACHE_MORE)
+		cache_change_fini(&change);
+	must(r, "sweep");
+	cache_change_fini(&change);
+	cache_close(cache);
+}
+
 int main(int argc, char **argv)
 {
 	const int64_t now_ms = (int64_t)time(NULL) * 1000;
@@ -105,6 +120,7 @@ int main(int argc, char **argv)
 	}
 	must(database_run(cache->database, "COMMIT"), "batch");
 	cache_close(cache);
+	keep_house(argv[1], argv[2], now_ms);
 	must(fclose(keys), argv[4]);
 	printf("%llu\n", (unsigned long long)bytes);
 	return 0;

@@ -12,7 +12,7 @@ LIBRARIES = {
     'libcurl': (r'curl/.*\.h', ['src/io/http*.c', 'include/kapturefs/io/http_*.h']),
     'SQLite': (r'sqlite3.*\.h', ['src/io/database*.c', 'include/kapturefs/io/database.h',
                                  'src/store/cache*.c', 'include/kapturefs/store/cache_*.h']),
-    'xxHash': (r'xxhash\.h', ['src/store/cache_seal.c']),
+    'xxHash': (r'xxhash\.h', ['src/store/cache_seal.c', 'src/store/cache_gram.c']),
     'Zstandard': (r'zstd\.h', ['src/store/cache_codec.c']),
     'libfuse': (r'fuse.*\.h|linux/fuse\.h|kapturefs/fs/libfuse\.h', [
         f'{place}/fs/{name}*.[ch]' for place in ('src', 'include/kapturefs')

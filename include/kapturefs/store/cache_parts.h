@@ -11,6 +11,7 @@
 #include "kapturefs/store/cache.h"
 #include "kapturefs/store/cache_codec.h"
 #include "kapturefs/store/cache_rows.h"
+#include "kapturefs/store/cache_sieve.h"
 #include "kapturefs/store/cache_snapshot.h"
 
 /* Where rows are read from and written to; see cache_rescue.c. */
@@ -81,6 +82,7 @@ struct cache {
 	uint32_t damaged_block;
 
 	uint32_t words_from; /* slots from here on may have no words yet; 0: all have them */
+	struct sieve sieve;
 
 	cache_lost_fn *lost;
 	void *lost_userdata;
@@ -227,10 +229,13 @@ int cache_sum_block(struct cache *cache, uint32_t block) must_check;
 /** Outside of one: add up everything in a file that has no sums yet. Errors likewise. */
 int cache_furnish_extents(struct cache *cache) must_check;
 
-/* cache_search.c; inside a transaction */
+/* cache_words.c; inside a transaction */
 
 /** Write what is searched of the customer with @slot. Errors as cache_note_row(). */
 int cache_write_words(struct cache *cache, uint32_t slot, const struct record *record) must_check;
+
+/** Delete that of the customer with @slot, if there is any. Errors likewise. */
+int cache_delete_words(struct cache *cache, uint32_t slot) must_check;
 
 /** Find out whether a file that was taken over has them, and note that a new one has. */
 int cache_take_words(struct cache *cache) must_check;

@@ -25,6 +25,7 @@ enum seal_of {
 	SEAL_KEY,
 	SEAL_ABSENT,
 	SEAL_ROSTER,
+	SEAL_SIEVE,
 };
 
 /** Begin without a secret. Returns 0 or -ENOMEM. */

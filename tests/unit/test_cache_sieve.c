@@ -1,0 +1,166 @@
+/* SPDX-License-Identifier: MIT */
+/* Whoever is not looked at for some words would not have been found. */
+
+#include <stdarg.h>
+#include <stddef.h>
+#include <setjmp.h>
+#include <stdint.h>
+#include <cmocka.h>
+
+#include "sieved.h"
+
+static void test_all_are_found_who_would_be_by_looking_at_all(void **state)
+{
+	struct dice dice = { 1 };
+	struct cache *cache = sieved(state, &dice);
+	static const char *const asked[] = {
+		"a",        "1",      "an",  "ab",   "12", "123",  "1234",   "5678901234",
+		"sen",      "@",      "-",   ".a",   "a-", "\xe9", "\u00e9", "\xe5\xbc",
+		"\xbc\xa0", "\u5f20", "a b", "an 1", "x",  "xy",   "nobody", "aneb\u00e9rs",
+		"\xff",     "a\xff",  "+9",
+	};
+
+	for (size_t i = 0; i < array_length(asked); i++)
+		search_and_judge(cache, asked[i]);
+	judge_some(cache, &dice, 3 * SEARCHES);
+}
+
+/* What the statement has done since it was last asked, in SQLite's steps. */
+static int steps_of(sqlite3_stmt *statement)
+{
+	return sqlite3_stmt_status(statement, SQLITE_STMTSTATUS_VM_STEP, 1);
+}
+
+static void test_who_cannot_match_is_not_looked_at(void **state)
+{
+	struct dice dice = { 2 };
+	struct cache *cache = sieved(state, &dice);
+	sqlite3_stmt *statement = cache->statements[LIST_WORDS];
+	int all;
+
+	/* Nobody behind the groups. */
+	run(cache, "BEGIN; DELETE FROM words WHERE customer >="
+	           " (SELECT max(part) / 512 FROM sieve WHERE part & 511 = 0); COMMIT");
+	run(cache, "DELETE FROM sieve WHERE part >="
+	           " (SELECT max(part) / 512 * 512 FROM sieve WHERE part & 511 = 0)");
+	(void)steps_of(statement);
+	cache_search_free(search_for(cache, "\xff"));
+	all = steps_of(statement);
+	cache_search_free(search_for(cache, "zqx"));
+	assert_true(steps_of(statement) < all / 50);
+	cache_search_free(search_for(cache, "4711 0815"));
+	assert_true(steps_of(statement) < all / 10);
+	/* Enough are found before. */
+	cache_search_free(search_for(cache, "a"));
+	assert_true(steps_of(statement) < all * 9 / 10);
+}
+
+static void test_who_has_changed_is_found_by_the_new_words_only(void **state)
+{
+	struct dice dice = { 3 };
+	struct fixture *fixture = *state;
+	struct cache *cache = sieved(state, &dice);
+
+	run(cache, "BEGIN");
+	change_some(cache, &dice, 800);
+	add_some(cache, &dice, 500);
+	run(cache, "COMMIT");
+	assert_true(count_unsieved(cache) > 500);
+	judge_some(cache, &dice, SEARCHES);
+	reopen(fixture);
+	judge_some(fixture->cache, &dice, SEARCHES);
+	sweep(fixture->cache);
+	judge_some(fixture->cache, &dice, SEARCHES);
+}
+
+static void test_the_same_words_are_no_change(void **state)
+{
+	struct dice dice = { 4 };
+	struct cache *cache = sieved(state, &dice);
+	uint32_t slot = somebody(cache, &dice);
+
+	name(cache, slot, "Asha Rao");
+	assert_int_equal(count_unsieved(cache), 1);
+	run(cache, "DELETE FROM unsieved");
+	name(cache, slot, "Asha Rao");
+	assert_int_equal(count_unsieved(cache), 0);
+}
+
+static void test_when_many_have_changed_their_bits_are_made_anew(void **state)
+{
+	struct dice dice = { 5 };
+	struct cache *cache = sieved(state, &dice);
+
+	run(cache, "BEGIN");
+	for (unsigned i = 0; i < 3 * SIEVE_CHANGED_MAX; i++)
+		name_by_chance(cache, somebody(cache, &dice), &dice);
+	run(cache, "COMMIT");
+	assert_true(count_unsieved(cache) > SIEVE_CHANGED_MAX);
+	sweep(cache);
+	assert_true(count_unsieved(cache) <= SIEVE_CHANGED_MAX);
+	assert_true(count_unsieved(cache) > 0);
+	judge_some(cache, &dice, SEARCHES);
+}
+
+static void test_who_changes_while_bits_are_made_is_found(void **state)
+{
+	struct dice dice = { 6 };
+	struct fixture *fixture = *state;
+	struct cache *cache = fixture->cache;
+
+	run(cache, "PRAGMA synchronous = OFF; BEGIN");
+	add_some(cache, &dice, CUSTOMERS);
+	run(cache, "COMMIT");
+	while (sweep_once(cache) == CACHE_MORE) {
+		run(cache, "BEGIN");
+		change_some(cache, &dice, 3);
+		if (roll(&dice, 4) == 0)
+			add_some(cache, &dice, 2);
+		run(cache, "COMMIT");
+		if (roll(&dice, 12) == 0)
+			judge_some(cache, &dice, 1);
+	}
+	assert_true(count_groups(cache) >= 2);
+	judge_some(cache, &dice, SEARCHES);
+}
+
+static void test_a_search_goes_on_while_bits_are_made(void **state)
+{
+	struct dice dice = { 7 };
+	struct cache *cache = sieved(state, &dice);
+	char words[TEXT_SIZE];
+
+	for (unsigned i = 0; i < SEARCHES; i++) {
+		struct cache_search *search;
+
+		/* Some are found in what changes, and the whole first group is made anew. */
+		run(cache, "BEGIN");
+		change_some(cache, &dice, 20);
+		run(cache, "COMMIT; UPDATE unsieved SET stale = 2 WHERE stale = 1");
+		cache->sieve.is_due = true;
+		make_question(cache, &dice, words);
+		assert_int_equal(cache_search_new(cache, words, &search), 0);
+		do {
+			for (uint64_t left = roll(&dice, 200); left; left--)
+				(void)sweep_once(cache);
+		} while (cache_search_step(cache, search) == CACHE_MORE);
+		judge(cache, search, words);
+		cache_search_free(search);
+		sweep(cache);
+	}
+}
+
+int main(void)
+{
+	const struct CMUnitTest tests[] = {
+		in_a_cache(test_all_are_found_who_would_be_by_looking_at_all),
+		in_a_cache(test_who_cannot_match_is_not_looked_at),
+		in_a_cache(test_who_has_changed_is_found_by_the_new_words_only),
+		in_a_cache(test_the_same_words_are_no_change),
+		in_a_cache(test_when_many_have_changed_their_bits_are_made_anew),
+		in_a_cache(test_who_changes_while_bits_are_made_is_found),
+		in_a_cache(test_a_search_goes_on_while_bits_are_made),
+	};
+
+	return cmocka_run_group_tests(tests, NULL, NULL);
+}
