@@ -288,10 +288,10 @@ def write_token(directory, token=TOKEN, mode=0o600):
     return path
 
 
-def command(*arguments, environment=None, **more):
+def command(*arguments, environment=None, timeout=READY_SECONDS, **more):
     """Run the program to its end: the completed process, its output as text."""
     return subprocess.run([BINARY, *map(str, arguments)], stdin=subprocess.DEVNULL,
-                          capture_output=True, text=True, timeout=READY_SECONDS, check=False,
+                          capture_output=True, text=True, timeout=timeout, check=False,
                           env={**os.environ, **(environment or {})}, **more)
 
 

@@ -27,7 +27,7 @@ def keys_file(tmp_path, lines):
 
 def warm(mount, path, *arguments):
     """The report of a run, as JSON."""
-    result = command('warm', '--json', *arguments, mount.path, path)
+    result = command('warm', '--json', *arguments, mount.path, path, timeout=300)
     report = json.loads(result.stdout)
     assert report['found'] + report['absent'] + report['failed'] + report['left'] == report['keys']
     assert (result.returncode == 0) == (report['failed'] == report['left'] == 0)
