@@ -89,6 +89,7 @@ static int start_thread(struct warm_work *work)
 int warm_work_start(const struct warm_keys *keys, const struct place *place, uint64_t max_age_ms,
                     unsigned jobs, struct warm_work *ret)
 {
+	unsigned started = 0;
 	int r = 0;
 
 	*ret = (struct warm_work){ .keys = keys, .place = place, .max_age_ms = max_age_ms };
@@ -101,10 +102,12 @@ int warm_work_start(const struct warm_keys *keys, const struct place *place, uin
 		return -errno;
 	for (size_t i = 0; i < keys->count; i++)
 		ret->results[i] = WARM_LEFT;
-	for (unsigned i = 0; !r && i < jobs && i < keys->count; i++)
+	while (!r && started < jobs && started < keys->count) {
 		r = start_thread(ret);
+		started += !r;
+	}
 	/* Fewer will do. */
-	return ret->running ? 0 : r;
+	return started ? 0 : r;
 }
 
 void warm_work_stop(struct warm_work *work)
