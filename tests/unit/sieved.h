@@ -99,9 +99,11 @@ static inline void run(struct cache *cache, const char *sql)
 /* The customer behind a slot by chance; 0 if there is none. */
 static inline uint32_t somebody(struct cache *cache, struct dice *dice)
 {
-	char sql[100];
+	char sql[120];
 
-	snprintf(sql, sizeof(sql), "SELECT ifnull(min(customer), 0) FROM words WHERE customer > %u",
+	snprintf(sql, sizeof(sql),
+	         "SELECT coalesce((SELECT customer FROM words WHERE customer > %u"
+	         " ORDER BY customer LIMIT 1), 0)",
 	         (unsigned)roll(dice, (uint64_t)number(cache, "SELECT max(customer) FROM words")));
 	return (uint32_t)number(cache, sql);
 }

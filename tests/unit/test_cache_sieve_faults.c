@@ -110,8 +110,10 @@ static void test_without_customers_there_are_no_bits(void **state)
 	uint32_t slot;
 
 	run(cache, "BEGIN");
-	while ((slot = (uint32_t)number(cache, "SELECT ifnull(min(customer), 0) FROM words")))
+	while (number(cache, "SELECT count(*) FROM (SELECT 1 FROM words LIMIT 1)")) {
+		slot = somebody(cache, &dice);
 		assert_int_equal(cache_delete_words(cache, slot), 0);
+	}
 	run(cache, "COMMIT");
 	sweep(cache);
 	assert_int_equal(number(cache, "SELECT count(*) FROM sieve"), 0);
