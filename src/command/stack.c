@@ -11,7 +11,12 @@ int stack_init(struct stack *stack)
 {
 	int r = uv_loop_init(&stack->loop);
 
-	return r ? r : turns_init(&stack->turns, &stack->loop);
+	if (r)
+		return r;
+	r = turns_init(&stack->turns, &stack->loop);
+	if (r)
+		uv_loop_close(&stack->loop);
+	return r;
 }
 
 /* Make the directories that lead to @path. */

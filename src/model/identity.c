@@ -183,6 +183,20 @@ static uint32_t take_run(struct reader *reader, uint32_t length_max, uint64_t *r
 	return reader->failed || length > length_max ? 0 : (uint32_t)length;
 }
 
+/* How many members there are; 0, which is too few, if it is no identity. */
+static uint32_t take_head(struct reader *reader, uint32_t *ret_next_ordinal)
+{
+	uint64_t version = take_unsigned(reader);
+	uint64_t count = take_unsigned(reader);
+	uint64_t next_ordinal = take_unsigned(reader);
+
+	if (reader->failed || version != VERSION || count > UINT32_MAX ||
+	    next_ordinal > NODE_ORDINAL_MAX + 1)
+		return 0;
+	*ret_next_ordinal = (uint32_t)next_ordinal;
+	return (uint32_t)count;
+}
+
 static int take_ordinals(struct reader *reader, const struct record *record,
                          struct identity *identity)
 {
@@ -232,16 +246,11 @@ static bool is_intact(const struct record *record, const char *bytes, size_t len
 static int take_identity(struct reader *reader, const struct record *record,
                          struct identity *identity)
 {
-	uint64_t next_ordinal;
 	int r;
 
-	if (take_unsigned(reader) != VERSION || take_unsigned(reader) != record->count)
-		return -EILSEQ;
-	next_ordinal = take_unsigned(reader);
-	if (next_ordinal > NODE_ORDINAL_MAX + 1)
+	if (take_head(reader, &identity->next_ordinal) != record->count)
 		return -EILSEQ;
 
-	identity->next_ordinal = (uint32_t)next_ordinal;
 	r = take_ordinals(reader, record, identity);
 	if (!r)
 		r = take_times(reader, record, identity);
@@ -270,20 +279,17 @@ int record_load_identity(struct record *record, const char *bytes, size_t length
 int record_identity_changed_ms(const char *bytes, size_t length, int64_t *ret)
 {
 	struct reader reader = { .bytes = (const unsigned char *)bytes, .length = length };
-	uint64_t version = take_unsigned(&reader);
-	uint64_t count = take_unsigned(&reader);
+	uint32_t next_ordinal;
+	uint32_t count = take_head(&reader, &next_ordinal);
 	uint64_t delta;
 	uint32_t run;
 
-	(void)take_unsigned(&reader);
-	if (version != VERSION || count == 0 || count > UINT32_MAX)
-		return -EILSEQ;
 	for (uint32_t i = 0; i < count; i += run) {
-		run = take_run(&reader, (uint32_t)count - i, &delta);
+		run = take_run(&reader, count - i, &delta);
 		if (!run)
 			return -EILSEQ;
 	}
-	if (!take_run(&reader, (uint32_t)count, &delta))
+	if (!take_run(&reader, count, &delta))
 		return -EILSEQ;
 	*ret = (int64_t)delta;
 	return 0;

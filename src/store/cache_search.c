@@ -93,15 +93,14 @@ const uint32_t *cache_search_found(const struct cache_search *search, size_t *re
 static int matches(struct cache *cache, const struct cache_search *search, uint32_t slot)
 {
 	cleanup(rows_reset) sqlite3_stmt *statement = cache->statements[LIST_WORDS];
+	const char *text;
+	size_t length;
 	int r;
 
-	rows_bind_integer(statement, 1, slot);
-	r = rows_step(cache, statement);
+	r = cache_find_words(cache, statement, slot, &text, &length);
 	if (r)
 		return r < 0 ? r : 0;
-	return sqlite3_column_int64(statement, 0) == slot &&
-	       hits_score(&search->words, sqlite3_column_blob(statement, 1),
-	                  (size_t)sqlite3_column_bytes(statement, 1)) > 0;
+	return hits_score(&search->words, text, length) > 0;
 }
 
 int cache_search_matches(struct cache *cache, const struct cache_search *search, uint32_t slot)

@@ -39,6 +39,7 @@
 static_assert(SIEVE_PARTS * SIEVE_ROWS_A_PART == GRAM_NUMBERS, "all rows are in parts");
 static_assert(SIEVE_LANES * 64 == SIEVE_BLOCKS, "all blocks are in lanes");
 static_assert(SIEVE_PARTS < SIEVE_PART_KEYS, "the directory has a key too");
+static_assert(SIEVE_PART_KEYS == 512, "LAST_SIEVE finds directories by the low nine bits");
 
 int64_t sieve_key(uint32_t first, uint32_t part)
 {

@@ -9,7 +9,7 @@
  *                  the group with the most customers that have changed, as long as those of all
  *                  groups, which every search has to look at, are more than SIEVE_CHANGED_MAX
  *
- * A build of a group takes 20 ms in all and writes a megabyte.
+ * A build of a group takes 20 ms in all and writes two megabytes.
  */
 
 #include "kapturefs/model/node.h"

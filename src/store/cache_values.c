@@ -170,21 +170,15 @@ static int build_record(struct cache *cache, const struct customer_row *row, str
 static int take_customer(struct cache *cache, sqlite3_stmt *statement, uint32_t slot,
                          struct customer_row *ret_row, struct cache_customer *ret)
 {
-	int64_t changed_ms;
 	int r;
 
 	rows_bind_integer(statement, 1, slot);
 	r = rows_take_row(cache, statement, ret_row);
 	if (r)
 		return r;
-	if (!rows_is_whole(cache, ret_row) || ret_row->slot != slot ||
-	    record_identity_changed_ms(ret_row->identity, ret_row->identity_length, &changed_ms))
+	if (!rows_is_whole(cache, ret_row) || ret_row->slot != slot)
 		return rows_damaged(cache);
-	*ret = (struct cache_customer){
-		.slot = slot,
-		.fetched_ms = ret_row->fetched_ms,
-		.changed_ms = changed_ms,
-	};
+	*ret = (struct cache_customer){ .slot = slot, .fetched_ms = ret_row->fetched_ms };
 	return 0;
 }
 
@@ -192,8 +186,14 @@ int rows_peek_customer(struct cache *cache, uint32_t slot, struct cache_customer
 {
 	cleanup(rows_reset) sqlite3_stmt *statement = cache->statements[PEEK_CUSTOMER];
 	struct customer_row row;
+	int r;
 
-	return take_customer(cache, statement, slot, &row, ret);
+	r = take_customer(cache, statement, slot, &row, ret);
+	if (r)
+		return r;
+	return record_identity_changed_ms(row.identity, row.identity_length, &ret->changed_ms)
+	               ? rows_damaged(cache)
+	               : 0;
 }
 
 int rows_read_customer(struct cache *cache, uint32_t slot, struct cache_customer *ret)
@@ -208,6 +208,7 @@ int rows_read_customer(struct cache *cache, uint32_t slot, struct cache_customer
 		r = build_record(cache, &row, &customer.record);
 	if (r)
 		return r;
+	customer.changed_ms = record_member(customer.record, 0)->changed_ms;
 	customer.keys = (uint32_t)sqlite3_column_int64(statement, 5);
 	*ret = customer;
 	return 0;

@@ -53,8 +53,7 @@ static int fold_record(const struct record *record, struct buffer *text)
 	return r;
 }
 
-/* What is there, borrowed until @statement goes on. Returns 0, CACHE_NONE or a negative errno. */
-static int find_text(struct cache *cache, sqlite3_stmt *statement, uint32_t slot, const char **ret,
+int cache_find_words(struct cache *cache, sqlite3_stmt *statement, uint32_t slot, const char **ret,
                      size_t *ret_length)
 {
 	int r;
@@ -78,7 +77,7 @@ static int compare(struct cache *cache, uint32_t slot, const struct buffer *text
 	size_t length;
 	int r;
 
-	r = find_text(cache, statement, slot, &known, &length);
+	r = cache_find_words(cache, statement, slot, &known, &length);
 	if (r)
 		return r;
 	return length == text->length && (!length || memcmp(known, text->data, length) == 0)

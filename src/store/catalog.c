@@ -232,19 +232,13 @@ static void deadlines_close(struct deadlines *deadlines)
 	uv_close((uv_handle_t *)&deadlines->timer, timer_closed);
 }
 
-static void free_fetches(struct list *bucket)
-{
-	while (!list_is_empty(bucket))
-		fetch_free(container_of(bucket->next, struct fetch, link));
-}
-
 void catalog_free(struct catalog *catalog)
 {
 	if (!catalog)
 		return;
 
-	for (size_t i = 0; i < array_length(catalog->fetches); i++)
-		free_fetches(&catalog->fetches[i]);
+	while (!list_is_empty(&catalog->all_fetches))
+		fetch_free(container_of(catalog->all_fetches.next, struct fetch, of_all));
 	recency_fini(&catalog->recency);
 	hotset_free(catalog->hotset);
 	deadlines_close(&catalog->timeout);

@@ -11,10 +11,10 @@
 
 static uint64_t oldest_fetch(struct catalog *catalog)
 {
-	struct list *first = catalog->all_fetches.next;
+	struct list *all = &catalog->all_fetches;
 
-	return first == &catalog->all_fetches ? UINT64_MAX
-	                                      : container_of(first, struct fetch, of_all)->number;
+	return list_is_empty(all) ? UINT64_MAX
+	                          : container_of(all->next, struct fetch, of_all)->number;
 }
 
 void fetch_free(struct fetch *fetch)

@@ -84,14 +84,13 @@ typedef void fetch_fn(struct fetch *fetch, void *userdata);
 
 static void for_each_fetch(struct catalog *catalog, fetch_fn *run, void *userdata)
 {
-	struct list *next;
+	struct list *all = &catalog->all_fetches;
 
-	for (size_t i = 0; i < array_length(catalog->fetches); i++) {
-		for (struct list *link = catalog->fetches[i].next; link != &catalog->fetches[i];
-		     link = next) {
-			next = link->next;
-			run(container_of(link, struct fetch, link), userdata);
-		}
+	for (struct list *link = all->next; link != all; link = link->next) {
+		struct fetch *fetch = container_of(link, struct fetch, of_all);
+
+		if (!fetch->is_answered)
+			run(fetch, userdata);
 	}
 }
 

@@ -159,8 +159,8 @@ static inline int64_t count_unsieved(struct cache *cache)
 	return number(cache, "SELECT count(*) FROM unsieved");
 }
 
-/* A cache with groups. */
-static inline struct cache *sieved(void **state, struct dice *dice)
+/* A cache with customers, and no groups yet. */
+static inline struct cache *filled(void **state, struct dice *dice)
 {
 	struct fixture *fixture = *state;
 	struct cache *cache = fixture->cache;
@@ -168,6 +168,14 @@ static inline struct cache *sieved(void **state, struct dice *dice)
 	run(cache, "PRAGMA synchronous = OFF; BEGIN");
 	add_some(cache, dice, CUSTOMERS);
 	run(cache, "COMMIT");
+	return cache;
+}
+
+/* A cache with groups. */
+static inline struct cache *sieved(void **state, struct dice *dice)
+{
+	struct cache *cache = filled(state, dice);
+
 	sweep(cache);
 	assert_true(count_groups(cache) >= 2);
 	assert_int_equal(count_unsieved(cache), 0);

@@ -105,12 +105,8 @@ static void test_when_many_have_changed_their_bits_are_made_anew(void **state)
 static void test_who_changes_while_bits_are_made_is_found(void **state)
 {
 	struct dice dice = { 6 };
-	struct fixture *fixture = *state;
-	struct cache *cache = fixture->cache;
+	struct cache *cache = filled(state, &dice);
 
-	run(cache, "PRAGMA synchronous = OFF; BEGIN");
-	add_some(cache, &dice, CUSTOMERS);
-	run(cache, "COMMIT");
 	while (sweep_once(cache) == CACHE_MORE) {
 		run(cache, "BEGIN");
 		change_some(cache, &dice, 3);

@@ -143,11 +143,8 @@ static void test_a_group_that_was_not_finished_hides_nobody(void **state)
 {
 	struct dice dice = { 14 };
 	struct fixture *fixture = *state;
-	struct cache *cache = fixture->cache;
+	struct cache *cache = filled(state, &dice);
 
-	run(cache, "PRAGMA synchronous = OFF; BEGIN");
-	add_some(cache, &dice, CUSTOMERS);
-	run(cache, "COMMIT");
 	do
 		assert_int_equal(sweep_once(cache), CACHE_MORE);
 	while (cache->sieve.build.part < SIEVE_PARTS / 2);

@@ -234,6 +234,13 @@ int cache_furnish_extents(struct cache *cache) must_check;
 /** Write what is searched of the customer with @slot. Errors as cache_note_row(). */
 int cache_write_words(struct cache *cache, uint32_t slot, const struct record *record) must_check;
 
+/**
+ * Find it by @statement, LIST_WORDS, borrowed until that goes on. Returns 0, CACHE_NONE or a
+ * negative errno.
+ */
+int cache_find_words(struct cache *cache, sqlite3_stmt *statement, uint32_t slot, const char **ret,
+                     size_t *ret_length) must_check;
+
 /** Delete that of the customer with @slot, if there is any. Errors likewise. */
 int cache_delete_words(struct cache *cache, uint32_t slot) must_check;
 

@@ -17,11 +17,11 @@
 #include "kapturefs/store/cache_hits.h"
 
 enum {
-	SIEVE_BLOCKS = 960,         /* in a group */
-	SIEVE_NEW_BLOCKS = 900,     /* so that there is room when its customers have more words */
-	SIEVE_LANES = 960 / 64,     /* a bit for each of them */
-	SIEVE_ROWS_A_PART = 33,     /* and a checksum are a page of the file */
-	SIEVE_PARTS = 16368 / 33,   /* a row for each number of grams */
+	SIEVE_BLOCKS = 960,     /* in a group */
+	SIEVE_NEW_BLOCKS = 900, /* so that there is room when its customers have more words */
+	SIEVE_LANES = SIEVE_BLOCKS / 64,                /* a bit for each of them */
+	SIEVE_ROWS_A_PART = 33,                         /* and a checksum are a page of the file */
+	SIEVE_PARTS = GRAM_NUMBERS / SIEVE_ROWS_A_PART, /* a row for each number of grams */
 	SIEVE_PART_KEYS = 512,      /* a group's directory, and behind it its parts */
 	SIEVE_UNCOVERED_MAX = 4096, /* customers behind the groups, until they are one */
 	SIEVE_CHANGED_MAX = 4096,   /* customers that are not as in their group */
