@@ -148,6 +148,7 @@ static void test_a_search_goes_on_while_bits_are_made(void **state)
 		cache_search_free(search);
 		sweep(cache);
 	}
+	assert_int_equal(counter_value(&cache->metrics.damaged_rows), 0);
 }
 
 int main(void)
