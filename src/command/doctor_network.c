@@ -9,7 +9,6 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/socket.h>
-#include <time.h>
 #include <unistd.h>
 #include <uv.h>
 
@@ -19,7 +18,6 @@
 #include "kapturefs/store/kapture.h"
 
 enum {
-	NAME_SECONDS = 10,
 	ADDRESS_SIZE = 1024,
 	PORT_SIZE = 16,
 };
@@ -32,14 +30,6 @@ struct place {
 	char port[PORT_SIZE];
 	bool is_proxy;
 };
-
-static uint64_t now_ms(void)
-{
-	struct timespec now;
-
-	clock_gettime(CLOCK_MONOTONIC, &now);
-	return (uint64_t)now.tv_sec * 1000 + (uint64_t)now.tv_nsec / 1000000;
-}
 
 static bool is_tls(const struct doctor *doctor)
 {
@@ -95,41 +85,12 @@ static struct place find_place(const struct doctor *doctor)
 
 /* The name */
 
-static int resolve(const struct place *place, struct addrinfo **ret)
-{
-	const struct addrinfo hints = { .ai_socktype = SOCK_STREAM };
-	struct gaicb question = {
-		.ar_name = place->host,
-		.ar_service = place->port,
-		.ar_request = &hints,
-	};
-	struct gaicb *list[] = { &question };
-	const struct gaicb *const wait_for[] = { &question };
-	const struct timespec timeout = { .tv_sec = NAME_SECONDS };
-	int r = getaddrinfo_a(GAI_NOWAIT, list, 1, NULL);
-
-	if (r)
-		return r;
-	while ((r = gai_suspend(wait_for, 1, &timeout)) == EAI_INTR)
-		;
-	if (r == EAI_AGAIN) {
-		/* The question lives on the stack, so it must be over. */
-		while (gai_cancel(&question) == EAI_NOTCANCELED)
-			gai_suspend(wait_for, 1, NULL);
-		if (gai_error(&question) == EAI_CANCELED)
-			return EAI_AGAIN;
-	}
-	r = gai_error(&question);
-	if (!r)
-		*ret = question.ar_result;
-	return r;
-}
-
 static struct addrinfo *check_name(struct doctor *doctor, const struct place *place)
 {
 	const char *name = place->is_proxy ? "name of the proxy" : "name";
+	const struct addrinfo hints = { .ai_socktype = SOCK_STREAM };
 	struct addrinfo *addresses = NULL;
-	int r = resolve(place, &addresses);
+	int r = getaddrinfo(place->host, place->port, &hints, &addresses);
 	int count = 0;
 
 	if (r) {
@@ -171,7 +132,7 @@ static bool check_connection(struct doctor *doctor, const struct place *place,
                              const struct addrinfo *addresses)
 {
 	int timeout_ms = (int)doctor->config.connect_timeout * 1000;
-	uint64_t began_ms = now_ms();
+	uint64_t began_ns = uv_hrtime();
 	char duration[WORDS_SIZE];
 	int r = -EHOSTUNREACH;
 
@@ -185,7 +146,8 @@ static bool check_connection(struct doctor *doctor, const struct place *place,
 		           "%s, port %s: %s", place->host, place->port, strerror(-r));
 	else
 		doctor_say(doctor, "connection", DOCTOR_WELL, NULL, "%s, port %s, within %s",
-		           place->host, place->port, words_duration(now_ms() - began_ms, duration));
+		           place->host, place->port,
+		           words_duration((uv_hrtime() - began_ns) / 1000000, duration));
 	return r == 0;
 }
 

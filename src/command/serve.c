@@ -197,6 +197,7 @@ static int open_control(struct mount *mount)
 
 static void add_metrics(struct mount *mount)
 {
+	turns_add_metrics(&mount->stack.turns, &mount->metrics);
 	session_add_metrics(mount->session, &mount->metrics);
 	filesystem_add_metrics(mount->filesystem, &mount->metrics);
 	notifier_add_metrics(mount->notifier, &mount->metrics);

@@ -9,7 +9,9 @@
 
 int stack_init(struct stack *stack)
 {
-	return uv_loop_init(&stack->loop);
+	int r = uv_loop_init(&stack->loop);
+
+	return r ? r : turns_init(&stack->turns, &stack->loop);
 }
 
 /* Make the directories that lead to @path. */
@@ -105,6 +107,7 @@ void stack_close(struct stack *stack)
 
 void stack_fini(struct stack *stack)
 {
+	turns_fini(&stack->turns);
 	/* A stop that nobody ran into yet would end the first round at once. */
 	while (uv_run(&stack->loop, UV_RUN_DEFAULT))
 		;

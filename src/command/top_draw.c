@@ -310,11 +310,23 @@ static void draw_foot(const struct top *top)
 	attroff(A_BOLD | A_DIM);
 }
 
+/* In as many words as there is room for. */
+static void draw_too_small(void)
+{
+	static const char *const words[] = { "The window is too small; q ends.",
+		                             "too small; q ends", "q ends", "q" };
+	size_t i = 0;
+
+	while (i + 1 < array_length(words) && (int)strlen(words[i]) > COLS)
+		i++;
+	put(0, 0, words[i]);
+}
+
 void top_draw(const struct top *top)
 {
 	erase();
 	if (LINES < LINES_SMALL || COLS < GRAPH_COLUMN + 8) {
-		put(0, 0, "The window is too small; q ends.");
+		draw_too_small();
 	} else {
 		draw_title(top);
 		draw_health(top);

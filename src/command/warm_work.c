@@ -59,17 +59,15 @@ static int ask(const struct warm_work *work, size_t place)
 static void *run(void *userdata)
 {
 	struct warm_work *work = userdata;
-	bool is_last;
 	size_t place;
 
 	while (take(work, &place))
 		note(work, place, ask(work, place));
 
 	pthread_mutex_lock(&work->lock);
-	is_last = --work->running == 0;
-	pthread_mutex_unlock(&work->lock);
-	if (is_last)
+	if (--work->running == 0)
 		eventfd_write(work->done, 1);
+	pthread_mutex_unlock(&work->lock);
 	return NULL;
 }
 
@@ -91,6 +89,7 @@ static int start_thread(struct warm_work *work)
 int warm_work_start(const struct warm_keys *keys, const struct place *place, uint64_t max_age_ms,
                     unsigned jobs, struct warm_work *ret)
 {
+	unsigned started = 0;
 	int r = 0;
 
 	*ret = (struct warm_work){ .keys = keys, .place = place, .max_age_ms = max_age_ms };
@@ -103,10 +102,12 @@ int warm_work_start(const struct warm_keys *keys, const struct place *place, uin
 		return -errno;
 	for (size_t i = 0; i < keys->count; i++)
 		ret->results[i] = WARM_LEFT;
-	for (unsigned i = 0; !r && i < jobs && i < keys->count; i++)
+	while (!r && started < jobs && started < keys->count) {
 		r = start_thread(ret);
+		started += !r;
+	}
 	/* Fewer will do. */
-	return ret->running ? 0 : r;
+	return started ? 0 : r;
 }
 
 void warm_work_stop(struct warm_work *work)
@@ -118,6 +119,9 @@ void warm_work_stop(struct warm_work *work)
 
 void warm_work_fini(struct warm_work *work)
 {
+	/* The last thread has told that it is done, and may be about to let go. */
+	pthread_mutex_lock(&work->lock);
+	pthread_mutex_unlock(&work->lock);
 	free(work->results);
 	close(work->done);
 	pthread_mutex_destroy(&work->lock);

@@ -234,6 +234,9 @@ static int reserve_listing(struct filesystem *filesystem, size_t size)
 {
 	char *bytes;
 
+	/* A reply of no size has its place in memory, too. */
+	if (size == 0)
+		size = 1;
 	if (size <= filesystem->listing_size)
 		return 0;
 	bytes = realloc(filesystem->listing, size);

@@ -78,16 +78,23 @@ uint64_t tree_keys_number(enum key_kind kind)
 
 /* Finding what a node is about */
 
-static int find(struct tree *tree, struct tree_query *query, const struct key *key,
-                struct catalog_entry *ret)
+static int find_for(struct tree *tree, struct tree_query *query,
+                    const struct catalog_question *question, const struct key *key,
+                    struct catalog_entry *ret)
 {
-	int r = catalog_find(tree->catalog, key, &query->question, ret);
+	int r = catalog_find(tree->catalog, key, question, ret);
 
 	if (r == CATALOG_MISSING) {
 		query->wanted = *key;
 		return TREE_MISSING;
 	}
 	return r == CATALOG_ABSENT ? -ENOENT : r;
+}
+
+static int find(struct tree *tree, struct tree_query *query, const struct key *key,
+                struct catalog_entry *ret)
+{
+	return find_for(tree, query, &query->question, key, ret);
 }
 
 int tree_customer_now(struct tree *tree, uint32_t slot, struct cache_customer *ret)
@@ -263,20 +270,23 @@ static int lookup_in_keys(struct tree *tree, struct tree_query *query, enum key_
 	cleanup(catalog_entry_fini) struct catalog_entry entry = { 0 };
 	size_t length = strlen(name);
 	const struct view *view = view_by_name(name, &length);
+	struct catalog_question question = query->question;
 	struct key key;
+	bool is_link;
 	int r;
 
 	if (key_parse(kind, name, length, &key))
 		return tree_absent_for(VALID_FOREVER_MS, ret);
 
 	/* That nobody has the key may change with any answer, so nobody may take it for granted. */
-	r = find(tree, query, &key, &entry);
+	is_link = !key_is_spelled(&key, name, length);
+	question.is_brief = view_is_brief(view, is_link);
+	r = find_for(tree, query, &question, &key, &entry);
 	if (r == -ENOENT)
 		return tree_absent_for(0, ret);
 	if (r)
 		return r;
-	return view_fill(view, !key_is_spelled(&key, name, length), &entry, tree->started_ms,
-	                 tree_valid_ms(tree, &entry), ret);
+	return view_fill(view, is_link, &entry, tree->started_ms, tree_valid_ms(tree, &entry), ret);
 }
 
 static int lookup_in_directory(struct tree *tree, struct tree_query *query, struct node node,
@@ -313,7 +323,7 @@ int tree_lookup(struct tree *tree, struct tree_query *query, uint64_t number, co
 {
 	struct node node;
 
-	if (!node_unpack(number, &node))
+	if (!tree_unpack(number, &node))
 		return -ESTALE;
 	if (strlen(name) > NAME_MAX)
 		return -ENAMETOOLONG;
@@ -415,7 +425,7 @@ int tree_stat(struct tree *tree, struct tree_query *query, uint64_t number,
 	struct node node;
 	int r;
 
-	if (!node_unpack(number, &node))
+	if (!tree_unpack(number, &node))
 		return -ESTALE;
 	if (node.kind == NODE_ROOT || node.kind == NODE_CONTROL || node.kind == NODE_KEYS) {
 		tree_fill_top(tree, node, ret);

@@ -74,7 +74,7 @@ int tree_attribute(struct tree *tree, struct tree_query *query, uint64_t number,
 
 	buffer_init(&text, TEXT_SIZE_MAX);
 	buffer_init(&value, TEXT_SIZE_MAX);
-	if (!node_unpack(number, &node))
+	if (!tree_unpack(number, &node))
 		return -ESTALE;
 	if (!has_attributes(node.kind) || strncmp(name, PREFIX, strlen(PREFIX)) != 0)
 		return -ENODATA;
@@ -102,7 +102,7 @@ int tree_attribute_names(struct tree *tree, struct tree_query *query, uint64_t n
 
 	buffer_init(&text, TEXT_SIZE_MAX);
 	buffer_init(&names, TEXT_SIZE_MAX);
-	if (!node_unpack(number, &node))
+	if (!tree_unpack(number, &node))
 		return -ESTALE;
 	*ret = (struct tree_bytes){ 0 };
 	if (!has_attributes(node.kind))

@@ -85,7 +85,7 @@ int tree_key(struct tree *tree, uint64_t number, const char *path, struct key *r
 {
 	struct node node;
 
-	if (!node_unpack(number, &node))
+	if (!tree_unpack(number, &node))
 		return -ESTALE;
 	if (node.kind == NODE_ROOT)
 		return key_in_root(tree, path, ret);

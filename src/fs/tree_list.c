@@ -188,7 +188,7 @@ int tree_list(struct tree *tree, uint64_t number, uint64_t cookie, tree_emit_fn 
 	struct listing listing = { emit_entry, userdata, cookie };
 	struct node node;
 
-	if (!node_unpack(number, &node))
+	if (!tree_unpack(number, &node))
 		return -ESTALE;
 	if (node.kind != NODE_ROOT && node.kind != NODE_KEYS && node.kind != NODE_DIRECTORY &&
 	    node.kind != NODE_CONTROL && node.kind != NODE_FOLDER && node.kind != NODE_SEARCH &&

@@ -69,7 +69,7 @@ int tree_read(struct tree *tree, uint64_t number, uint64_t offset, size_t size,
 	struct node node;
 	int r;
 
-	if (!node_unpack(number, &node))
+	if (!tree_unpack(number, &node))
 		return -ESTALE;
 	*ret = (struct tree_bytes){ 0 };
 	if (node.kind == NODE_CONTROL_FILE)
@@ -133,7 +133,7 @@ int tree_readlink(struct tree *tree, uint64_t number, struct tree_bytes *ret)
 	struct node node;
 	int r;
 
-	if (!node_unpack(number, &node))
+	if (!tree_unpack(number, &node))
 		return -ESTALE;
 	*ret = (struct tree_bytes){ 0 };
 	if (node.kind == NODE_DAY)

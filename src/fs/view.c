@@ -115,7 +115,7 @@ static void fill_json(const struct catalog_entry *entry, uint64_t valid_ms,
 		.type = S_IFREG,
 		.links = entry->customer.keys,
 		.size = length,
-		.changed_ms = record_member(entry->customer.record, 0)->changed_ms,
+		.changed_ms = entry->customer.changed_ms,
 		.valid_ms = valid_ms,
 		.is_fleeting = true,
 	};
@@ -129,7 +129,20 @@ static void fill_link(const struct catalog_entry *entry, enum node_kind kind, si
 		.type = S_IFLNK,
 		.links = 1,
 		.size = length,
-		.changed_ms = record_member(entry->customer.record, 0)->changed_ms,
+		.changed_ms = entry->customer.changed_ms,
+		.valid_ms = valid_ms,
+	};
+}
+
+/* As of the first member, which is the customer. */
+static void fill_directory(const struct catalog_entry *entry, uint64_t valid_ms,
+                           struct tree_attributes *ret)
+{
+	*ret = (struct tree_attributes){
+		.number = node_pack(node_of(NODE_DIRECTORY, entry->key.slot, 0)),
+		.type = S_IFDIR,
+		.links = 1,
+		.changed_ms = entry->customer.changed_ms,
 		.valid_ms = valid_ms,
 	};
 }
@@ -156,8 +169,7 @@ int view_print_meta(const struct catalog_entry *entry, struct buffer *text)
 	if (!r)
 		r = print_time(text, "expires", entry->expires_ms);
 	if (!r)
-		r = print_time(text, "changed",
-		               record_member(entry->customer.record, 0)->changed_ms);
+		r = print_time(text, "changed", entry->customer.changed_ms);
 	if (!r)
 		r = buffer_print(text, "state=%s\nsource=%s\n", entry->is_stale ? "stale" : "fresh",
 		                 entry->is_from_api ? "api" : "cache");
@@ -214,6 +226,11 @@ int view_fill(const struct view *view, bool is_link, const struct catalog_entry 
 	if (view->kind == NODE_META)
 		return fill_meta(entry, started_ms, valid_ms, ret);
 
-	view_fill_member(entry, record_member(entry->customer.record, 0), valid_ms, ret);
+	fill_directory(entry, valid_ms, ret);
 	return 0;
+}
+
+bool view_is_brief(const struct view *view, bool is_link)
+{
+	return is_link || view->kind == NODE_DIRECTORY;
 }

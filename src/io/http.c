@@ -283,6 +283,11 @@ static bool repeat(struct http_transfer *transfer, CURLcode code)
 	       curl_multi_add_handle(multi, transfer->easy) == CURLM_OK;
 }
 
+/*
+ * What runs out of memory before its request has been sent leaves its connection to curl as a good
+ * one, of which nobody knows what went over it. Some versions (8.14) never use it: a server that
+ * waits for the request would go without others, until it loses patience.
+ */
 static void completed(struct http_loop *http_loop, CURL *easy, CURLcode code)
 {
 	char *private = NULL;
@@ -295,6 +300,8 @@ static void completed(struct http_loop *http_loop, CURL *easy, CURLcode code)
 	transfer = (struct http_transfer *)(void *)private;
 	if (repeat(transfer, code))
 		return;
+	if (code == CURLE_OUT_OF_MEMORY)
+		http_handle_hang_up(easy);
 
 	verdict = transfer->verdict.error ? transfer->verdict : http_handle_judge(easy, code);
 	(void)curl_easy_getinfo(easy, CURLINFO_RESPONSE_CODE, &status);

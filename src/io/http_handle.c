@@ -131,6 +131,15 @@ void http_handle_unload(CURL *easy)
 	(void)curl_easy_setopt(easy, CURLOPT_POSTFIELDS, NULL);
 }
 
+/* curl sees that it is dead before it would use it, and closes it. */
+void http_handle_hang_up(CURL *easy)
+{
+	curl_socket_t left = CURL_SOCKET_BAD;
+
+	if (!curl_easy_getinfo(easy, CURLINFO_ACTIVESOCKET, &left) && left != CURL_SOCKET_BAD)
+		(void)shutdown(left, SHUT_RDWR);
+}
+
 /*
  * OpenSSL's results as curl hands them on: X509_V_ERR_CERT_NOT_YET_VALID and
  * X509_V_ERR_CERT_HAS_EXPIRED; and 1, which is where curl begins, and stays

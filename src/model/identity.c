@@ -265,3 +265,26 @@ int record_load_identity(struct record *record, const char *bytes, size_t length
 		r = take_identity(&reader, record, &identity);
 	return r ? r : record_identify(record, &identity);
 }
+
+/* The customer itself stands first, so its time is the first run's. */
+int record_identity_changed_ms(const char *bytes, size_t length, int64_t *ret)
+{
+	struct reader reader = { .bytes = (const unsigned char *)bytes, .length = length };
+	uint64_t version = take_unsigned(&reader);
+	uint64_t count = take_unsigned(&reader);
+	uint64_t delta;
+	uint32_t run;
+
+	(void)take_unsigned(&reader);
+	if (version != VERSION || count == 0 || count > UINT32_MAX)
+		return -EILSEQ;
+	for (uint32_t i = 0; i < count; i += run) {
+		run = take_run(&reader, (uint32_t)count - i, &delta);
+		if (!run)
+			return -EILSEQ;
+	}
+	if (!take_run(&reader, (uint32_t)count, &delta))
+		return -EILSEQ;
+	*ret = (int64_t)delta;
+	return 0;
+}

@@ -13,7 +13,7 @@
 
 #include "kapturefs/sandbox/certificates.h"
 
-enum { DAY = 86400, YEAR = 365 * DAY };
+enum { DAY = 86400, YEAR = 365 * DAY, KEY_ID_SIZE_MAX = 64 };
 
 define_cleanup(gnutls_x509_privkey_t, gnutls_x509_privkey_deinit);
 
@@ -100,10 +100,30 @@ static int begin_certificate(gnutls_x509_privkey_t key, enum certificate which, 
 	return r < 0 ? r : gnutls_x509_crt_set_key(*ret, key);
 }
 
+/* Whose key signs which is told on both sides: strict clients, such as Python 3.13, insist. */
+static int link_keys(gnutls_x509_crt_t certificate, const struct pair *authority)
+{
+	unsigned char id[KEY_ID_SIZE_MAX];
+	size_t size = sizeof(id);
+	int r;
+
+	r = gnutls_x509_crt_get_key_id(certificate, GNUTLS_KEYID_USE_SHA1, id, &size);
+	if (r >= 0)
+		r = gnutls_x509_crt_set_subject_key_id(certificate, id, size);
+	size = sizeof(id);
+	if (r >= 0)
+		r = gnutls_x509_privkey_get_key_id(authority->key, GNUTLS_KEYID_USE_SHA1, id,
+		                                   &size);
+	return r < 0 ? r : gnutls_x509_crt_set_authority_key_id(certificate, id, size);
+}
+
 static int sign(gnutls_x509_crt_t certificate, const struct pair *authority)
 {
-	return gnutls_x509_crt_sign2(certificate, authority->certificate, authority->key,
-	                             GNUTLS_DIG_SHA256, 0);
+	int r = link_keys(certificate, authority);
+
+	return r < 0 ? r
+	             : gnutls_x509_crt_sign2(certificate, authority->certificate, authority->key,
+	                                     GNUTLS_DIG_SHA256, 0);
 }
 
 static int make_authority(struct pair *ret)

@@ -6,8 +6,8 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <time.h>
 #include <unistd.h>
+#include <uv.h>
 
 #include "kapturefs/store/cache_check.h"
 #include "kapturefs/store/cache_rows.h"
@@ -22,14 +22,6 @@ enum {
 };
 
 static const char magic[] = "SQLite format 3";
-
-static uint64_t now_ms(void)
-{
-	struct timespec now;
-
-	clock_gettime(CLOCK_MONOTONIC, &now);
-	return (uint64_t)now.tv_sec * 1000 + (uint64_t)now.tv_nsec / 1000000;
-}
 
 static bool is_ours(const unsigned char header[HEADER_SIZE])
 {
@@ -72,9 +64,9 @@ static int look_at_file(const char *path, enum cache_health *ret)
 	return 0;
 }
 
-static int is_time_over(void *deadline_ms)
+static int is_time_over(void *deadline_ns)
 {
-	return now_ms() >= *(const uint64_t *)deadline_ms;
+	return uv_hrtime() >= *(const uint64_t *)deadline_ns;
 }
 
 /* What SQLite itself finds, reading every page. */
@@ -99,7 +91,7 @@ static enum cache_health look_at_rows(sqlite3 *database)
 
 int cache_check(const char *path, uint64_t timeout_ms, enum cache_health *ret)
 {
-	uint64_t deadline_ms = now_ms() + timeout_ms;
+	uint64_t deadline_ns = uv_hrtime() + timeout_ms * 1000000;
 	sqlite3 *database;
 	int r;
 
@@ -108,7 +100,7 @@ int cache_check(const char *path, uint64_t timeout_ms, enum cache_health *ret)
 		return r;
 	r = sqlite3_open_v2(path, &database, SQLITE_OPEN_READONLY | SQLITE_OPEN_NOFOLLOW, NULL);
 	if (r == SQLITE_OK) {
-		sqlite3_progress_handler(database, PROGRESS_STEPS, is_time_over, &deadline_ms);
+		sqlite3_progress_handler(database, PROGRESS_STEPS, is_time_over, &deadline_ns);
 		*ret = look_at_rows(database);
 	}
 	sqlite3_close(database);

@@ -86,3 +86,13 @@ int cache_read_customer(struct cache *cache, uint32_t slot, struct cache_custome
 	} while (cache_rescue(cache, r));
 	return r == ROWS_DAMAGED ? CACHE_NONE : r;
 }
+
+int cache_peek_customer(struct cache *cache, uint32_t slot, struct cache_customer *ret)
+{
+	int r;
+
+	do {
+		r = rows_peek_customer(cache, slot, ret);
+	} while (cache_rescue(cache, r));
+	return r == ROWS_DAMAGED ? CACHE_NONE : r;
+}

@@ -102,15 +102,16 @@ static const char *const statement_texts[STATEMENTS] = {
 	[DELETE_KEY] = "DELETE FROM key WHERE kind = ?1 AND slot = ?2",
 	[DELETE_KEYS_BY_HASH] = "DELETE FROM key WHERE hash = ?1",
 	[DELETE_KEYS_OF_CUSTOMER] = "DELETE FROM key WHERE customer = ?1",
-	[READ_CUSTOMER] = "SELECT fetched_ms, identity, json, sum,"
+	[READ_CUSTOMER] = "SELECT slot, fetched_ms, identity, json, sum,"
 	                  "  (SELECT count(*) FROM key WHERE customer = ?1)"
 	                  " FROM customer WHERE slot = ?1",
+	[PEEK_CUSTOMER] = "SELECT slot, fetched_ms, identity, json, sum FROM customer"
+	                  " WHERE slot = ?1",
 	[WRITE_CUSTOMER] = "INSERT OR REPLACE INTO customer (slot, fetched_ms, identity, json, sum)"
 	                   " VALUES (?1, ?2, ?3, ?4, ?5)",
 	[DELETE_CUSTOMER] = "DELETE FROM customer WHERE slot = ?1",
-	[FIRST_CUSTOMER] = "SELECT slot FROM"
-	                   " (SELECT min(slot) AS slot FROM customer UNION ALL"
-	                   "  SELECT min(slot) FROM roster) WHERE slot IS NOT NULL LIMIT 1",
+	[FIRST_CUSTOMER] = "SELECT slot FROM customer UNION ALL"
+	                   " SELECT slot FROM roster LIMIT 1",
 	[READ_ROSTER] = "SELECT changed_ms, ids, sum FROM roster WHERE slot = ?1",
 	[WRITE_ROSTER] = "INSERT OR REPLACE INTO roster (slot, changed_ms, ids, sum)"
 	                 " VALUES (?1, ?2, ?3, ?4)",

@@ -227,6 +227,7 @@ static int store_record(struct cache *cache, const void *arguments, int64_t now_
 		return r;
 
 	change->customer.fetched_ms = now_ms;
+	change->customer.changed_ms = record_member(change->customer.record, 0)->changed_ms;
 	return cache_note_keys(cache, change);
 }
 

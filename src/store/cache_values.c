@@ -40,7 +40,7 @@ int rows_take_key(struct cache *cache, sqlite3_stmt *statement, struct cache_key
 
 	text = (const char *)sqlite3_column_text(statement, 5);
 	length = (size_t)sqlite3_column_bytes(statement, 5);
-	if (!text || length > KEY_TEXT_MAX)
+	if (!text || length > KEY_TEXT_MAX || strlen(text) != length)
 		return rows_damaged(cache);
 
 	ret->key.kind = (enum key_kind)sqlite3_column_int(statement, 0);
@@ -166,34 +166,50 @@ static int build_record(struct cache *cache, const struct customer_row *row, str
 	return 0;
 }
 
-int rows_read_customer(struct cache *cache, uint32_t slot, struct cache_customer *ret)
+/* What is in @ret_row is the statement's until it is reset. */
+static int take_customer(struct cache *cache, sqlite3_stmt *statement, uint32_t slot,
+                         struct customer_row *ret_row, struct cache_customer *ret)
 {
-	cleanup(rows_reset) sqlite3_stmt *statement = cache->statements[READ_CUSTOMER];
-	struct customer_row row;
-	struct record *record = NULL;
+	int64_t changed_ms;
 	int r;
 
 	rows_bind_integer(statement, 1, slot);
-	r = rows_step(cache, statement);
+	r = rows_take_row(cache, statement, ret_row);
 	if (r)
 		return r;
-
-	row.fetched_ms = sqlite3_column_int64(statement, 0);
-	row.identity = sqlite3_column_blob(statement, 1);
-	row.identity_length = (size_t)sqlite3_column_bytes(statement, 1);
-	row.json = sqlite3_column_blob(statement, 2);
-	row.json_length = (size_t)sqlite3_column_bytes(statement, 2);
-	if (!row.identity || !row.json ||
-	    sqlite3_column_int64(statement, 3) != customer_sum(cache, slot, &row))
+	if (!rows_is_whole(cache, ret_row) || ret_row->slot != slot ||
+	    record_identity_changed_ms(ret_row->identity, ret_row->identity_length, &changed_ms))
 		return rows_damaged(cache);
+	*ret = (struct cache_customer){
+		.slot = slot,
+		.fetched_ms = ret_row->fetched_ms,
+		.changed_ms = changed_ms,
+	};
+	return 0;
+}
 
-	r = build_record(cache, &row, &record);
+int rows_peek_customer(struct cache *cache, uint32_t slot, struct cache_customer *ret)
+{
+	cleanup(rows_reset) sqlite3_stmt *statement = cache->statements[PEEK_CUSTOMER];
+	struct customer_row row;
+
+	return take_customer(cache, statement, slot, &row, ret);
+}
+
+int rows_read_customer(struct cache *cache, uint32_t slot, struct cache_customer *ret)
+{
+	cleanup(rows_reset) sqlite3_stmt *statement = cache->statements[READ_CUSTOMER];
+	struct cache_customer customer;
+	struct customer_row row;
+	int r;
+
+	r = take_customer(cache, statement, slot, &row, &customer);
+	if (!r)
+		r = build_record(cache, &row, &customer.record);
 	if (r)
 		return r;
-	ret->record = record;
-	ret->slot = slot;
-	ret->fetched_ms = row.fetched_ms;
-	ret->keys = (uint32_t)sqlite3_column_int64(statement, 4);
+	customer.keys = (uint32_t)sqlite3_column_int64(statement, 5);
+	*ret = customer;
 	return 0;
 }
 

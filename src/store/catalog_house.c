@@ -18,6 +18,7 @@ enum {
 	ANSWERS_MS = 10, /* until those who waited for one have most likely read it */
 	MINUTE_MS = 60 * 1000,
 	LATER_MS = 1000,
+	SOON_MS = 1, /* a timer of 0 would go off again in the same turn of the loop */
 	STEPS_NS_MAX = 2 * 1000 * 1000, /* spent on sweeping before others have their turn */
 };
 
@@ -78,7 +79,7 @@ static void sweep(uv_timer_t *timer)
 
 	sync_log(catalog);
 	if (r > 0)
-		uv_timer_start(timer, sweep, r == CACHE_MORE ? 0 : LATER_MS, 0);
+		uv_timer_start(timer, sweep, r == CACHE_MORE ? SOON_MS : LATER_MS, 0);
 }
 
 void house_answer_kept(struct catalog *catalog)

@@ -57,6 +57,7 @@ def run(name, directory):
     """Measure one benchmark and keep what came of it."""
     benchmark = BENCHMARKS[name]
     wanted = {contestant for row in benchmark.rows for contestant in (row.ours, row.yardstick)}
+    wanted.update(benchmark.shown)
     measure.say(f'{name}: preparing')
     with benchmark.setting() as setting:
         contestants = {contestant: value for contestant, value in setting.contestants().items()

@@ -23,6 +23,11 @@ class AtMostTimes:
         return ours / yardstick <= self.factor
 
 
+def times_faster(ours, yardstick):
+    """Three digits, without an exponent."""
+    return f'{float(f"{yardstick / ours:.3g}"):,.10g}x faster'
+
+
 @dataclasses.dataclass(frozen=True)
 class TimesFaster:
     """Faster than the yardstick by a factor."""
@@ -33,7 +38,7 @@ class TimesFaster:
         return 'faster' if self.factor == 1 else f'{self.factor:g}x faster'
 
     def shown(self, ours, yardstick):
-        return f'{yardstick / ours:.3g}x faster'
+        return times_faster(ours, yardstick)
 
     def holds(self, ours, yardstick):
         return yardstick / ours >= self.factor
@@ -62,10 +67,11 @@ class Within:
     seconds: float
 
     def text(self):
-        return f'within {self.seconds * 1000:.3g} ms'
+        return (f'within {self.seconds:.3g} s' if self.seconds >= 1
+                else f'within {self.seconds * 1000:.3g} ms')
 
     def shown(self, ours, yardstick):
-        return f'{ours / yardstick:.2f}x'
+        return times_faster(ours, yardstick) if ours < yardstick else f'{ours / yardstick:.3g}x'
 
     def holds(self, ours, yardstick):
         return ours <= self.seconds

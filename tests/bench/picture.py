@@ -44,10 +44,11 @@ def heading(name, results):
 
 
 def groups(results):
-    """(heading, bars) of the benchmarks that are about time."""
+    """(heading, bars) of the benchmarks that are about time, and have no other picture."""
     return [(heading(name, results[name]), bars(name, results[name]))
             for name, benchmark in BENCHMARKS.items()
-            if results.get(name) and any(row.judge.text() for row in benchmark.rows)]
+            if results.get(name) and not benchmark.shown
+            and any(row.judge.text() for row in benchmark.rows)]
 
 
 class Axis:

@@ -294,9 +294,16 @@ def secure(sandboxes, tmp_path):
     return sandboxes(arguments=['--ca', str(authority)]), authority
 
 
+def strict_context(authority):
+    """Python's own since 3.13."""
+    context = ssl.create_default_context(cafile=str(authority))
+    context.verify_flags |= ssl.VERIFY_X509_STRICT
+    return context
+
+
 def verify(sandbox, authority, host='localhost'):
     """'' for a good handshake, or what is wrong with it; and what the server's certificate says."""
-    context = ssl.create_default_context(cafile=str(authority))
+    context = strict_context(authority)
     with socket.create_connection(('127.0.0.1', int(sandbox.url.rsplit(':', 1)[1])), 10) as plain:
         try:
             with context.wrap_socket(plain, server_hostname=host):
@@ -308,7 +315,7 @@ def verify(sandbox, authority, host='localhost'):
 
 
 def secure_call(sandbox, authority, path, values):
-    context = ssl.create_default_context(cafile=str(authority))
+    context = strict_context(authority)
     opener = urllib.request.build_opener(urllib.request.ProxyHandler({}),
                                          urllib.request.HTTPSHandler(context=context))
     with opener.open(urllib.request.Request(sandbox.url + path, json.dumps(values).encode()),
@@ -338,7 +345,7 @@ def test_certificate_is_wrong_once_and_right_again(secure, fate, complaint):
 def test_transport_faults_are_inside_tls(secure):
     sandbox, authority = secure
     secure_call(sandbox, authority, '/sandbox/behaviour', {'cut_at': 30})
-    context = ssl.create_default_context(cafile=str(authority))
+    context = strict_context(authority)
     client = Client(sandbox.url)
     client.socket = context.wrap_socket(client.socket, server_hostname='localhost')
     assert client.ask(phone='1').read().came == b'HTTP/1.1 200 OK\r\nContent-Type:'

@@ -3,12 +3,12 @@
 /* One run of the program that is an input of fuzz_requests.c. */
 
 #include <stdio.h>
-#include <fuse_lowlevel.h>
 
 #include "fuzz.h"
 #include "assembly.h"
 #include "scripted.h"
 #include "kapturefs/fs/caller.h"
+#include "kapturefs/fs/libfuse.h"
 
 enum { PLAY_NODES_MAX = 128 };
 

@@ -17,10 +17,8 @@ def library_flags():
 
 def compile_alone(root, header, flags):
     """What the compiler has against a file that is nothing but this header."""
-    # libfuse's header insists on being told which interface is meant.
     command = ['gcc', '-fsyntax-only', '-std=gnu17', '-Wall', '-Wextra', '-Werror', '-D_GNU_SOURCE',
-               '-D_FILE_OFFSET_BITS=64', '-DFUSE_USE_VERSION=314', f'-I{root}/include', *flags,
-               '-x', 'c', '-']
+               '-D_FILE_OFFSET_BITS=64', f'-I{root}/include', *flags, '-x', 'c', '-']
     return subprocess.run(command, input=f'#include "{header}"\n', capture_output=True,
                           text=True).stderr
 

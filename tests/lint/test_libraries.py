@@ -14,13 +14,14 @@ LIBRARIES = {
                                  'src/store/cache*.c', 'include/kapturefs/store/cache_*.h']),
     'xxHash': (r'xxhash\.h', ['src/store/cache_seal.c', 'src/store/cache_gram.c']),
     'Zstandard': (r'zstd\.h', ['src/store/cache_codec.c']),
-    'libfuse': (r'fuse.*\.h|linux/fuse\.h', [
+    'libfuse': (r'fuse.*\.h|linux/fuse\.h|kapturefs/fs/libfuse\.h', [
         f'{place}/fs/{name}*.[ch]' for place in ('src', 'include/kapturefs')
-        for name in ('filesystem', 'request', 'session', 'channel', 'notifier')]),
+        for name in ('libfuse', 'filesystem', 'request', 'session', 'channel', 'notifier')]),
     'libmicrohttpd': (r'microhttpd.*\.h', ['src/sandbox/*.c']),
     'GnuTLS': (r'gnutls/.*\.h', ['src/sandbox/certificates.c', 'src/sandbox/delivery.c']),
     'zlib': (r'zlib\.h', ['src/sandbox/content.c']),
     'libuv': (r'uv.*\.h', ['src/io/http*.c', 'include/kapturefs/io/http*.h',
+                           'src/io/turns.c', 'include/kapturefs/io/turns.h',
                            'src/store/*.[ch]', 'include/kapturefs/store/*.h',
                            'src/fs/*.[ch]', 'include/kapturefs/fs/*.h',
                            'src/command/*.[ch]', 'include/kapturefs/command/*.h']),

@@ -13,6 +13,7 @@ import json
 import os
 import pathlib
 import re
+import shutil
 import signal
 import subprocess
 import threading
@@ -26,6 +27,10 @@ READY_SECONDS = 30
 END_SECONDS = 30
 TOKEN = 'dGhlLXNlY3JldC10b2tlbi1vZi10aGUtdGVzdHM='
 CONNECTIONS = pathlib.Path('/sys/fs/fuse/connections')
+APART = str(pathlib.Path(__file__).resolve().parents[1] / 'apart.sh')
+
+# The thread sanitizer has one of its own in every process.
+SANITIZER_THREADS = int(b'__tsan_init' in pathlib.Path(shutil.which(BINARY) or BINARY).read_bytes())
 
 # What a daemon that is well never writes.
 SUSPICIOUS = re.compile(
@@ -283,10 +288,10 @@ def write_token(directory, token=TOKEN, mode=0o600):
     return path
 
 
-def command(*arguments, environment=None, **more):
+def command(*arguments, environment=None, timeout=READY_SECONDS, **more):
     """Run the program to its end: the completed process, its output as text."""
     return subprocess.run([BINARY, *map(str, arguments)], stdin=subprocess.DEVNULL,
-                          capture_output=True, text=True, timeout=READY_SECONDS, check=False,
+                          capture_output=True, text=True, timeout=timeout, check=False,
                           env={**os.environ, **(environment or {})}, **more)
 
 

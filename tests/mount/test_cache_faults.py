@@ -177,9 +177,9 @@ def test_numbers_are_not_used_again_after_the_file_is_gone(mounts, api):
 
 
 def test_cache_stays_within_its_size(mounts, sandboxes):
-    sandbox = sandboxes(customers=3000)
+    sandbox = sandboxes(customers=1500)
     mount = mounts(sandbox.url, cache_size='1M', max_connections='8')
-    rows = sandbox.customers(3000)
+    rows = sandbox.customers(1500)
     for row in rows:
         os.stat(mount / 'by-id' / row['id'])
     metrics = Metrics(mount)

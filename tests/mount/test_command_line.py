@@ -379,7 +379,7 @@ def test_mount_helper_mounts(scratch, api):
     script = ('mount --bind "$1" /usr/local/bin && mount -t fuse.kapturefs "$2" "$3" -o "$4" && '
               'cat "$3/by-id/7/name" && grep "$3" /proc/self/mounts && umount "$3"')
     result = subprocess.run(
-        ['unshare', '--mount', 'sh', '-c', script, 'sh',
+        [harness.APART, 'sh', '-c', script, 'sh',
          os.path.dirname(os.path.abspath(harness.BINARY)), api.url, str(scratch / 'mnt'), options],
         capture_output=True, text=True, timeout=30, check=False)
     assert (result.returncode, result.stderr) == (0, '')
@@ -414,7 +414,7 @@ def test_dev_fuse_that_is_missing_is_said_in_one_line():
         (directory / 'mnt').mkdir()
         token = harness.write_token(directory)
         result = subprocess.run(
-            ['unshare', '--mount', 'sh', '-c', 'mount -t tmpfs none /dev && exec "$@"', 'sh',
+            [harness.APART, 'sh', '-c', 'mount -t tmpfs none /dev && exec "$@"', 'sh',
              harness.BINARY, '-o', f'token_file={token},cache={directory}/cache.db', URL,
              str(directory / 'mnt')], capture_output=True, text=True, timeout=30, check=False)
         refused(result, (1,), '/dev/fuse', 'modprobe fuse')

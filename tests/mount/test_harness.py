@@ -38,6 +38,18 @@ def test_mount_that_stopped_answering_is_aborted_and_its_callers_freed(api, tmp_
     assert harness.mount_entry(mount.path) is None
 
 
+def test_commands_that_see_other_mounts_do_not_keep_this_one(api, tmp_path):
+    if os.getuid() != 0:
+        pytest.skip('only root has mounts of its own')
+    mount = harness.Mount(api.url, tmp_path)
+    with subprocess.Popen([harness.APART, 'sh', '-c', 'echo apart && cat'], text=True,
+                          stdin=subprocess.PIPE, stdout=subprocess.PIPE) as apart:
+        assert apart.stdout.readline() == 'apart\n'
+        mount.close()
+        assert apart.poll() is None
+        apart.stdin.close()
+
+
 def test_daemon_that_ends_badly_fails_its_test(api, tmp_path):
     mount = harness.Mount(api.url, tmp_path)
     mount.expected_status = 5

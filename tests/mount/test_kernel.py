@@ -344,7 +344,7 @@ class Watchdog(threading.Thread):
             last = now
 
 
-@pytest.mark.parametrize('seconds', [int(os.environ.get('WEDGE_SECONDS', '60'))])
+@pytest.mark.parametrize('seconds', [int(os.environ.get('WEDGE_SECONDS', '20'))])
 def test_no_wedge_with_32_readers_refreshes_and_pushes(mounts, api, seconds):
     """Each value carries customer, version and checksum; whatever is read is one of them, whole."""
     numbers = range(1, 9)

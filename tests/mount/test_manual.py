@@ -127,7 +127,7 @@ def test_commands(world):
 def in_the_system(world, script):
     """mount(8) looks for programs in the system's folders only: there, but for nobody else."""
     script = f'mount --bind {world.programs} /usr/local/bin && {script}'
-    return world(f'unshare --mount bash -c {shlex.quote(script)}')
+    return world(f'{shlex.quote(harness.APART)} bash -c {shlex.quote(script)}')
 
 
 def test_mounting_by_mount(world):

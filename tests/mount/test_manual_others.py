@@ -48,8 +48,8 @@ def system():
 
         def run(script):
             return subprocess.run(
-                ['unshare', '--mount', '--propagation', 'private', 'bash', '-c', SYSTEM + script,
-                 'bash', name], capture_output=True, text=True, timeout=60, check=False,
+                [harness.APART, 'bash', '-c', SYSTEM + script, 'bash', name],
+                capture_output=True, text=True, timeout=60, check=False,
                 env={'PATH': '/usr/local/bin:' + os.environ['PATH'], 'HOME': name})
         yield run
 

@@ -191,7 +191,7 @@ def test_mount_fuse3_mounts_for_a_daemon_without_privileges(api, options, uid):
                   'grep -E "^(Cap|NoNewPrivs|Uid)" /proc/$pid/status && '
                   'cat "$1/mnt/by-id/7/name"; umount "$1/mnt"')
         result = subprocess.run(
-            ['unshare', '--mount', 'sh', '-c', script, 'sh', str(home), api.url,
+            [harness.APART, 'sh', '-c', script, 'sh', str(home), api.url,
              f'{options},ro,allow_other,default_permissions,umask=0222,token_file={home}/token,'
              'cache=:memory:'],
             capture_output=True, text=True, timeout=30, check=False, stdin=subprocess.DEVNULL)
@@ -212,7 +212,7 @@ def test_all_are_let_in_only_where_the_kernel_looks_at_owner_and_mode(api):
         script = ('mount --bind "$1" /usr/local/bin && mount -t fuse.kapturefs "$2" "$1/mnt" '
                   '-o "$3"')
         result = subprocess.run(
-            ['unshare', '--mount', 'sh', '-c', script, 'sh', str(home), api.url,
+            [harness.APART, 'sh', '-c', script, 'sh', str(home), api.url,
              f'setuid=nobody,drop_privileges,allow_other,token_file={home}/token,cache=:memory:'],
             capture_output=True, text=True, timeout=30, check=False, stdin=subprocess.DEVNULL)
         assert result.returncode != 0

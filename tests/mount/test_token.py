@@ -124,6 +124,7 @@ def test_token_file_that_is_no_good_keeps_the_old_token_and_is_told_once(mounts,
     mount.secrets = [secret for secret in mount.secrets if secret]
     for _ in range(5):
         assert harness.errno_of(os.stat, mount / 'by-id/7') == errno.EACCES
+    assert mount.log.wait_for('the old one is kept')
     lines = [line for line in mount.log.text().splitlines() if 'the old one is kept' in line]
     assert len(lines) == 1 and str(path) in lines[0]
     assert len(api.requests) == 1

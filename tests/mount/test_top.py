@@ -138,6 +138,23 @@ def test_window_may_change_its_size(mounts, api, watch):
     terminal.wait_for('a column is a second')
 
 
+@pytest.mark.parametrize('columns, lines, words', [
+    (43, 40, 'The window is too small; q ends.'), (120, 1, 'The window is too small; q ends.'),
+    (20, 5, 'too small; q ends'), (20, 1, 'too small; q ends'), (6, 2, 'q ends'), (2, 1, 'q')])
+def test_a_small_window_says_so_in_as_many_words_as_it_has_room_for(mounts, api, watch, columns,
+                                                                    lines, words):
+    mount = mounts(api.url)
+    terminal = watch(mount, columns=columns, lines=lines)
+    harness.wait_until(lambda: terminal.screen().strip() == words, words)
+    terminal.resize(80, 24)
+    terminal.wait_for('a column is a second')
+    terminal.resize(columns, lines)
+    harness.wait_until(lambda: terminal.screen().strip() == words, words)
+    terminal.press('q')
+    terminal.resize(80, 24)
+    terminal.wait_for('ended with 0')
+
+
 def test_without_unicode_it_is_ascii(mounts, api, watch):
     api.add_numbers([7])
     mount = mounts(api.url)

@@ -223,7 +223,7 @@ def containers(values):
     return arrays | objects | with_ids
 
 
-@hypothesis.settings(max_examples=150, deadline=None, database=None, derandomize=True,
+@hypothesis.settings(max_examples=75, deadline=None, database=None, derandomize=True,
                      suppress_health_check=list(hypothesis.HealthCheck))
 @hypothesis.given(text=members(strategies.recursive(SCALARS, containers, max_leaves=12)))
 def test_any_customer_reads_as_python_reads_it(show, text):

@@ -27,7 +27,7 @@ def keys_file(tmp_path, lines):
 
 def warm(mount, path, *arguments):
     """The report of a run, as JSON."""
-    result = command('warm', '--json', *arguments, mount.path, path)
+    result = command('warm', '--json', *arguments, mount.path, path, timeout=300)
     report = json.loads(result.stdout)
     assert report['found'] + report['absent'] + report['failed'] + report['left'] == report['keys']
     assert (result.returncode == 0) == (report['failed'] == report['left'] == 0)
@@ -103,7 +103,8 @@ def test_ten_thousand_keys_are_resumed_without_asking_twice(mounts, sandboxes, t
     mount = mounts(sandbox.url)
     first = subprocess.Popen([harness.BINARY, 'warm', mount.path, path], stdout=subprocess.PIPE,
                              stderr=subprocess.PIPE, text=True)
-    harness.wait_until(lambda: sandbox.requests() > 1000, 'it is under way')
+    harness.wait_until(lambda: sandbox.requests() > 1000, 'it is under way',
+                       seconds=120)
     first.send_signal(signal.SIGINT)
     output, _ = first.communicate(timeout=harness.END_SECONDS)
     # A shell sees that it was interrupted, and the user how far it came.
@@ -149,7 +150,7 @@ def test_so_many_keys_are_asked_for_at_a_time(mounts, api, tmp_path):
     api.wait_for(5)
     threads = [open(f'/proc/{process.pid}/task/{task}/comm').read()
                for task in os.listdir(f'/proc/{process.pid}/task')]
-    assert len(threads) == 1 + 5
+    assert len(threads) == 1 + 5 + harness.SANITIZER_THREADS
     gate.set()
     assert harness.finish(process)[0] == 0
 

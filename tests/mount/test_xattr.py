@@ -1,6 +1,7 @@
 # SPDX-License-Identifier: MIT
 """With -o xattr what <key>.meta tells is also told by extended attributes."""
 
+import ctypes
 import errno
 import os
 import subprocess
@@ -81,14 +82,19 @@ def test_other_attributes_and_other_places_have_none(mount):
     assert os.listxattr(directory / 'contacts/primary', follow_symlinks=False) == []
 
 
+def test_getfattr_prints_them(mount):
+    result = subprocess.run(['getfattr', '-d', '--absolute-names', mount / 'by-id/7/name'],
+                            capture_output=True, text=True, check=True)
+    lines = result.stdout.splitlines()
+    assert lines[0] == f'# file: {mount / "by-id/7/name"}'
+    assert {line.split('=')[0] for line in lines[1:] if line} == \
+        {f'user.kapture.{name}' for name in [*META, 'type']}
+    assert 'user.kapture.type="string"' in lines
+
+
 def test_sizes_are_told_and_kept_to(mount):
     """As getxattr(2) has it: a size of 0 asks for the size, and less than that is ERANGE."""
-    result = subprocess.run(['getfattr', '-d', '--absolute-names', mount / 'by-id/7/name'],
-                            capture_output=True, text=True, check=False) \
-        if os.path.exists('/usr/bin/getfattr') else None
-    assert result is None or 'user.kapture.type="string"' in result.stdout
-    library = __import__('ctypes').CDLL(None, use_errno=True)
-    ctypes = __import__('ctypes')
+    library = ctypes.CDLL(None, use_errno=True)
     path = os.fsencode(mount / 'by-id/7/name')
     small = ctypes.create_string_buffer(3)
     assert library.getxattr(path, b'user.kapture.type', None, 0) == len('string')

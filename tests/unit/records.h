@@ -122,7 +122,10 @@ static inline void assert_survives(const struct record *record)
 	struct record *copy = copy_fresh(record);
 	struct bytes bytes = save(record);
 	struct bytes again;
+	int64_t changed_ms;
 
+	assert_int_equal(record_identity_changed_ms(bytes.data, bytes.length, &changed_ms), 0);
+	assert_true(changed_ms == record_member(record, 0)->changed_ms);
 	assert_int_equal(record_load_identity(copy, bytes.data, bytes.length), 0);
 	assert_sound(copy);
 	assert_same(copy, record);

@@ -40,6 +40,7 @@ struct bench {
 	uint64_t meta;
 	uint64_t found; /* of the last look-up; 0 where there was none */
 	int error;      /* of the last reply */
+	bool is_late;   /* a reply was: something was waited for in vain */
 	size_t length;  /* of what was read */
 };
 
@@ -50,6 +51,7 @@ static void take_reply(struct kernel *kernel, const struct kernel_request *reque
 	struct fuse_entry_out entry = { 0 };
 
 	bench->error = error;
+	bench->is_late |= error == ETIMEDOUT;
 	bench->length = length;
 	bench->found = 0;
 	if (error || request->opcode != FUSE_LOOKUP)
@@ -171,6 +173,14 @@ static void act_look_up(struct bench *bench)
 	(void)look_up(bench, bench->keys, "42");
 }
 
+/* For the server, which takes one connection after the other, each is in the other's way. */
+static void act_look_up_two(struct bench *bench)
+{
+	kernel_send_lookup(&bench->assembly.kernel, bench->keys, "42");
+	kernel_send_lookup(&bench->assembly.kernel, bench->keys, "43");
+	run(bench);
+}
+
 static void act_list(struct bench *bench)
 {
 	read_node(bench, FUSE_READDIRPLUS, bench->keys);
@@ -220,6 +230,7 @@ static void fail_everything(const struct scenario *scenario)
 		scenario->act(&bench);
 		has_failed = memory_disarm();
 		assert_works(&bench);
+		assert_false(bench.is_late);
 		end(&bench);
 	} while (has_failed);
 	tiny_api_stop(&bench.api);
@@ -231,6 +242,14 @@ static void fail_everything(const struct scenario *scenario)
 static void test_every_allocation_of_a_lookup_fails_once(void **state)
 {
 	static const struct scenario scenario = { prepare_nothing, act_look_up, 100 };
+
+	(void)state;
+	fail_everything(&scenario);
+}
+
+static void test_every_allocation_of_two_lookups_fails_once(void **state)
+{
+	static const struct scenario scenario = { prepare_nothing, act_look_up_two, 200 };
 
 	(void)state;
 	fail_everything(&scenario);
@@ -353,6 +372,7 @@ int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(test_every_allocation_of_a_lookup_fails_once),
+		cmocka_unit_test(test_every_allocation_of_two_lookups_fails_once),
 		cmocka_unit_test(test_every_allocation_of_a_change_fails_once),
 		cmocka_unit_test(test_every_allocation_of_a_listing_fails_once),
 		cmocka_unit_test(test_every_allocation_of_a_read_fails_once),

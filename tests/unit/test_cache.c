@@ -10,6 +10,7 @@
 #include <cmocka.h>
 
 #include "caches.h"
+#include "kapturefs/store/cache_parts.h"
 
 static void test_a_customer_found_by_phone_is_known_by_id(void **state)
 {
@@ -38,6 +39,7 @@ static void test_slots_ordinals_and_times_survive_reopening(void **state)
 	struct key id = make_key(KEY_ID, "42");
 	struct cache_customer before;
 	struct cache_customer after;
+	struct cache_customer brief;
 	struct cache_key key_before;
 	struct cache_key key_after;
 
@@ -50,6 +52,9 @@ static void test_slots_ordinals_and_times_survive_reopening(void **state)
 	assert_int_equal(key_after.slot, key_before.slot);
 	assert_int_equal(key_after.customer, key_before.customer);
 	assert_int_equal(cache_read_customer(fixture->cache, key_after.customer, &after), 0);
+	assert_int_equal(cache_peek_customer(fixture->cache, key_after.customer, &brief), 0);
+	assert_null(brief.record);
+	assert_int_equal(brief.changed_ms, 2000);
 
 	assert_int_equal(record_member_count(after.record), record_member_count(before.record));
 	for (uint32_t i = 0; i < record_member_count(after.record); i++) {
@@ -241,11 +246,33 @@ static void test_a_cache_of_another_source_is_refused(void **state)
 	reopen(fixture);
 }
 
+/* Whatever is done at the start is done with a million customers, too. */
+static void test_opening_goes_through_no_table(void **state)
+{
+	enum { CUSTOMERS = 200, STEPS_MAX = 8 };
+	struct fixture *fixture = *state;
+	char text[16];
+
+	for (int i = 1; i <= CUSTOMERS; i++) {
+		struct key id;
+
+		snprintf(text, sizeof(text), "%d", i);
+		id = make_key(KEY_ID, text);
+		store_and_drop(fixture, &id, text, "Asha", 1000);
+	}
+	reopen(fixture);
+	for (int i = 0; i < STATEMENTS; i++)
+		assert_in_range(sqlite3_stmt_status(fixture->cache->statements[i],
+		                                    SQLITE_STMTSTATUS_FULLSCAN_STEP, 0),
+		                0, STEPS_MAX);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		in_a_cache(test_a_customer_found_by_phone_is_known_by_id),
 		in_a_cache(test_slots_ordinals_and_times_survive_reopening),
+		in_a_cache(test_opening_goes_through_no_table),
 		in_a_cache(test_a_text_that_says_the_same_in_other_words_changes_nothing),
 		in_a_cache(test_only_a_changed_value_changes_its_time),
 		in_a_cache(test_a_key_that_moves_becomes_another_key),

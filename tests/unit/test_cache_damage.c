@@ -199,6 +199,7 @@ static bool is_same(const struct record *left, const struct record *right)
 static bool check_customer(const struct original *original, const struct key *key, uint32_t index)
 {
 	struct cache_customer customer;
+	struct cache_customer brief;
 	struct cache_key found;
 	bool is_right = false;
 	int r = cache_find_key(world.fixture->cache, key, &found);
@@ -209,8 +210,10 @@ static bool check_customer(const struct original *original, const struct key *ke
 	assert_true(key_equal(&found.key, key));
 	r = cache_read_customer(world.fixture->cache, found.customer, &customer);
 	assert_true(r == 0 || r == CACHE_NONE);
+	assert_int_equal(cache_peek_customer(world.fixture->cache, found.customer, &brief), r);
 	if (r)
 		return false;
+	assert_true(brief.changed_ms == customer.changed_ms);
 
 	for (unsigned version = 0; version < VERSIONS; version++) {
 		const struct record *stored = original->records[index][version];

@@ -63,14 +63,15 @@ static bool text_is_somewhere(const struct fixture *fixture, const char *text)
 /* The customer's JSON as it is packed in its row. */
 static struct planted packed(struct fixture *fixture, uint32_t slot)
 {
-	cleanup(rows_reset) sqlite3_stmt *statement = fixture->cache->statements[READ_CUSTOMER];
+	cleanup(rows_reset) sqlite3_stmt *statement = fixture->cache->statements[PEEK_CUSTOMER];
+	struct customer_row row;
 	struct planted planted;
 
 	rows_bind_integer(statement, 1, slot);
-	assert_int_equal(rows_step(fixture->cache, statement), 0);
-	planted.length = (size_t)sqlite3_column_bytes(statement, 2);
+	assert_int_equal(rows_take_row(fixture->cache, statement, &row), 0);
+	planted.length = row.json_length;
 	planted.bytes = malloc(planted.length);
-	memcpy(planted.bytes, sqlite3_column_blob(statement, 2), planted.length);
+	memcpy(planted.bytes, row.json, planted.length);
 	return planted;
 }
 

@@ -281,9 +281,111 @@ static void test_what_has_been_looked_up_is_known_however_old(void **state)
 	end(fixture);
 }
 
+/* The API's answer to a question that was asked earlier may be the older one. */
+static void answer(const struct scripted *to, const char *name)
+{
+	struct record *record = name ? make_customer("42", "1", name) : NULL;
+
+	to->done(to->userdata, &(struct source_answer){ .record = record });
+	record_unref(record);
+}
+
+/* Ask by @first and then by @second, be answered the other way round; who is found by both then? */
+static void assert_later_question_counts(const struct key *first, const char *older,
+                                         const struct key *second, const char *newer)
+{
+	struct fixture *fixture = begin(&usual);
+	struct catalog_question question = ask(fixture);
+	struct catalog_entry entry = { 0 };
+	struct waiter waiter = { 0 };
+	struct catalog_ticket *ticket;
+	struct scripted earlier;
+	struct scripted later;
+
+	assert_int_equal(catalog_want(fixture->catalog, first, waiter_called, &waiter, &ticket), 0);
+	earlier = fixture->script;
+	assert_int_equal(catalog_want(fixture->catalog, second, waiter_called, &waiter, &ticket),
+	                 0);
+	later = fixture->script;
+	answer(&later, newer);
+	answer(&earlier, older);
+	assert_int_equal(waiter.calls, 2);
+	assert_int_equal(catalog_find(fixture->catalog, first, &question, &entry), 0);
+	assert_memory_equal(name_of(entry.customer.record), newer, strlen(newer));
+	catalog_entry_fini(&entry);
+	assert_int_equal(catalog_find(fixture->catalog, second, &question, &entry), 0);
+	assert_memory_equal(name_of(entry.customer.record), newer, strlen(newer));
+	catalog_entry_fini(&entry);
+	end(fixture);
+}
+
+static void test_an_earlier_question_undoes_nothing_that_a_later_one_told(void **state)
+{
+	struct key id = make_key(KEY_ID, "42");
+	struct key phone = make_key(KEY_PHONE, "555");
+
+	(void)state;
+	assert_later_question_counts(&id, "Asha", &phone, "Bina");
+	assert_later_question_counts(&phone, "Asha", &id, "Bina");
+	assert_later_question_counts(&id, NULL, &phone, "Bina");
+}
+
+static void test_answers_in_the_order_of_the_questions_all_count(void **state)
+{
+	struct fixture *fixture = begin(&usual);
+	struct key id = make_key(KEY_ID, "42");
+	struct key phone = make_key(KEY_PHONE, "555");
+	struct catalog_question question = ask(fixture);
+	struct catalog_entry entry = { 0 };
+	struct waiter waiter = { 0 };
+	struct catalog_ticket *ticket;
+	struct scripted earlier;
+
+	(void)state;
+	assert_int_equal(catalog_want(fixture->catalog, &id, waiter_called, &waiter, &ticket), 0);
+	earlier = fixture->script;
+	assert_int_equal(catalog_want(fixture->catalog, &phone, waiter_called, &waiter, &ticket),
+	                 0);
+	answer(&earlier, "Asha");
+	answer_customer(fixture, "42", "Bina");
+	assert_int_equal(catalog_find(fixture->catalog, &id, &question, &entry), 0);
+	assert_string_equal(name_of(entry.customer.record), "Bina\n");
+	catalog_entry_fini(&entry);
+	end(fixture);
+}
+
+static void test_a_brief_look_finds_the_same_and_builds_no_record(void **state)
+{
+	struct catalog_settings settings = usual;
+	struct key key = make_key(KEY_ID, "42");
+	struct catalog_question question = { .is_brief = true };
+	struct catalog_entry whole = { 0 };
+	struct catalog_entry brief = { 0 };
+	struct fixture *fixture;
+
+	(void)state;
+	settings.memory_max = 0;
+	settings.offline = true;
+	fixture = begin_expired(&settings, &key);
+	assert_int_equal(catalog_find(fixture->catalog, &key, &question, &brief), 0);
+	assert_null(brief.customer.record);
+	question.is_brief = false;
+	assert_int_equal(catalog_find(fixture->catalog, &key, &question, &whole), 0);
+	assert_int_equal(brief.key.slot, whole.key.slot);
+	assert_int_equal(brief.expires_ms, whole.expires_ms);
+	assert_int_equal(brief.customer.changed_ms,
+	                 record_member(whole.customer.record, 0)->changed_ms);
+	catalog_entry_fini(&whole);
+	catalog_entry_fini(&brief);
+	end(fixture);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
+		cmocka_unit_test(test_a_brief_look_finds_the_same_and_builds_no_record),
+		cmocka_unit_test(test_an_earlier_question_undoes_nothing_that_a_later_one_told),
+		cmocka_unit_test(test_answers_in_the_order_of_the_questions_all_count),
 		cmocka_unit_test(test_an_unknown_key_is_missing_and_finding_starts_nothing),
 		cmocka_unit_test(test_all_who_wait_for_a_key_share_one_fetch),
 		cmocka_unit_test(test_an_answer_newer_than_the_question_is_fresh_without_ttl),

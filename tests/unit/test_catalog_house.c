@@ -58,7 +58,8 @@ struct house {
 	uv_loop_t loop;
 	struct catalog *catalog;
 	struct metrics metrics;
-	unsigned losses;  /* changes that said that all names are gone */
+	unsigned losses; /* changes that said that all names are gone */
+	unsigned evictions;
 	uint32_t evicted; /* the last customer that went */
 	uint32_t evicted_keys;
 };
@@ -70,6 +71,7 @@ static void note_change(void *userdata, const struct cache_change *change)
 	house->losses +=
 	        change->listing[KEY_ID] && change->listing[KEY_PHONE] && change->listing[KEY_EMAIL];
 	if (!change->customer.record && change->customer.slot) {
+		house->evictions++;
 		house->evicted = change->customer.slot;
 		house->evicted_keys = (uint32_t)change->key_count;
 	}
@@ -207,6 +209,32 @@ static void test_what_is_evicted_is_told_and_not_kept_in_memory(void **state)
 	end(&house);
 }
 
+static void test_others_have_their_turn_while_many_are_evicted(void **state)
+{
+	enum { MANY = 600 };
+	struct key key = make_key(KEY_PHONE, "556");
+	struct house house;
+	char id[16];
+
+	begin(&house, state);
+	for (int i = 0; i < MANY; i++) {
+		struct key old;
+
+		snprintf(id, sizeof(id), "%d", 1000 + i);
+		old = make_key(KEY_ID, id);
+		store_and_drop(house.fixture, &old, id, "Asha", 1000);
+	}
+	cache_flush_touched(house.fixture->cache);
+	cache_limit(house.fixture->cache, &(struct cache_limits){ 1 << 30, 86400 * 1000 });
+	fetch(&house, &key, "43");
+	while (!house.evictions)
+		uv_run(&house.loop, UV_RUN_ONCE);
+	assert_in_range(house.evictions, 1, MANY - 1);
+	while (house.evictions < MANY)
+		uv_run(&house.loop, UV_RUN_ONCE);
+	end(&house);
+}
+
 static void test_a_lost_file_changes_every_listing(void **state)
 {
 	struct key key = make_key(KEY_PHONE, "555");
@@ -248,6 +276,7 @@ int main(void)
 		in_a_cache(test_what_was_answered_is_synced_without_being_waited_for),
 		in_a_cache(test_an_expired_customer_is_missing_but_serves_when_asking_fails),
 		in_a_cache(test_what_is_evicted_is_told_and_not_kept_in_memory),
+		in_a_cache(test_others_have_their_turn_while_many_are_evicted),
 		in_a_cache(test_a_lost_file_changes_every_listing),
 		in_a_cache(test_a_key_without_its_customer_is_missing),
 	};

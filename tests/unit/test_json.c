@@ -17,7 +17,7 @@
 #include "kapturefs/model/json.h"
 
 enum {
-	RANDOM_ROUNDS = 100000,
+	RANDOM_ROUNDS = 50000,
 	LONG_TEXT = 8 << 20,
 	CONVERTED_MAX = 64,
 	UNTOUCHED = 4711,

@@ -15,7 +15,7 @@
 #include "kapturefs/model/naming.h"
 
 enum {
-	RANDOM_ROUNDS = 200000,
+	RANDOM_ROUNDS = 50000,
 	NAME_MAX_LENGTH = 400,
 	SCRAPS_MAX = 60,
 };

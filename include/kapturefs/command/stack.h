@@ -8,6 +8,7 @@
 #include "kapturefs/command/token.h"
 #include "kapturefs/config/config.h"
 #include "kapturefs/config/secrets.h"
+#include "kapturefs/io/turns.h"
 #include "kapturefs/store/cache.h"
 #include "kapturefs/store/catalog.h"
 #include "kapturefs/store/kapture.h"
@@ -15,6 +16,7 @@
 /** Zero to begin with. */
 struct stack {
 	uv_loop_t loop;
+	struct turns turns;
 	struct cache *cache;
 	struct kapture *kapture;
 	struct token_watch token;

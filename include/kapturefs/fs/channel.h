@@ -9,12 +9,12 @@
  * libfuse's commit c9905341). A libfuse that sends the flag is left alone.
  */
 
-#include <fuse_lowlevel.h>
 #include <stdbool.h>
 #include <stdint.h>
 
 #include "kapturefs/base/base.h"
 #include "kapturefs/base/metrics.h"
+#include "kapturefs/fs/libfuse.h"
 
 enum { CHANNEL_OPERATIONS = 64 };
 

@@ -2,13 +2,13 @@
 /* SPDX-License-Identifier: MIT */
 /* Each FUSE request into a question to the tree, and exactly one reply. */
 
-#include <fuse_lowlevel.h>
 #include <stdbool.h>
 #include <sys/types.h>
 #include <uv.h>
 
 #include "kapturefs/base/base.h"
 #include "kapturefs/base/metrics.h"
+#include "kapturefs/fs/libfuse.h"
 #include "kapturefs/fs/notifier.h"
 #include "kapturefs/fs/request.h"
 #include "kapturefs/fs/tree.h"

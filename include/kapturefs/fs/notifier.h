@@ -11,12 +11,12 @@
  * dropped when it is full, since the kernel asks for what it has not got.
  */
 
-#include <fuse_lowlevel.h>
 #include <stdbool.h>
 #include <stdint.h>
 
 #include "kapturefs/base/base.h"
 #include "kapturefs/base/metrics.h"
+#include "kapturefs/fs/libfuse.h"
 #include "kapturefs/model/record.h"
 #include "kapturefs/store/cache.h"
 

@@ -7,7 +7,6 @@
  * the key that it lacks has been answered, or the wait is over, it is served again.
  */
 
-#include <fuse_lowlevel.h>
 #include <stdbool.h>
 #include <stdint.h>
 #include <uv.h>
@@ -15,6 +14,7 @@
 #include "kapturefs/base/base.h"
 #include "kapturefs/base/log.h"
 #include "kapturefs/base/metrics.h"
+#include "kapturefs/fs/libfuse.h"
 #include "kapturefs/fs/tree.h"
 #include "kapturefs/store/catalog.h"
 

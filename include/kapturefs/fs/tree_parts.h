@@ -24,6 +24,12 @@ struct tree {
 	int64_t started_ms;
 };
 
+/** As node_unpack(), and false too for the keys of no kind. */
+static inline bool tree_unpack(uint64_t number, struct node *ret)
+{
+	return node_unpack(number, ret) && (ret->kind != NODE_KEYS || ret->slot <= KEY_LISTINGS);
+}
+
 /** The kind of key of a NODE_KEYS. */
 static inline enum key_kind tree_keys_kind(struct node node)
 {

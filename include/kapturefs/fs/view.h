@@ -45,6 +45,9 @@ const struct view *view_by_kind(enum node_kind kind);
 int view_fill(const struct view *view, bool is_link, const struct catalog_entry *entry,
               int64_t started_ms, uint64_t valid_ms, struct tree_attributes *ret) must_check;
 
+/** Whether view_fill() does without customer.record and customer.keys of the entry. */
+bool view_is_brief(const struct view *view, bool is_link);
+
 /** The attributes of a member of the entry's record. */
 void view_fill_member(const struct catalog_entry *entry, const struct member *member,
                       uint64_t valid_ms, struct tree_attributes *ret);

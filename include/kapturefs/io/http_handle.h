@@ -39,6 +39,9 @@ int http_handle_load(CURL *easy, const struct http_load *load) must_check;
 /** Forget what was borrowed. */
 void http_handle_unload(CURL *easy);
 
+/** End the connection that a transfer has left to curl; before the handle leaves curl. */
+void http_handle_hang_up(CURL *easy);
+
 /** What @code, the end of a transfer, means. */
 struct http_verdict http_handle_judge(CURL *easy, CURLcode code);
 

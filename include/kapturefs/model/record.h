@@ -123,3 +123,9 @@ int record_save_identity(const struct record *record, char **ret, size_t *ret_le
  * the bytes do not fit this record and this JSON, -ENOMEM, both with the record untouched.
  */
 int record_load_identity(struct record *record, const char *bytes, size_t length) must_check;
+
+/**
+ * When anything of the customer last changed, from those bytes alone, which must be known to be
+ * whole. Returns 0 or -EILSEQ.
+ */
+int record_identity_changed_ms(const char *bytes, size_t length, int64_t *ret) must_check;

@@ -46,6 +46,7 @@ struct cache_customer {
 	uint32_t slot;
 	uint32_t keys; /* how many keys lead here */
 	int64_t fetched_ms;
+	int64_t changed_ms; /* when anything of it last did; Unix time */
 };
 
 /** What a change of the cache did. */
@@ -133,6 +134,9 @@ int cache_find_absent(struct cache *cache, const struct key *key,
 
 /** Read a customer; the caller drops ret->record. Returns as cache_find_key(). */
 int cache_read_customer(struct cache *cache, uint32_t slot, struct cache_customer *ret) must_check;
+
+/** The same without ret->record, which is most of the work, and without ret->keys: NULL and 0. */
+int cache_peek_customer(struct cache *cache, uint32_t slot, struct cache_customer *ret) must_check;
 
 /**
  * Read the roster with @slot; borrowed until a roster is read or anything changed. *@ret_changed_ms

@@ -19,6 +19,7 @@ enum statement {
 	LIST_KEYS,
 	FIND_ABSENT,
 	READ_CUSTOMER,
+	PEEK_CUSTOMER,
 	WRITE_CUSTOMER,
 	DELETE_CUSTOMER,
 	READ_ROSTER,
@@ -154,12 +155,13 @@ struct customer_row {
 	int64_t sum;
 };
 
-/** The row that LIST_CUSTOMERS finds next, damaged or not; and whether it is what was written. */
+/** The row that @statement finds next, damaged or not; and whether it is what was written. */
 int rows_take_row(struct cache *cache, sqlite3_stmt *statement,
                   struct customer_row *ret) must_check;
 bool rows_is_whole(struct cache *cache, const struct customer_row *row);
 
 int rows_read_customer(struct cache *cache, uint32_t slot, struct cache_customer *ret) must_check;
+int rows_peek_customer(struct cache *cache, uint32_t slot, struct cache_customer *ret) must_check;
 int rows_write_key(struct cache *cache, const struct cache_key *key) must_check;
 /** The key's times, that is; the rest never changes. */
 int rows_refresh_key(struct cache *cache, const struct cache_key *key) must_check;

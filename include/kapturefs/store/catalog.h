@@ -60,6 +60,7 @@ typedef void catalog_ready_fn(void *userdata, const struct catalog_result *resul
 struct catalog_question {
 	int64_t asked_ms; /* Unix time */
 	bool waited;      /* a ticket has come back with @result: what is there now must do */
+	bool is_brief;    /* the entry may do without customer.record and customer.keys */
 	struct catalog_result result;
 };
 

@@ -10,6 +10,7 @@
 #include "kapturefs/base/metrics.h"
 #include "kapturefs/store/catalog.h"
 #include "kapturefs/store/hotset.h"
+#include "kapturefs/store/recency.h"
 #include "kapturefs/store/wallclock.h"
 
 enum { CATALOG_BUCKETS = 1024 };
@@ -25,6 +26,8 @@ struct deadlines {
 /** A key being fetched. */
 struct fetch {
 	struct list link;
+	struct list of_all; /* in the order of their numbers, which is that in which they began */
+	uint64_t number;
 	struct catalog *catalog;
 	struct source_question question;
 	struct list tickets;
@@ -66,7 +69,10 @@ struct catalog {
 	struct catalog_listener listener;
 	struct wallclock clock;
 	struct list fetches[CATALOG_BUCKETS]; /* by the hash of their key */
+	struct list all_fetches;
 	size_t fetch_count;
+	uint64_t fetch_number; /* of the last that began */
+	struct recency recency;
 	size_t ticket_count;
 	struct deadlines timeout;
 	struct deadlines patience; /* of those for whom there is an old answer */
