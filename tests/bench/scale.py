@@ -23,8 +23,8 @@ SOURCE = 'http://127.0.0.1:9'       # nobody is there, and nobody is asked
 
 # Of names, cities, numbers, addresses and remarks: rare and common, whole and in part, one and two.
 WORDS = ('osaka', 'folake', 'asha', 'rao', 'kim', '高橋', 'шевч', 'example.org', 'xqzv', 'c-9199',
-         '830003968391', '03968', '968', 'anna.koch', 'sh', 'rs', 'a', 'kenta osaka', 'anna gorlitz',
-         'asha 8302', 'schafer software')
+         '830003968391', '03968', '968', 'anna.koch', 'sh', 'rs', 'a', 'kenta osaka',
+         'anna gorlitz', 'asha 8302', 'schafer software')
 
 
 def memory_mib(process, what):
