@@ -12,14 +12,14 @@
  * In this order nobody is missed whose bits are made meanwhile. Among those who match as well as
  * each other, it takes whom it finds first.
  *
- * What that takes, in ms, for a hundredth, a tenth and all of a million generated customers, on a
- * machine where it takes 3 us to read a page that the kernel has:
+ * What that takes, in ms, for a hundredth, a tenth and all of a million generated customers, in a
+ * file that the kernel has in memory, on a machine where it takes 3 us to read a page of it:
  *
- *   all of them looked at                   8    64-240    800-1,200
- *   a word or number, common or unknown   < 2       0-6         1-20
- *   part of two letters or three digits   < 4       1-7        15-50
- *   two common words                      < 3       2-7        15-75
- *   one with a mark behind, "anna@"         3        20      130-220
+ *   all of them looked at                  8    64-240    800-1,200
+ *   a word or number, common or unknown  < 1      0-3          1-13
+ *   part of two letters or three digits  < 4      1-5         11-30
+ *   two words                            < 2      1-15        12-48
+ *   one with a mark behind, "anna@"        6        20          126
  *
  * The last is slow because all marks are one border in grams: everybody named so is looked at.
  */

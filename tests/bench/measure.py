@@ -37,6 +37,7 @@ class Sample:
     reclaimed: int | None = None               # pages asked for again, of the whole machine
     memory_mib: float | None = None            # of the daemon, resident
     p99_us: float | None = None                # where `seconds` is a median
+    slowest_ms: float | None = None            # likewise
     disk_ratio: float | None = None            # bytes on disk for each of JSON
 
 

@@ -21,6 +21,11 @@ SIZES = (1000, 10_000, 100_000, 1_000_000)
 LOOKUPS = 20_000
 SOURCE = 'http://127.0.0.1:9'       # nobody is there, and nobody is asked
 
+# Of names, cities, numbers, addresses and remarks: rare and common, whole and in part, one and two.
+WORDS = ('osaka', 'folake', 'asha', 'rao', 'kim', '高橋', 'шевч', 'example.org', 'xqzv', 'c-9199',
+         '830003968391', '03968', '968', 'anna.koch', 'sh', 'rs', 'a', 'kenta osaka',
+         'anna gorlitz', 'asha 8302', 'schafer software')
+
 
 def memory_mib(process, what):
     status = pathlib.Path(f'/proc/{process.pid}/status').read_text()
@@ -176,6 +181,17 @@ class Scale:
             raise measure.Broken(f'{found} customers found by {words!r}, not {count}')
         return measure.Sample(watch.seconds)
 
+    def searched_one_by_one(self, size):
+        """The median of many words, and the slowest of them."""
+        self.mount_other(size)
+        seconds = []
+        for words in WORDS:
+            self.searches += 1
+            with measure.stopwatch() as watch:
+                os.listdir(self.mounted / 'search' / (words + ' ' * self.searches))
+            seconds.append(watch.seconds)
+        return measure.Sample(statistics.median(seconds), slowest_ms=max(seconds) * 1e3)
+
     def grepped(self, words):
         with measure.stopwatch() as watch:
             subprocess.run(['grep', '-ci', words, self.ndjson], capture_output=True, check=False)
@@ -191,6 +207,9 @@ class Scale:
                                          lambda: self.mount_other(most)),
             'search-many': measure.Contestant(
                 'search', lambda: self.searched('example', min(most, 1000)),
+                lambda: self.mount_other(most)),
+            'search-words': measure.Contestant(
+                'search', lambda: self.searched_one_by_one(most),
                 lambda: self.mount_other(most)),
             'grep-words': measure.Contestant('grep -i of one file', lambda: self.grepped('xqzv')),
             'grep': measure.Contestant('grep of one file', lambda: self.in_lines(

@@ -146,6 +146,22 @@ static void test_a_search_goes_on_while_bits_are_made(void **state)
 	}
 }
 
+static void test_while_parts_are_written_they_are_not_read(void **state)
+{
+	struct dice dice = { 15 };
+	struct cache *cache = sieved(state, &dice);
+
+	run(cache, "BEGIN");
+	change_some(cache, &dice, 20);
+	run(cache, "COMMIT; UPDATE unsieved SET stale = 2 WHERE stale = 1");
+	cache->sieve.is_due = true;
+	do
+		assert_int_equal(sweep_once(cache), CACHE_MORE);
+	while (cache->sieve.build.part < SIEVE_PARTS / 2);
+	judge_some(cache, &dice, SEARCHES);
+	assert_int_equal(counter_value(&cache->metrics.damaged_rows), 0);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -156,6 +172,7 @@ int main(void)
 		in_a_cache(test_when_many_have_changed_their_bits_are_made_anew),
 		in_a_cache(test_who_changes_while_bits_are_made_is_found),
 		in_a_cache(test_a_search_goes_on_while_bits_are_made),
+		in_a_cache(test_while_parts_are_written_they_are_not_read),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
