@@ -264,11 +264,12 @@ static int take_blocks(struct cache *cache, struct hunt *hunt, struct region *re
 /* Whether there is a block with @hunt->bound from @hunt->block on, which becomes that. */
 static bool find_block(struct hunt *hunt, const struct region *region)
 {
-	const char *bounds = hunt->bounds.data + region->bounds;
+	const char *bounds;
 	const char *there;
 
 	if (hunt->block >= region->block_count)
 		return false;
+	bounds = hunt->bounds.data + region->bounds;
 	there = memchr(bounds + hunt->block, (int)hunt->bound, region->block_count - hunt->block);
 	if (there)
 		hunt->block = (uint32_t)(there - bounds);

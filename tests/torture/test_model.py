@@ -25,6 +25,7 @@ from values import Broken
 
 EXAMPLES = int(os.environ.get('MODEL_EXAMPLES', '25'))
 SEED = os.environ.get('MODEL_SEED')
+SOON = '3'      # any seed leads to each planted lie, this one in a third of the time
 PHASES = [hypothesis.Phase.generate]
 if 'MODEL_SHRINK' in os.environ:
     PHASES.append(hypothesis.Phase.shrink)
@@ -142,9 +143,9 @@ def settings(examples, **more):
                                suppress_health_check=list(hypothesis.HealthCheck), **more)
 
 
-def run(machine, examples, **more):
-    if SEED is not None:
-        machine = hypothesis.seed(int(SEED))(machine)
+def run(machine, examples, seed=SEED, **more):
+    if seed is not None:
+        machine = hypothesis.seed(int(seed))(machine)
     run_state_machine_as_test(machine, settings=settings(examples, **more))
 
 
@@ -219,4 +220,4 @@ def test_planted_lie_is_found(defect):
     which = 'world_class' if issubclass(defect, world_module.World) else 'mounted_class'
     machine = type('Planted', (History,), {which: defect})
     with pytest.raises(Broken):
-        run(machine, 200, phases=[hypothesis.Phase.generate])
+        run(machine, 200, SEED or SOON, phases=[hypothesis.Phase.generate])
