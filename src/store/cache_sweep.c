@@ -8,11 +8,12 @@
  *             there is more than size_max, or nobody has used them for retain_ms
  *   shrink    give some free pages back, if the file is larger than size_max or mostly free
  *   cut       the write-ahead log, if it is longer than its share
+ *   note      when customers were used, if it is time for that
  *   furnish   what searches need, which the file may not have yet
  *
  * What counts is the file and the log; the log's share is set aside whatever it is, so that its
- * growing does not evict anybody. When customers were used is kept in memory and written when that
- * matters: to find the least recently used, to make room, and every minute.
+ * growing does not evict anybody. When customers were used is kept in memory and written when there
+ * is no room for more, when it saves one from being evicted, and every minute.
  */
 
 #include <errno.h>
@@ -242,18 +243,15 @@ static int make_room(struct cache *cache, bool is_full, int64_t now_ms, struct c
 	struct victim victim;
 	int r;
 
-	if (is_full)
-		cache_flush_touched(cache);
 	r = find_victim(cache, &victim);
 	if (r)
 		return r < 0 ? r : 0;
 	victim.files_lost = cache->files_lost;
 	if (!is_full && victim.used_ms >= now_ms - retain_ms)
 		return 0;
-	if (!is_full && cache->touched.count) {
-		cache_flush_touched(cache);
+	/* Whoever was used since that was written is not the one. */
+	if (victim.customer && cache_flush_touched_one(cache, victim.customer))
 		return CACHE_MORE;
-	}
 	if (is_in_use(&victim, now_ms))
 		return CACHE_LATER;
 
@@ -313,6 +311,8 @@ static int step(struct cache *cache, int64_t now_ms, struct cache_change *ret)
 	r = has_much_free(cache, &sizes) ? shrink(cache) : 0;
 	if (!r && cache->mode == CACHE_ON_FILE && sizes.log && sizes.disk > cache->limits.size_max)
 		r = cache_truncate_log(cache);
+	if (!r && cache_flush_some_touched(cache))
+		r = CACHE_MORE;
 	if (!r && !outcome)
 		r = cache_furnish_words(cache);
 	if (!r && !outcome)
@@ -354,7 +354,7 @@ void cache_tidy(struct cache *cache, int64_t now_ms)
 	cache_check_file(cache);
 	if (cache->mode == CACHE_OVER_FILE)
 		(void)!cache_write_down(cache);
-	cache_flush_touched(cache);
+	cache->touched.due = TOUCHED_SETS;
 	cache_tidy_sieve(cache);
 	/* A clock that was set back makes uses of the future, which would be the last to go. */
 	if (cache_write(cache, agree_on_now, NULL, now_ms, &change) == 0)

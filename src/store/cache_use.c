@@ -4,50 +4,123 @@
  * use.
  */
 
+#include <assert.h>
 #include <string.h>
+#include <uv.h>
 
 #include "kapturefs/store/cache_parts.h"
 
-static int write_touched(struct cache *cache, const void *arguments, int64_t now_ms,
-                         struct cache_change *change)
+enum {
+	SETS_A_FLUSH = 64, /* in one transaction, where nobody is kept waiting */
+	FLUSH_NS_MAX = 500 * 1000 * 1000,
+};
+
+static_assert(TOUCHED_SETS % SETS_A_FLUSH == 0, "the last flush would go beyond the sets");
+
+struct sets {
+	size_t first;
+	size_t count;
+};
+
+static int write_set(struct cache *cache, const struct cache_use *set)
 {
 	int r = 0;
 
-	(void)arguments;
-	(void)now_ms;
-	(void)change;
-	for (size_t i = 0; !r && i < TOUCHED_SLOTS; i++) {
-		if (cache->touched.slots[i].customer)
-			r = rows_run_on(cache, UPDATE_USE, cache->touched.slots[i].customer,
-			                cache->touched.slots[i].used_ms);
-	}
+	for (size_t i = 0; !r && i < TOUCHED_A_SET && set[i].customer; i++)
+		r = rows_run_on(cache, UPDATE_USE, set[i].customer, set[i].used_ms);
 	return r;
 }
 
-/* What cannot be written down is lost: it only tells what to evict first. */
-void cache_flush_touched(struct cache *cache)
+static int write_sets(struct cache *cache, const void *arguments, int64_t now_ms,
+                      struct cache_change *change)
 {
+	const struct sets *sets = arguments;
+	int r = 0;
+
+	(void)now_ms;
+	(void)change;
+	for (size_t i = 0; !r && i < sets->count; i++)
+		r = write_set(cache, cache->touched.sets[sets->first + i]);
+	return r;
+}
+
+static bool is_empty(const struct cache *cache, size_t set)
+{
+	return cache->touched.sets[set][0].customer == 0;
+}
+
+/* What cannot be written down is lost: it only tells what to evict first. */
+static void flush(struct cache *cache, size_t first, size_t count)
+{
+	const struct sets sets = { first, count };
 	struct cache_change change;
 
-	if (cache->touched.count == 0)
+	while (count && is_empty(cache, first + count - 1))
+		count--;
+	if (count == 0)
 		return;
-	if (cache_write(cache, write_touched, NULL, 0, &change) == 0)
+	if (cache_write(cache, write_sets, &sets, 0, &change) == 0)
 		cache_change_fini(&change);
-	memset(&cache->touched, 0, sizeof(cache->touched));
+	memset(cache->touched.sets[first], 0, sets.count * sizeof(cache->touched.sets[first]));
+}
+
+void cache_flush_touched(struct cache *cache)
+{
+	uint64_t end_ns = uv_hrtime() + FLUSH_NS_MAX;
+
+	for (size_t set = 0; set < TOUCHED_SETS && uv_hrtime() < end_ns; set += SETS_A_FLUSH)
+		flush(cache, set, SETS_A_FLUSH);
+}
+
+bool cache_flush_some_touched(struct cache *cache)
+{
+	size_t *due = &cache->touched.due;
+
+	while (*due && is_empty(cache, TOUCHED_SETS - *due))
+		--*due;
+	if (*due == 0)
+		return false;
+	flush(cache, TOUCHED_SETS - *due, 1);
+	--*due;
+	return true;
+}
+
+static size_t set_of(uint32_t customer)
+{
+	return customer * UINT32_C(2654435761) / (UINT32_MAX / TOUCHED_SETS + 1);
+}
+
+/* The place of @customer in its set, or the first that is free, or none. */
+static struct cache_use *find_use(struct cache *cache, uint32_t customer)
+{
+	struct cache_use *set = cache->touched.sets[set_of(customer)];
+
+	for (size_t i = 0; i < TOUCHED_A_SET; i++) {
+		if (set[i].customer == customer || set[i].customer == 0)
+			return &set[i];
+	}
+	return NULL;
+}
+
+bool cache_flush_touched_one(struct cache *cache, uint32_t customer)
+{
+	const struct cache_use *use = find_use(cache, customer);
+
+	if (!use || use->customer != customer)
+		return false;
+	flush(cache, set_of(customer), 1);
+	return true;
 }
 
 void cache_touch(struct cache *cache, uint32_t slot, int64_t now_ms)
 {
-	struct cache_touched *touched = &cache->touched;
-	size_t place = slot * UINT32_C(2654435761) % TOUCHED_SLOTS;
+	struct cache_use *use = find_use(cache, slot);
 
-	while (touched->slots[place].customer && touched->slots[place].customer != slot)
-		place = (place + 1) % TOUCHED_SLOTS;
-	touched->count += touched->slots[place].customer == 0;
-	touched->slots[place].customer = slot;
-	touched->slots[place].used_ms = now_ms;
-	if (touched->count > TOUCHED_SLOTS / 4 * 3)
-		cache_flush_touched(cache);
+	if (!use) {
+		flush(cache, set_of(slot), 1);
+		use = find_use(cache, slot);
+	}
+	*use = (struct cache_use){ slot, now_ms };
 }
 
 /* Misses */

@@ -166,6 +166,61 @@ static void test_what_nobody_asks_for_goes_after_its_time(void **state)
 	assert_false(knows_id(fixture, "1"));
 }
 
+/* How many customers the file says were used at @used_ms. */
+static int64_t count_used(struct fixture *fixture, int64_t used_ms)
+{
+	sqlite3_stmt *statement;
+	int64_t count;
+
+	assert_int_equal(database_prepare(fixture->cache->database,
+	                                  "SELECT count(*) FROM use WHERE used_ms = ?1",
+	                                  &statement),
+	                 0);
+	rows_bind_integer(statement, 1, used_ms);
+	assert_int_equal(sqlite3_step(statement), SQLITE_ROW);
+	count = sqlite3_column_int64(statement, 0);
+	sqlite3_finalize(statement);
+	return count;
+}
+
+static void add_uses(struct fixture *fixture, uint32_t customers)
+{
+	assert_int_equal(rows_run(fixture->cache, BEGIN), 0);
+	for (uint32_t customer = 1; customer <= customers; customer++)
+		assert_int_equal(rows_run_on(fixture->cache, WRITE_USE, customer, 1000), 0);
+	assert_int_equal(rows_run(fixture->cache, COMMIT), 0);
+	for (uint32_t customer = 1; customer <= customers; customer++)
+		cache_touch(fixture->cache, customer, 90000);
+}
+
+/* Looking somebody up writes nothing. */
+static void test_uses_are_written_down_after_a_minute(void **state)
+{
+	enum { CUSTOMERS = 5000 };
+	struct fixture *fixture = *state;
+
+	limit(fixture, 1 << 30, 30 * (int64_t)DAY_MS);
+	add_uses(fixture, CUSTOMERS);
+	sweep(fixture, 90000, NULL);
+	assert_int_equal(count_used(fixture, 90000), 0);
+	cache_tidy(fixture->cache, 90000);
+	sweep(fixture, 90000, NULL);
+	assert_int_equal(count_used(fixture, 90000), CUSTOMERS);
+}
+
+static void test_uses_there_is_no_room_for_are_written_down_at_once(void **state)
+{
+	enum { CUSTOMERS = TOUCHED_SETS * (TOUCHED_A_SET + 4) };
+	struct fixture *fixture = *state;
+	int64_t written;
+
+	add_uses(fixture, CUSTOMERS);
+	written = count_used(fixture, 90000);
+	assert_in_range(written, CUSTOMERS / 2, CUSTOMERS - 1);
+	cache_flush_touched(fixture->cache);
+	assert_true(count_used(fixture, 90000) > written);
+}
+
 static void test_an_eviction_names_what_is_gone(void **state)
 {
 	struct fixture *fixture = *state;
@@ -238,6 +293,9 @@ static void test_uses_in_the_future_do_not_keep_a_customer(void **state)
 
 	store_id(fixture, "1", now_ms + 365 * (int64_t)DAY_MS);
 	limit(fixture, 1 << 30, 30 * (int64_t)DAY_MS);
+	/* It is written down after the first minute, and found wrong after the second. */
+	cache_tidy(fixture->cache, now_ms);
+	sweep(fixture, now_ms, NULL);
 	cache_tidy(fixture->cache, now_ms);
 	sweep(fixture, now_ms + 29 * (int64_t)DAY_MS, &evicted);
 	assert_int_equal(evicted, 0);
@@ -269,6 +327,8 @@ int main(void)
 		in_a_cache(test_a_lower_limit_shrinks_the_file),
 		in_a_cache(test_what_is_in_use_stays_for_now),
 		in_a_cache(test_what_nobody_asks_for_goes_after_its_time),
+		in_a_cache(test_uses_are_written_down_after_a_minute),
+		in_a_cache(test_uses_there_is_no_room_for_are_written_down_at_once),
 		in_a_cache(test_an_eviction_names_what_is_gone),
 		in_a_cache(test_a_miss_after_an_eviction_is_told_from_a_cold_one),
 		in_a_cache(test_absences_go_by_the_same_measure),

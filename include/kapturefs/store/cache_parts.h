@@ -29,17 +29,23 @@ enum cache_trouble {
 };
 
 enum {
-	TOUCHED_SLOTS = 512, /* powers of two */
+	TOUCHED_SETS = 4096,
+	TOUCHED_A_SET = 16, /* as many as are written in a third of a millisecond */
 	EVICTED_SLOTS = 8192,
 };
 
-/* When customers were last used, until that is written in one go. */
+struct cache_use {
+	uint32_t customer; /* 0: free */
+	int64_t used_ms;
+};
+
+/*
+ * When customers were last used, until that is written, a set at a time. There is room for those
+ * of a busy minute, as to write them costs more than to look them up.
+ */
 struct cache_touched {
-	struct {
-		uint32_t customer; /* 0: free */
-		int64_t used_ms;
-	} slots[TOUCHED_SLOTS];
-	size_t count;
+	struct cache_use sets[TOUCHED_SETS][TOUCHED_A_SET];
+	size_t due; /* sets, the last ones, that are to be written soon */
 };
 
 struct cache {
@@ -256,8 +262,15 @@ int cache_furnish_words(struct cache *cache) must_check;
 
 /* cache_use.c */
 
-/** Write down when customers were used. */
+/**
+ * Write down when customers were used: all that can be in half a second; or, of those that are
+ * due, some, as long as it returns true.
+ */
 void cache_flush_touched(struct cache *cache);
+bool cache_flush_some_touched(struct cache *cache);
+
+/** Whether @customer was used since that was written; it is then. */
+bool cache_flush_touched_one(struct cache *cache, uint32_t customer);
 
 /** Remember that @key was evicted, or is not any more. */
 void cache_note_eviction(struct cache *cache, const struct key *key);
