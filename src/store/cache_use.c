@@ -11,7 +11,7 @@
 #include "kapturefs/store/cache_parts.h"
 
 enum {
-	SETS_A_FLUSH = 64, /* in one transaction, where nobody is kept waiting */
+	SETS_A_FLUSH = 8, /* in one transaction, where nobody is kept waiting */
 	FLUSH_NS_MAX = 500 * 1000 * 1000,
 };
 
