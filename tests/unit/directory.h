@@ -21,7 +21,7 @@ struct content {
 	size_t length;
 };
 
-static int set_up(void **state)
+static inline int set_up(void **state)
 {
 	struct fixture *fixture = calloc(1, sizeof(*fixture));
 
@@ -33,7 +33,7 @@ static int set_up(void **state)
 	return 0;
 }
 
-static int tear_down(void **state)
+static inline int tear_down(void **state)
 {
 	struct fixture *fixture = *state;
 	char command[96];
@@ -44,7 +44,7 @@ static int tear_down(void **state)
 	return 0;
 }
 
-static struct content read_content(const char *path)
+static inline struct content read_content(const char *path)
 {
 	FILE *file = fopen(path, "r");
 	struct content content = { calloc(1, 1 << 20), 0 };
@@ -56,7 +56,7 @@ static struct content read_content(const char *path)
 	return content;
 }
 
-static void write_content(const char *path, const void *bytes, size_t length)
+static inline void write_content(const char *path, const void *bytes, size_t length)
 {
 	FILE *file = fopen(path, "w");
 
@@ -65,7 +65,7 @@ static void write_content(const char *path, const void *bytes, size_t length)
 	assert_int_equal(fclose(file), 0);
 }
 
-static void assert_content(const char *path, const struct content *expected)
+static inline void assert_content(const char *path, const struct content *expected)
 {
 	struct content content = read_content(path);
 
@@ -74,7 +74,7 @@ static void assert_content(const char *path, const struct content *expected)
 	free(content.bytes);
 }
 
-static void assert_mode(const char *path, mode_t expected)
+static inline void assert_mode(const char *path, mode_t expected)
 {
 	struct stat status;
 
@@ -82,7 +82,7 @@ static void assert_mode(const char *path, mode_t expected)
 	assert_int_equal(status.st_mode & 07777, expected);
 }
 
-static const char *beside(const struct fixture *fixture, const char *suffix)
+static inline const char *beside(const struct fixture *fixture, const char *suffix)
 {
 	static char path[128];
 
@@ -90,7 +90,9 @@ static const char *beside(const struct fixture *fixture, const char *suffix)
 	return path;
 }
 
-static bool has_file(const struct fixture *fixture, const char *suffix)
+static inline bool has_file(const struct fixture *fixture, const char *suffix)
 {
 	return access(beside(fixture, suffix), F_OK) == 0;
 }
+
+#define in_a_directory(test) cmocka_unit_test_setup_teardown(test, set_up, tear_down)

@@ -2,14 +2,17 @@
 /* SPDX-License-Identifier: MIT */
 /* A database in the hands of another process. Include cmocka.h and its headers first. */
 
+#include <fcntl.h>
 #include <signal.h>
+#include <stdbool.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
 #include "kapturefs/io/database.h"
 
 /* In another process, and as another program if there is no schema: open, and stay until killed. */
-static pid_t start_owner(const char *path, const struct database_schema *schema, const char *sql)
+static inline pid_t start_owner(const char *path, const struct database_schema *schema,
+                                const char *sql)
 {
 	sqlite3 *database;
 	int ready[2];
@@ -35,23 +38,26 @@ static pid_t start_owner(const char *path, const struct database_schema *schema,
 	return pid;
 }
 
-static void kill_owner(pid_t pid)
+static inline void kill_owner(pid_t pid)
 {
 	assert_int_equal(kill(pid, SIGKILL), 0);
 	assert_int_equal(waitpid(pid, NULL, 0), pid);
 }
 
-/* What another process is told that tries to open the file. */
-static int open_elsewhere(const char *path, const struct database_schema *schema)
+/* Whether another process finds a lock on the file. SQLite would tell it what we know of locks. */
+static inline bool is_locked_elsewhere(const char *path)
 {
-	sqlite3 *database;
+	struct flock lock = { .l_type = F_WRLCK, .l_whence = SEEK_SET };
 	int status;
 	pid_t pid = fork();
 
 	assert_true(pid >= 0);
-	if (pid == 0)
-		_exit(database_open(path, schema, &database));
+	if (pid == 0) {
+		int r = fcntl(open(path, O_RDWR | O_CLOEXEC), F_GETLK, &lock);
+
+		_exit(r ? 2 : lock.l_type != F_UNLCK);
+	}
 	assert_int_equal(waitpid(pid, &status, 0), pid);
-	assert_true(WIFEXITED(status));
-	return WEXITSTATUS(status);
+	assert_true(WIFEXITED(status) && WEXITSTATUS(status) != 2);
+	return WEXITSTATUS(status) == 1;
 }

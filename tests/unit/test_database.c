@@ -8,36 +8,18 @@
 #include <stdint.h>
 #include <cmocka.h>
 
-#include "directory.h"
+#include "databases.h"
 #include "owner.h"
-#include "kapturefs/io/database.h"
 
-enum { APPLICATION_ID = 0x54455354 };
-
-#define FIRST_MIGRATION                                                                            \
-	"CREATE TABLE thing (id INTEGER PRIMARY KEY, text TEXT);"                                  \
-	"CREATE TABLE part (thing INTEGER REFERENCES thing (id))"
-
-static const char *const first_migrations[] = { FIRST_MIGRATION, NULL };
 static const char *const second_migrations[] = { FIRST_MIGRATION,
 	                                         "ALTER TABLE thing ADD COLUMN size INTEGER",
 	                                         NULL };
 static const char *const broken_migrations[] = {
 	FIRST_MIGRATION, "INSERT INTO thing (text) VALUES ('half'); DROP TABLE nothing", NULL
 };
-static const struct database_schema first = { APPLICATION_ID, first_migrations };
 static const struct database_schema second = { APPLICATION_ID, second_migrations };
 static const struct database_schema broken = { APPLICATION_ID, broken_migrations };
 static const struct database_schema other = { APPLICATION_ID + 1, first_migrations };
-
-static sqlite3 *open_database(const char *path, const struct database_schema *schema)
-{
-	sqlite3 *database = NULL;
-
-	assert_int_equal(database_open(path, schema, &database), 0);
-	assert_non_null(database);
-	return database;
-}
 
 static void assert_refused(const char *path, const struct database_schema *schema, int expected)
 {
@@ -45,18 +27,6 @@ static void assert_refused(const char *path, const struct database_schema *schem
 
 	assert_int_equal(database_open(path, schema, &database), expected);
 	assert_null(database);
-}
-
-static int64_t query(sqlite3 *database, const char *sql)
-{
-	sqlite3_stmt *statement;
-	int64_t value;
-
-	assert_int_equal(database_prepare(database, sql, &statement), 0);
-	assert_int_equal(sqlite3_step(statement), SQLITE_ROW);
-	value = sqlite3_column_int64(statement, 0);
-	sqlite3_finalize(statement);
-	return value;
 }
 
 static void test_a_new_file_is_private_whatever_the_umask(void **state)
@@ -131,7 +101,6 @@ static void test_settings_are_in_force(void **state)
 		{ "PRAGMA cell_size_check", 1 },
 		{ "PRAGMA temp_store", 2 },
 		{ "SELECT journal_mode = 'wal' FROM pragma_journal_mode", 1 },
-		{ "SELECT locking_mode = 'exclusive' FROM pragma_locking_mode", 1 },
 	};
 	struct fixture *fixture = *state;
 	sqlite3 *database;
@@ -161,20 +130,6 @@ static void test_a_second_owner_is_refused_until_the_first_is_killed(void **stat
 	assert_int_equal(query(database, "SELECT count(*) FROM thing WHERE text = 'committed'"), 1);
 	assert_int_equal(query(database, "SELECT count(*) FROM thing"), 1);
 	database_close(database);
-}
-
-/* Closing any descriptor of a file drops the process's POSIX locks on it. */
-static void test_a_second_opening_in_one_process_is_refused_and_drops_no_lock(void **state)
-{
-	struct fixture *fixture = *state;
-	sqlite3 *database = open_database(fixture->path, &first);
-
-	assert_refused(fixture->path, &first, DATABASE_BUSY);
-	assert_int_equal(open_elsewhere(fixture->path, &first), DATABASE_BUSY);
-	assert_int_equal(database_run(database, "INSERT INTO thing (text) VALUES ('a')"), 0);
-	assert_int_equal(open_elsewhere(fixture->path, &first), DATABASE_BUSY);
-	database_close(database);
-	assert_int_equal(open_elsewhere(fixture->path, &first), 0);
 }
 
 static void assert_refused_and_untouched(const char *path, int expected)
@@ -456,8 +411,6 @@ static void test_memory_needs_no_file(void **state)
 	database_close(NULL);
 }
 
-#define in_a_directory(test) cmocka_unit_test_setup_teardown(test, set_up, tear_down)
-
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -467,7 +420,6 @@ int main(void)
 		in_a_directory(test_content_survives_closing_and_leaves_one_file),
 		in_a_directory(test_settings_are_in_force),
 		in_a_directory(test_a_second_owner_is_refused_until_the_first_is_killed),
-		in_a_directory(test_a_second_opening_in_one_process_is_refused_and_drops_no_lock),
 		in_a_directory(test_a_file_that_is_no_database_is_foreign_and_untouched),
 		in_a_directory(test_a_database_of_another_program_is_foreign_and_untouched),
 		in_a_directory(test_the_log_of_another_program_is_untouched),

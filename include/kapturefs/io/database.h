@@ -1,6 +1,6 @@
 #pragma once
 /* SPDX-License-Identifier: MIT */
-/* One SQLite file with one owner: opened, locked, migrated; its errors translated. */
+/* One SQLite file of one process: opened, locked, migrated; its errors translated. */
 
 #include <sqlite3.h>
 #include <stdint.h>
@@ -42,6 +42,18 @@ define_cleanup(sqlite3 *, database_close);
  * ignored.
  */
 void database_abandon(sqlite3 *database);
+
+/**
+ * Another connection to the file of @database, which is not ":memory:", for another thread. Returns
+ * 0 with *@ret to be closed by database_abandon(), or a negative errno, logged.
+ */
+int database_open_beside(sqlite3 *database, sqlite3 **ret) must_check;
+
+/**
+ * Move what is in the write-ahead log into the file and sync both, while other connections read and
+ * write. Returns 0 or a negative errno, logged: -EBUSY when another one does that already.
+ */
+int database_move_log(sqlite3 *database) must_check;
 
 /** Prepare a statement that is kept for long. Returns 0 or a negative errno, logged. */
 int database_prepare(sqlite3 *database, const char *sql, sqlite3_stmt **ret) must_check;
