@@ -11,14 +11,13 @@
  *                 and cache_sieve
  *   cache_export  has all customers be one text, with cache_extent and cache_snapshot
  *   cache_sweep   evicts what was not
+ *   cache_log     keeps the write-ahead log synced and short
  *   cache_rescue  is there for when the file fails, with cache_overlay
  *   cache_values  turns rows into values and back, with cache_codec and cache_seal
  *   cache_rows    has the schema and every statement
  */
 
 #include <errno.h>
-#include <fcntl.h>
-#include <inttypes.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -145,6 +144,10 @@ static int found_or_take_over(struct cache *cache)
 	return r ? r : rows_run(cache, COMMIT);
 }
 
+/* The page cache holds the inner pages of a million customers. */
+static const char settings[] = "PRAGMA main.synchronous = NORMAL;"
+                               "PRAGMA cache_size = -8192;";
+
 /* An open database becomes the cache's. */
 static int furnish(struct cache *cache)
 {
@@ -158,9 +161,9 @@ static int furnish(struct cache *cache)
 	if (!r)
 		r = cache_take_sieve(cache);
 	if (!r)
-		r = database_run(cache->database, "PRAGMA main.synchronous = NORMAL");
+		r = database_run(cache->database, settings);
 	if (!r)
-		r = cache_apply_limits(cache);
+		r = cache_log_limit(cache);
 	cache->slots_reserved = cache->slot_next;
 	return r;
 }
@@ -238,8 +241,8 @@ void cache_detach(struct cache *cache)
 	sieve_abandon(&cache->sieve);
 	rows_finalize(cache);
 	database_abandon(steal(&cache->database));
-	cache->has_unsynced = false;
-	cache->has_remains = false;
+	cache->log.pages = 0;
+	cache->log.is_unsynced = cache->log.has_remains = cache->log.is_to_be_cut = false;
 }
 
 /* What the disk cannot do; a mistake in the path is told to whoever made it. */
@@ -290,6 +293,11 @@ static int cache_new(const char *path, const char *source, struct cache **ret)
 	cache->mode = CACHE_IN_MEMORY;
 	cache->slot_next = 1;
 	cache->limits = (struct cache_limits){ UINT64_MAX, INT64_MAX };
+	r = uv_mutex_init(&cache->log.moving);
+	if (r) {
+		free(steal(&cache));
+		return r;
+	}
 	cache->source = strdup(source);
 	if (!cache->source)
 		return -ENOMEM;
@@ -382,6 +390,7 @@ void cache_close(struct cache *cache)
 	free(cache->path);
 	free(cache->log_path);
 	free(cache->source);
+	uv_mutex_destroy(&cache->log.moving);
 	free(cache);
 }
 
@@ -399,15 +408,6 @@ const char *cache_account(const struct cache *cache)
 int64_t cache_listing_changed_ms(const struct cache *cache, enum key_kind kind)
 {
 	return cache->listing_changed_ms[kind];
-}
-
-int cache_take_unsynced(struct cache *cache)
-{
-	if (!cache->has_unsynced)
-		return -1;
-	cache->has_unsynced = false;
-	/* SQLite holds no locks on this file that closing it would drop. */
-	return open(cache->log_path, O_RDWR | O_CLOEXEC | O_NOFOLLOW);
 }
 
 void cache_add_metrics(struct cache *cache, struct metrics *metrics)

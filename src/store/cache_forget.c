@@ -209,26 +209,12 @@ int cache_expire(struct cache *cache, uint32_t slot)
 	return r;
 }
 
-int cache_truncate_log(struct cache *cache)
-{
-	int code;
-
-	if (cache->mode != CACHE_ON_FILE)
-		return 0;
-	code = sqlite3_wal_checkpoint_v2(cache->database, "main", SQLITE_CHECKPOINT_TRUNCATE, NULL,
-	                                 NULL);
-	if (code)
-		return rows_failed(cache, code, "checkpoint");
-	cache->has_remains = false;
-	return 0;
-}
-
 static int leave_no_byte(struct cache *cache)
 {
 	int r;
 
-	cache->has_remains = true;
-	r = cache_truncate_log(cache);
+	cache->log.has_remains = true;
+	r = cache_log_cut(cache);
 	if (!r)
 		r = cache_remove_aside(cache);
 	if (!r && cache->mode != CACHE_OVER_FILE)

@@ -266,7 +266,7 @@ int cache_write_down(struct cache *cache)
 		return r;
 
 	cache->mode = CACHE_ON_FILE;
-	cache->has_unsynced = true;
+	cache->log.is_unsynced = true;
 	counter_set(&cache->metrics.on_disk, 1);
 	log_notice("cache: the file can be written to again");
 	return 0;

@@ -250,7 +250,7 @@ static void finish(struct cache *cache)
 		sieve->end = group->end;
 	if (sieve->has_damaged && sieve->damaged >= group->first && sieve->damaged < group->end)
 		sieve->has_damaged = false;
-	cache->has_remains = true;
+	cache->log.has_remains = true;
 	sieve_abandon(sieve);
 }
 

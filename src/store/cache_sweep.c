@@ -17,7 +17,6 @@
  */
 
 #include <errno.h>
-#include <inttypes.h>
 #include <stdio.h>
 #include <string.h>
 #include <sys/stat.h>
@@ -26,12 +25,6 @@
 #include "kapturefs/store/cache_parts.h"
 
 enum {
-	LOG_FRAME_SIZE = 4096 + 24, /* a page in the log */
-	LOG_PAGES_MIN = 16,
-	LOG_PAGES_MAX = 1000,     /* moved into the file in 3 ms, and what the disk takes to sync */
-	LOG_SHARE = 8,            /* an eighth of the whole */
-	PAGE_CACHE_KIB = 8 << 10, /* holds the inner pages of a million customers */
-
 	ABSENCES_A_STEP = 32,
 	PAGES_A_STEP = 32,
 	ROWS_A_TIDYING = 4096,
@@ -46,27 +39,6 @@ enum {
 #define SIZE_MAX_OVER_FILE (UINT64_C(8) << 20)
 
 /* Limits */
-
-static uint64_t log_share(const struct cache *cache)
-{
-	uint64_t least = LOG_PAGES_MIN * LOG_FRAME_SIZE;
-	uint64_t most = LOG_PAGES_MAX * LOG_FRAME_SIZE;
-	uint64_t share = cache->limits.size_max / LOG_SHARE;
-
-	return share < least ? least : share > most ? most : share;
-}
-
-int cache_apply_limits(struct cache *cache)
-{
-	uint64_t share = log_share(cache);
-	char sql[160];
-
-	snprintf(sql, sizeof(sql),
-	         "PRAGMA wal_autocheckpoint = %" PRIu64 "; PRAGMA journal_size_limit = %" PRIu64
-	         "; PRAGMA cache_size = -%d",
-	         share / LOG_FRAME_SIZE, share, PAGE_CACHE_KIB);
-	return database_run(cache->database, sql);
-}
 
 struct sizes {
 	uint64_t used; /* bytes of pages with something on them */
@@ -85,7 +57,7 @@ static uint64_t size_of(const char *path)
 
 static void measure_disk(const struct cache *cache, struct sizes *sizes)
 {
-	uint64_t share = log_share(cache);
+	uint64_t share = cache_log_share(cache);
 	uint64_t max = cache->limits.size_max;
 
 	if (cache->mode == CACHE_ON_FILE) {
@@ -131,7 +103,7 @@ void cache_limit(struct cache *cache, const struct cache_limits *limits)
 	struct sizes sizes;
 
 	cache->limits = *limits;
-	if (cache_apply_limits(cache))
+	if (cache_log_limit(cache))
 		log_warning("cache: the length of the write-ahead log is not limited");
 	/* For the metrics, that they tell its size before anything is stored. */
 	(void)!measure(cache, &sizes);
@@ -259,7 +231,7 @@ static int make_room(struct cache *cache, bool is_full, int64_t now_ms, struct c
 	if (r)
 		return r < 0 ? r : CACHE_MORE;
 	counter_add(&cache->metrics.evictions, victim.customer != 0);
-	cache->has_remains = true;
+	cache->log.has_remains = true;
 	return CACHE_MORE;
 }
 
@@ -310,7 +282,7 @@ static int step(struct cache *cache, int64_t now_ms, struct cache_change *ret)
 		return outcome;
 	r = has_much_free(cache, &sizes) ? shrink(cache) : 0;
 	if (!r && cache->mode == CACHE_ON_FILE && sizes.log && sizes.disk > cache->limits.size_max)
-		r = cache_truncate_log(cache);
+		r = cache_log_cut(cache);
 	if (!r && cache_flush_some_touched(cache))
 		r = CACHE_MORE;
 	if (!r && !outcome)
@@ -349,7 +321,6 @@ static int agree_on_now(struct cache *cache, const void *arguments, int64_t now_
 void cache_tidy(struct cache *cache, int64_t now_ms)
 {
 	struct cache_change change;
-	int r = 0;
 
 	cache_check_file(cache);
 	if (cache->mode == CACHE_OVER_FILE)
@@ -359,7 +330,5 @@ void cache_tidy(struct cache *cache, int64_t now_ms)
 	/* A clock that was set back makes uses of the future, which would be the last to go. */
 	if (cache_write(cache, agree_on_now, NULL, now_ms, &change) == 0)
 		cache_change_fini(&change);
-	if (cache->has_remains)
-		r = cache_truncate_log(cache);
-	(void)cache_rescue(cache, r);
+	cache->log.is_to_be_cut = cache->log.has_remains;
 }

@@ -6,7 +6,7 @@
  * with synchronous=NORMAL, 5 ms with FULL. Commits are made on the reactor, one for each answer;
  * FULL would hold everybody up and limit the mount to 200 answers a second. So it is NORMAL, which
  * loses nothing when the process dies and never damages the file; and the log is synced by another
- * thread soon after something is in it (cache_take_unsynced()). A power failure takes back the
+ * thread soon after something is in it (cache_log.c). A power failure takes back the
  * answers of the last few hundredths of a second, which are asked for again. What it may not take
  * back is a number that was given: slots are reserved in strides, by commits that are synced.
  */
@@ -140,7 +140,7 @@ static int write_once(struct cache *cache, cache_work_fn *work, const void *argu
 	if (cache->has_changed)
 		snapshots_count_change(cache->snapshots);
 	memcpy(cache->listing_changed_ms, changed_ms, sizeof(changed_ms));
-	cache->has_unsynced = cache->mode == CACHE_ON_FILE;
+	cache->log.is_unsynced = cache->mode == CACHE_ON_FILE;
 	return 0;
 }
 

@@ -5,12 +5,10 @@
  *   after an answer   once whoever waited has most likely read it, or at once in a cache that is
  *                     nearly full, the cache is swept, a step at a time, while others are served in
  *                     between; and its log is synced on the thread pool, once for all that were
- *                     stored meanwhile
+ *                     stored meanwhile, or moved into the file, while nothing is swept
  *   every minute      swept and tidied
  *   the file is lost  nothing is known any more but what will be asked for
  */
-
-#include <unistd.h>
 
 #include "kapturefs/store/catalog_parts.h"
 
@@ -22,35 +20,38 @@ enum {
 	STEPS_NS_MAX = 2 * 1000 * 1000, /* spent on sweeping before others have their turn */
 };
 
-static void sync_done(uv_fs_t *request)
+static void work(uv_work_t *work)
 {
-	struct catalog *catalog = container_of(request, struct catalog, house.sync);
+	cache_log_run(&container_of(work, struct catalog, house.work)->house.log);
+}
 
-	close(catalog->house.sync_descriptor);
-	uv_fs_req_cleanup(request);
-	catalog->house.is_syncing = false;
-	/* What came meanwhile gets its own. */
-	if (!catalog->house.is_ending)
+static void look_after_log(struct catalog *catalog);
+
+/* What came meanwhile gets its own: at once if it keeps the log from being moved wholly. */
+static void work_done(uv_work_t *work, int status)
+{
+	struct catalog *catalog = container_of(work, struct catalog, house.work);
+
+	(void)status;
+	cache_log_end(catalog->cache, &catalog->house.log);
+	catalog->house.is_working = false;
+	if (!catalog->house.is_ending) {
+		if (cache_log_is_long(catalog->cache))
+			look_after_log(catalog);
 		house_answer_kept(catalog);
+	}
 	catalog_let_go(catalog);
 }
 
-/* Unless that is under way. A failure shows at the next checkpoint, which syncs the log itself. */
-static void sync_log(struct catalog *catalog)
+static void look_after_log(struct catalog *catalog)
 {
-	int descriptor;
+	struct house *house = &catalog->house;
 
-	if (catalog->house.is_syncing)
+	if (house->is_working || !cache_log_begin(catalog->cache, &house->log))
 		return;
-	descriptor = cache_take_unsynced(catalog->cache);
-	if (descriptor < 0)
-		return;
-	if (uv_fs_fdatasync(catalog->loop, &catalog->house.sync, descriptor, sync_done)) {
-		close(descriptor);
-		return;
-	}
-	catalog->house.sync_descriptor = descriptor;
-	catalog->house.is_syncing = true;
+	/* It only fails without a function. */
+	(void)!uv_queue_work(catalog->loop, &house->work, work, work_done);
+	house->is_working = true;
 	catalog->handles_open++;
 }
 
@@ -69,6 +70,8 @@ static void sweep(uv_timer_t *timer)
 	struct cache_change change;
 	int r;
 
+	if (catalog->house.is_working && cache_log_is_long(catalog->cache))
+		return;
 	do {
 		r = cache_sweep(catalog->cache, catalog_now_ms(catalog), &change);
 		if (r < 0)
@@ -77,7 +80,7 @@ static void sweep(uv_timer_t *timer)
 		cache_change_fini(&change);
 	} while (r == CACHE_MORE && uv_hrtime() - start < STEPS_NS_MAX);
 
-	sync_log(catalog);
+	look_after_log(catalog);
 	if (r > 0)
 		uv_timer_start(timer, sweep, r == CACHE_MORE ? SOON_MS : LATER_MS, 0);
 }

@@ -290,20 +290,6 @@ static void test_numbers_have_no_gaps_over_a_clean_end(void **state)
 	assert_in_range(store_id(fixture, "2", 1000), slot + 1, slot + 4);
 }
 
-static void test_what_was_stored_waits_for_one_sync(void **state)
-{
-	struct fixture *fixture = *state;
-	int descriptor;
-
-	store_id(fixture, "1", 1000);
-	store_id(fixture, "2", 1000);
-	descriptor = cache_take_unsynced(fixture->cache);
-	assert_true(descriptor >= 0);
-	assert_int_equal(fdatasync(descriptor), 0);
-	close(descriptor);
-	assert_int_equal(cache_take_unsynced(fixture->cache), -1);
-}
-
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -316,7 +302,6 @@ int main(void)
 		in_a_cache(test_sudden_death_loses_nothing),
 		in_a_cache(test_a_number_that_was_given_is_not_given_again_by_a_log_that_was_lost),
 		in_a_cache(test_numbers_have_no_gaps_over_a_clean_end),
-		in_a_cache(test_what_was_stored_waits_for_one_sync),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

@@ -148,17 +148,33 @@ static uint64_t misses(struct house *house, const char *reason)
 static void test_what_was_answered_is_synced_without_being_waited_for(void **state)
 {
 	struct key key = make_key(KEY_PHONE, "555");
+	struct cache_log_work work;
 	struct house house;
-	int descriptor;
 
 	begin(&house, state);
 	fetch(&house, &key, "42");
 	/* The first is under way; what comes meanwhile is synced after it. */
 	fetch(&house, &key, "43");
-	while (house.fixture->cache->has_unsynced)
+	while (house.fixture->cache->log.is_unsynced)
 		uv_run(&house.loop, UV_RUN_ONCE);
-	descriptor = cache_take_unsynced(house.fixture->cache);
-	assert_int_equal(descriptor, -1);
+	assert_false(cache_log_begin(house.fixture->cache, &work));
+	end(&house);
+}
+
+static void test_a_long_log_is_moved_without_being_waited_for(void **state)
+{
+	struct key key = make_key(KEY_ID, "42");
+	struct house house;
+	uint64_t pages;
+
+	begin(&house, state);
+	fill(house.fixture);
+	fetch(&house, &key, "42");
+	pages = house.fixture->cache->log.pages;
+	while (house.fixture->cache->log.pages)
+		uv_run(&house.loop, UV_RUN_ONCE);
+	store_id(house.fixture, "43", 1000);
+	assert_in_range(house.fixture->cache->log.pages, 1, pages / 2);
 	end(&house);
 }
 
@@ -274,6 +290,7 @@ int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		in_a_cache(test_what_was_answered_is_synced_without_being_waited_for),
+		in_a_cache(test_a_long_log_is_moved_without_being_waited_for),
 		in_a_cache(test_an_expired_customer_is_missing_but_serves_when_asking_fails),
 		in_a_cache(test_what_is_evicted_is_told_and_not_kept_in_memory),
 		in_a_cache(test_others_have_their_turn_while_many_are_evicted),

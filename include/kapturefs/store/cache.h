@@ -13,6 +13,7 @@
 
 #include <stdbool.h>
 #include <stdint.h>
+#include <uv.h>
 
 #include "kapturefs/base/base.h"
 #include "kapturefs/base/metrics.h"
@@ -165,7 +166,7 @@ void cache_touch(struct cache *cache, uint32_t slot, int64_t now_ms);
 /**
  * Keep the answer @record, fresh from payload, given at @now_ms to the question @key. It is settled
  * against what was known of the customer, becomes known and fresh by @key and by its id, and
- * outlives this process when this returns; see cache_take_unsynced(). Returns 0 with *@ret to be
+ * outlives this process when this returns; see cache_log_begin(). Returns 0 with *@ret to be
  * ended by cache_change_fini(), or a negative errno and nothing changed; -EPROTO when the record
  * belongs to another account.
  */
@@ -188,11 +189,26 @@ int cache_store_roster(struct cache *cache, const struct key *key, const struct 
 
 void cache_change_fini(struct cache_change *change);
 
+/** What there is to be done about the log of what was stored, meanwhile and by another thread. */
+struct cache_log_work {
+	struct sqlite3 *database; /* NULL: it is only to be synced, not to be moved into the file */
+	int descriptor;
+	int result;
+	uint64_t pages;
+	uv_mutex_t *moving;
+};
+
 /**
- * A descriptor, for the caller to close: once it has been synced, what was stored until now
- * outlives a power failure. -1 if it does already.
+ * Whether there is something to be done, for one thread at a time: *@ret, to be handed to
+ * cache_log_run() there and to cache_log_end() here, before the cache is closed. Then all that was
+ * stored until now outlives a power failure.
  */
-int cache_take_unsynced(struct cache *cache);
+bool cache_log_begin(struct cache *cache, struct cache_log_work *ret);
+void cache_log_run(struct cache_log_work *work);
+void cache_log_end(struct cache *cache, struct cache_log_work *work);
+
+/** Whether it is to be moved into the file, or is being: it should not grow unless it must. */
+bool cache_log_is_long(const struct cache *cache);
 
 /* All customers as one text: the object of each as the API sent it, in a line of its own */
 

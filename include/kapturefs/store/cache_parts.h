@@ -6,6 +6,7 @@
 #include <stddef.h>
 #include <stdint.h>
 #include <sys/types.h>
+#include <uv.h>
 
 #include "kapturefs/base/base.h"
 #include "kapturefs/store/cache.h"
@@ -65,7 +66,6 @@ struct cache {
 	dev_t device;
 	ino_t inode;
 	ino_t log_inode;
-	bool has_unsynced; /* commits since cache_take_unsynced() */
 
 	char account[ACCOUNT_SIZE];
 	int64_t listing_changed_ms[KEY_LISTINGS];
@@ -78,9 +78,15 @@ struct cache {
 	uint64_t slots_reserved; /* the first that the file does not know to be taken */
 
 	struct cache_limits limits;
+	struct {
+		uint64_t pages;    /* in it, as of the last commit */
+		bool is_unsynced;  /* there were commits since it was last synced or moved */
+		bool has_remains;  /* of what was deleted */
+		bool is_to_be_cut; /* soon, for that */
+		uv_mutex_t moving; /* held by whoever moves it */
+	} log;
 	struct cache_touched touched;
 	uint64_t evicted[EVICTED_SLOTS]; /* hashes of keys */
-	bool has_remains;                /* of what was deleted, in the write-ahead log */
 
 	struct snapshots *snapshots;
 	bool has_changed; /* of the transaction under way: a customer is not what it was */
@@ -218,9 +224,6 @@ int cache_delete_damaged_key(struct cache *cache, const struct key *key,
  */
 int cache_note_previous(struct cache *cache, uint32_t slot, struct cache_change *change) must_check;
 
-/** Move the write-ahead log into the file and cut it to nothing. Returns 0 or a negative errno. */
-int cache_truncate_log(struct cache *cache) must_check;
-
 /* cache_extent.c; inside a transaction */
 
 /**
@@ -276,7 +279,13 @@ bool cache_flush_touched_one(struct cache *cache, uint32_t customer);
 void cache_note_eviction(struct cache *cache, const struct key *key);
 void cache_note_return(struct cache *cache, const struct key *key);
 
-/* cache_sweep.c */
+/* cache_log.c */
 
-/** Tell SQLite what the limits mean for its log. Returns 0 or a negative errno. */
-int cache_apply_limits(struct cache *cache) must_check;
+/** How many bytes of the limit are set aside for the write-ahead log. */
+uint64_t cache_log_share(const struct cache *cache);
+
+/** Have SQLite hold the limits. Returns 0 or a negative errno. */
+int cache_log_limit(struct cache *cache) must_check;
+
+/** Move the write-ahead log into the file and cut it to nothing. Returns 0 or a negative errno. */
+int cache_log_cut(struct cache *cache) must_check;

@@ -53,9 +53,9 @@ struct catalog_ticket {
 struct house {
 	uv_timer_t sweep;
 	uv_timer_t minute;
-	uv_fs_t sync;
-	int sync_descriptor;
-	bool is_syncing;
+	uv_work_t work;
+	struct cache_log_work log;
+	bool is_working;
 	bool is_ending;
 };
 
@@ -80,7 +80,7 @@ struct catalog {
 	struct house house;
 	int64_t started_ms;
 	bool was_full;
-	unsigned handles_open; /* the timers, closing or not, and the sync under way */
+	unsigned handles_open; /* the timers, closing or not, and the work under way */
 	struct catalog_metrics {
 		struct counter hits;
 		struct counter misses_cold;

@@ -1,0 +1,143 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * The part of cache that keeps its write-ahead log synced and short.
+ *
+ * Every answer is a commit, which only writes to the log. What takes long is to sync it and to move
+ * it into the file: 20 ms for 1,000 pages on an idle disk, 200 on a busy one, most of it waiting.
+ * So both are done by another thread (struct cache_log_work), by a connection of its own:
+ *
+ *   synced   after some answers
+ *   moved    when it has a quarter of its share; or soon, when something was removed, so that no
+ *            byte of it stays: the log is then cut to nothing, which takes no time once it is moved
+ *
+ * Whoever uses the share up in the meantime waits for that thread and moves the rest, as does
+ * everybody who has none. The first commit to a log that begins anew syncs its header.
+ */
+
+#include <errno.h>
+#include <fcntl.h>
+#include <inttypes.h>
+#include <stdio.h>
+#include <unistd.h>
+
+#include "kapturefs/store/cache_parts.h"
+
+enum {
+	LOG_FRAME_SIZE = 4096 + 24, /* a page in the log */
+	LOG_PAGES_MIN = 16,
+	LOG_PAGES_MAX = 4000,
+	LOG_SHARE = 16,   /* a sixteenth of the whole */
+	LOG_MOVED_AT = 4, /* a quarter of the share */
+};
+
+static uint64_t share_pages(const struct cache *cache)
+{
+	uint64_t pages = cache->limits.size_max / LOG_SHARE / LOG_FRAME_SIZE;
+
+	return pages < LOG_PAGES_MIN   ? LOG_PAGES_MIN
+	       : pages > LOG_PAGES_MAX ? LOG_PAGES_MAX
+	                               : pages;
+}
+
+uint64_t cache_log_share(const struct cache *cache)
+{
+	return share_pages(cache) * LOG_FRAME_SIZE;
+}
+
+/* Whether that fails shows when the log is cut. */
+static int committed(void *userdata, sqlite3 *database, const char *name, int pages)
+{
+	struct cache *cache = userdata;
+
+	cache->log.pages = (uint64_t)pages;
+	if (cache->log.pages < share_pages(cache))
+		return SQLITE_OK;
+	uv_mutex_lock(&cache->log.moving);
+	(void)sqlite3_wal_checkpoint_v2(database, name, SQLITE_CHECKPOINT_PASSIVE, NULL, NULL);
+	uv_mutex_unlock(&cache->log.moving);
+	return SQLITE_OK;
+}
+
+int cache_log_limit(struct cache *cache)
+{
+	char sql[64];
+
+	sqlite3_wal_hook(cache->database, committed, cache);
+	snprintf(sql, sizeof(sql), "PRAGMA journal_size_limit = %" PRIu64, cache_log_share(cache));
+	return database_run(cache->database, sql);
+}
+
+int cache_log_cut(struct cache *cache)
+{
+	int code;
+
+	if (cache->mode != CACHE_ON_FILE)
+		return 0;
+	uv_mutex_lock(&cache->log.moving);
+	code = sqlite3_wal_checkpoint_v2(cache->database, "main", SQLITE_CHECKPOINT_TRUNCATE, NULL,
+	                                 NULL);
+	uv_mutex_unlock(&cache->log.moving);
+	if (code)
+		return rows_failed(cache, code, "checkpoint");
+	cache->log.pages = 0;
+	cache->log.has_remains = false;
+	return 0;
+}
+
+/* For another thread */
+
+bool cache_log_is_long(const struct cache *cache)
+{
+	return cache->mode == CACHE_ON_FILE &&
+	       (cache->log.is_to_be_cut || cache->log.pages >= share_pages(cache) / LOG_MOVED_AT);
+}
+
+bool cache_log_begin(struct cache *cache, struct cache_log_work *ret)
+{
+	*ret = (struct cache_log_work){
+		.descriptor = -1,
+		.pages = cache->log.pages,
+		.moving = &cache->log.moving,
+	};
+	if (cache_log_is_long(cache) &&
+	    database_open_beside(cache->database, &ret->database) == 0) {
+		cache->log.is_unsynced = false;
+		return true;
+	}
+	if (!cache->log.is_unsynced)
+		return false;
+	cache->log.is_unsynced = false;
+	/* SQLite holds no locks on this file that closing it would drop. */
+	ret->descriptor = open(cache->log_path, O_RDWR | O_CLOEXEC | O_NOFOLLOW);
+	return ret->descriptor >= 0;
+}
+
+void cache_log_run(struct cache_log_work *work)
+{
+	if (work->descriptor >= 0) {
+		work->result = fdatasync(work->descriptor) ? -errno : 0;
+		close(work->descriptor);
+		return;
+	}
+	uv_mutex_lock(work->moving);
+	work->result = database_move_log(work->database);
+	uv_mutex_unlock(work->moving);
+}
+
+void cache_log_end(struct cache *cache, struct cache_log_work *work)
+{
+	bool was_moved = work->database;
+	int r = 0;
+
+	database_abandon(steal(&work->database));
+	if (!was_moved)
+		return;
+	/* If nothing came meanwhile, all is in the file, and the log begins anew. */
+	if (cache->log.pages == work->pages)
+		cache->log.pages = 0;
+	/* What has failed there is tried here, where it can be mended. */
+	if (work->result || cache->log.is_to_be_cut)
+		r = cache_log_cut(cache);
+	cache->log.is_to_be_cut = false;
+	(void)cache_rescue(cache, r);
+}
