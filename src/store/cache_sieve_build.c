@@ -4,7 +4,8 @@
  * written, part by part. Each is done in steps, in between which anything may happen:
  *
  *   - Whoever is read and changes before the end stays in unsieved, which tells by the build.
- *   - While parts are written there is no directory, so the group is none.
+ *   - While parts are written there is no directory, so the group is none. What is left of such a
+ *     group, and of those that a larger one takes the place of, is cleared away.
  *   - Where the file is lost or cannot be written to any more, the build is given up.
  */
 
@@ -19,6 +20,7 @@
 enum {
 	CUSTOMERS_A_STEP = 192,
 	PARTS_A_STEP = 62,
+	NOTES_A_STEP = 2000,
 	/* In a block: so many that one bit in seven is set, or one with many words. */
 	BITS_MAX = GRAM_NUMBERS / 7,
 	CUSTOMERS_MAX = 16,
@@ -89,7 +91,8 @@ static bool add_customer(struct sieve_build *build, uint32_t slot, const char *t
 static int stop_reading(struct sieve_build *build, uint32_t end)
 {
 	build->group.end = end;
-	build->phase = SIEVE_WRITING;
+	build->phase = build->group.customers ? SIEVE_WRITING : SIEVE_ENDING;
+	build->part = 1;
 	return CACHE_MORE;
 }
 
@@ -177,94 +180,172 @@ static int write_part(struct cache *cache, uint32_t part)
 	return write_row(cache, part, rows, SIEVE_ROWS_A_PART * sizeof(*rows));
 }
 
-/* Whoever has changed meanwhile stays. */
-static int delete_unsieved(struct cache *cache, const struct sieve_group *group)
+/* The first of them; returns how many, or a negative errno. */
+static int delete_some(struct cache *cache, int64_t from, int64_t to)
+{
+	cleanup(rows_reset) sqlite3_stmt *statement = cache->statements[DELETE_SIEVE];
+	int r;
+
+	rows_bind_integer(statement, 1, from);
+	rows_bind_integer(statement, 2, to);
+	rows_bind_integer(statement, 3, PARTS_A_STEP);
+	r = rows_execute(cache, statement);
+	return r ? r : sqlite3_changes(cache->database);
+}
+
+/* Whoever has changed since they were read stays. Returns as delete_some(). */
+static int delete_notes(struct cache *cache, const struct sieve_group *group)
 {
 	cleanup(rows_reset) sqlite3_stmt *statement = cache->statements[DELETE_UNSIEVED];
+	int r;
 
 	rows_bind_integer(statement, 1, group->first);
 	rows_bind_integer(statement, 2, group->end);
 	rows_bind_integer(statement, 3, (int64_t)group->build);
-	return rows_execute(cache, statement);
+	rows_bind_integer(statement, 4, NOTES_A_STEP);
+	r = rows_execute(cache, statement);
+	return r ? r : sqlite3_changes(cache->database);
 }
 
-/* Now that all parts are there; what it takes the place of goes. */
-static int write_directory(struct cache *cache)
+/* Returns 1 if there may be more, 0, or a negative errno. */
+static int clear_some(struct cache *cache)
 {
 	const struct sieve_group *group = &cache->sieve.build.group;
-	bool is_empty = group->customers == 0;
-	int r = 0;
+	uint32_t first = group->first + (group->customers > 0);
+	int r;
 
-	if (!is_empty)
-		r = write_row(cache, 0, &group->build, SIEVE_DIRECTORY_SIZE(group->block_count));
-	if (!r)
-		r = rows_run_on(cache, DELETE_SIEVE, sieve_key(group->first + !is_empty, 0),
-		                sieve_key(group->end, 0));
-	return r ? r : delete_unsieved(cache, group);
-}
-
-/* The parts are written in place of the old ones, which are none without their directory. */
-static int delete_directory(struct cache *cache)
-{
-	int64_t key = sieve_key(cache->sieve.build.group.first, 0);
-
-	return rows_run_on(cache, DELETE_SIEVE, key, key + 1);
+	r = delete_some(cache, sieve_key(first, 0), sieve_key(group->end, 0));
+	if (r < 0 || r == PARTS_A_STEP)
+		return r < 0 ? r : 1;
+	r = group->build ? delete_notes(cache, group) : 0;
+	return r < 0 ? r : r == NOTES_A_STEP;
 }
 
 static uint32_t end_of_step(const struct sieve_build *build)
 {
 	uint32_t end = build->part + PARTS_A_STEP;
 
-	if (build->part == 0)
-		return 1;
 	return end < SIEVE_PARTS + 1 ? end : SIEVE_PARTS + 1;
+}
+
+static int delete_directory(struct cache *cache, uint32_t first)
+{
+	int r = delete_some(cache, sieve_key(first, 0), sieve_key(first, 1));
+
+	return r < 0 ? r : 0;
+}
+
+/* In place of the old ones, which are none without their directory. */
+static int write_parts(struct cache *cache)
+{
+	const struct sieve_build *build = &cache->sieve.build;
+	int r = 0;
+
+	if (build->part == 1)
+		r = delete_directory(cache, build->group.first);
+	for (uint32_t part = build->part; !r && part < end_of_step(build); part++)
+		r = write_part(cache, part);
+	return r;
+}
+
+/* The groups that it takes the place of are none any more. */
+static int delete_other_directories(struct cache *cache)
+{
+	const struct sieve_group *group = &cache->sieve.build.group;
+	struct sieve_group other = { .end = group->first };
+	int r;
+
+	while ((r = sieve_next_group(cache, other.end, &other)) == 0 && other.first < group->end) {
+		r = delete_directory(cache, other.first);
+		if (r)
+			return r;
+	}
+	return r < 0 ? r : 0;
+}
+
+/* Now that all parts are there. */
+static int write_directory(struct cache *cache)
+{
+	const struct sieve_group *group = &cache->sieve.build.group;
+	int r;
+
+	r = delete_other_directories(cache);
+	if (!r && group->customers)
+		r = write_row(cache, 0, &group->build, SIEVE_DIRECTORY_SIZE(group->block_count));
+	return r;
 }
 
 static int write_some(struct cache *cache, const void *arguments, int64_t now_ms,
                       struct cache_change *change)
 {
-	const struct sieve_build *build = &cache->sieve.build;
-	uint32_t part = build->part;
-	int r = 0;
+	int *const *more = arguments;
 
-	(void)arguments;
 	(void)now_ms;
 	(void)change;
-	if (build->phase != SIEVE_WRITING || cache->mode == CACHE_OVER_FILE)
+	if (cache->mode == CACHE_OVER_FILE)
 		return CACHE_NONE;
-	if (part > SIEVE_PARTS || (part && build->group.customers == 0))
+	switch (cache->sieve.build.phase) {
+	case SIEVE_CLEARING:
+		**more = clear_some(cache);
+		return **more < 0 ? **more : 0;
+	case SIEVE_WRITING:
+		return write_parts(cache);
+	case SIEVE_ENDING:
 		return write_directory(cache);
-	if (part == 0)
-		return delete_directory(cache);
-	for (; !r && part < end_of_step(build); part++)
-		r = write_part(cache, part);
-	return r;
+	case SIEVE_IDLE:
+	case SIEVE_READING:
+		break;
+	}
+	return CACHE_NONE;
 }
 
-static void finish(struct cache *cache)
+void sieve_begin_clearing(struct sieve *sieve, uint32_t first, uint32_t end)
 {
-	struct sieve *sieve = &cache->sieve;
+	sieve_abandon(sieve);
+	sieve->build.group = (struct sieve_group){ .first = first, .end = end };
+	sieve->build.phase = SIEVE_CLEARING;
+}
+
+/* It is a group now; what it has taken the place of is of no use. */
+static void finish(struct sieve *sieve)
+{
 	const struct sieve_group *group = &sieve->build.group;
 
 	if (group->customers && group->end > sieve->end)
 		sieve->end = group->end;
 	if (sieve->has_damaged && sieve->damaged >= group->first && sieve->damaged < group->end)
 		sieve->has_damaged = false;
-	cache->log.has_remains = true;
-	sieve_abandon(sieve);
+	free(steal(&sieve->build.rows));
+	sieve->build.phase = SIEVE_CLEARING;
+}
+
+/* What was to be written is: on to what comes next. */
+static void advance(struct cache *cache, bool more)
+{
+	struct sieve_build *build = &cache->sieve.build;
+
+	if (build->phase == SIEVE_WRITING) {
+		build->part = end_of_step(build);
+		if (build->part > SIEVE_PARTS)
+			build->phase = SIEVE_ENDING;
+	} else if (build->phase == SIEVE_ENDING) {
+		finish(&cache->sieve);
+	} else if (!more) {
+		cache->log.has_remains = true;
+		sieve_abandon(&cache->sieve);
+	}
 }
 
 int sieve_build(struct cache *cache)
 {
-	struct sieve_build *build = &cache->sieve.build;
 	struct cache_change change;
-	bool is_last;
+	int more = 0;
+	int *arguments = &more;
 	int r;
 
-	if (build->phase == SIEVE_READING)
+	if (cache->sieve.build.phase == SIEVE_READING)
 		return read_some(cache);
-	is_last = build->part > SIEVE_PARTS || (build->part && build->group.customers == 0);
-	r = cache_write(cache, write_some, NULL, 0, &change);
+	r = cache_write(cache, write_some, &arguments, 0, &change);
 	if (r < 0)
 		return r;
 	if (r) {
@@ -272,8 +353,6 @@ int sieve_build(struct cache *cache)
 		return 0;
 	}
 	cache_change_fini(&change);
-	build->part = end_of_step(build);
-	if (is_last)
-		finish(cache);
+	advance(cache, more);
 	return CACHE_MORE;
 }

@@ -2,7 +2,8 @@
 /*
  * The part of cache that finds out which bits are to be made, or made anew:
  *
- *   at once        customers between groups, left by damage or by a group that has become too full
+ *   at once        what is of no group is cleared away
+ *                  customers between groups, left by damage or by a group that has become too full
  *                  a group with a damaged part, or with a customer that was forgotten
  *                  the newest, when they are SIEVE_UNCOVERED_MAX
  *   by and by      a group of which a quarter has gone
@@ -32,6 +33,25 @@ static int has_more(struct cache *cache, uint32_t first, uint32_t end, unsigned 
 	if (r)
 		return r < 0 ? r : 0;
 	return sqlite3_column_int64(statement, 0) < end;
+}
+
+/*
+ * Returns 0 when there is nothing of no group between the slots, CACHE_MORE having begun to clear
+ * it away, or a negative errno.
+ */
+static int clear_between(struct cache *cache, uint32_t first, uint32_t end)
+{
+	cleanup(rows_reset) sqlite3_stmt *statement = cache->statements[NEXT_SIEVE];
+	int r;
+
+	rows_bind_integer(statement, 1, sieve_key(first, 0));
+	r = rows_step(cache, statement);
+	if (r)
+		return r < 0 ? r : 0;
+	if (sqlite3_column_int64(statement, 0) >= sieve_key(end, 0))
+		return 0;
+	sieve_begin_clearing(&cache->sieve, first, end);
+	return CACHE_MORE;
 }
 
 int sieve_count_stale(struct cache *cache, const struct sieve_group *group,
@@ -64,6 +84,9 @@ static int survey_group(struct cache *cache, const struct sieve_group *group)
 	if ((sieve->has_damaged && sieve->damaged == group->first) || stale.forgotten ||
 	    stale.gone > group->customers / 4)
 		return sieve_begin(cache, group->first, group->end, SIEVE_BLOCKS);
+	r = clear_between(cache, group->first + 1, group->end);
+	if (r)
+		return r;
 
 	sieve->survey.changed += stale.changed;
 	if (stale.changed > sieve->survey.most_changed) {
@@ -87,6 +110,9 @@ static int survey_rest(struct cache *cache)
 		return r;
 	if (r)
 		return sieve_begin(cache, next, NODE_SLOT_MAX + 1, SIEVE_NEW_BLOCKS);
+	r = clear_between(cache, next, NODE_SLOT_MAX + 1);
+	if (r)
+		return r;
 	if (sieve->survey.changed > SIEVE_CHANGED_MAX)
 		return sieve_begin(cache, sieve->survey.first, sieve->survey.end, SIEVE_BLOCKS);
 	/* It had a damaged part, and now there is none. */
@@ -95,13 +121,15 @@ static int survey_rest(struct cache *cache)
 	return 0;
 }
 
-/* Returns 0 when nobody is there, CACHE_MORE having begun to build, or a negative errno. */
+/* Returns 0 when nothing is there, CACHE_MORE having begun with it, or a negative errno. */
 static int survey_gap(struct cache *cache, uint32_t end)
 {
 	uint32_t next = cache->sieve.survey.next;
 	int r = next < end ? has_more(cache, next, end, 0) : 0;
 
-	return r > 0 ? sieve_begin(cache, next, end, SIEVE_NEW_BLOCKS) : r;
+	if (r > 0)
+		return sieve_begin(cache, next, end, SIEVE_NEW_BLOCKS);
+	return r || next >= end ? r : clear_between(cache, next, end);
 }
 
 static int survey(struct cache *cache)

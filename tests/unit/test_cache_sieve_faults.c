@@ -87,20 +87,47 @@ static void test_of_who_is_forgotten_no_bit_is_left_after_a_minute(void **state)
 	judge_some(cache, &dice, SEARCHES);
 }
 
+static void remove_most(struct cache *cache, struct dice *dice)
+{
+	run(cache, "BEGIN");
+	for (int64_t i = 0; i < CUSTOMERS * 3 / 4; i++)
+		assert_int_equal(cache_delete_words(cache, somebody(cache, dice)), 0);
+	run(cache, "COMMIT");
+}
+
 static void test_groups_of_few_become_one(void **state)
 {
 	struct dice dice = { 11 };
 	struct cache *cache = sieved(state, &dice);
 	int64_t before = count_groups(cache);
 
-	run(cache, "BEGIN");
-	for (int64_t i = 0; i < CUSTOMERS * 3 / 4; i++)
-		assert_int_equal(cache_delete_words(cache, somebody(cache, &dice)), 0);
-	run(cache, "COMMIT");
+	remove_most(cache, &dice);
 	sweep(cache);
 	assert_true(count_groups(cache) < before);
 	assert_true(number(cache, "SELECT count(*) FROM sieve") <= count_groups(cache) * 497);
 	judge_some(cache, &dice, SEARCHES);
+}
+
+static void test_bits_of_no_group_go_even_after_a_sudden_end(void **state)
+{
+	struct dice dice = { 15 };
+	struct fixture *fixture = *state;
+	struct cache *cache = sieved(state, &dice);
+	int64_t groups;
+
+	remove_most(cache, &dice);
+	do
+		assert_int_equal(sweep_once(cache), CACHE_MORE);
+	while (cache->sieve.build.phase != SIEVE_CLEARING);
+	groups = count_groups(cache);
+	assert_true(number(cache, "SELECT count(*) FROM sieve") > groups * 497);
+	/* Whoever has gone would have bits made anew. */
+	run(cache, "DELETE FROM unsieved");
+	reopen(fixture);
+	cache = fixture->cache;
+	sweep(cache);
+	assert_true(number(cache, "SELECT count(*) FROM sieve") <= count_groups(cache) * 497);
+	judge_some(cache, &dice, SEARCHES / 4);
 }
 
 static void test_without_customers_there_are_no_bits(void **state)
@@ -163,6 +190,7 @@ int main(void)
 		in_a_cache(test_parts_of_an_earlier_build_are_not_believed),
 		in_a_cache(test_of_who_is_forgotten_no_bit_is_left_after_a_minute),
 		in_a_cache(test_groups_of_few_become_one),
+		in_a_cache(test_bits_of_no_group_go_even_after_a_sudden_end),
 		in_a_cache(test_without_customers_there_are_no_bits),
 		in_a_cache(test_over_a_file_whoever_changes_is_found),
 		in_a_cache(test_a_group_that_was_not_finished_hides_nobody),

@@ -77,10 +77,12 @@ struct sieve {
 			SIEVE_IDLE,
 			SIEVE_READING,
 			SIEVE_WRITING,
+			SIEVE_ENDING,
+			SIEVE_CLEARING, /* what is of no group */
 		} phase;
 		uint32_t next;  /* slots from here on have not been read */
 		uint32_t limit; /* it ends before; there may be another group */
-		uint32_t part;  /* that is written next; 0: the old directory must go */
+		uint32_t part;  /* that is written next */
 		unsigned blocks_max;
 		unsigned block_customers; /* of the last block */
 		unsigned block_bits;
@@ -130,7 +132,10 @@ int64_t sieve_sum(struct cache *cache, int64_t key, uint64_t build, const void *
 int sieve_begin(struct cache *cache, uint32_t first, uint32_t limit,
                 unsigned blocks_max) must_check;
 
-/** Outside of a transaction: a step of it. Returns as cache_furnish_sieve(). */
+/** Begin to remove what there is between the slots, of no group. */
+void sieve_begin_clearing(struct sieve *sieve, uint32_t first, uint32_t end);
+
+/** Outside of a transaction: a step of either. Returns as cache_furnish_sieve(). */
 int sieve_build(struct cache *cache) must_check;
 
 /* cache_sieve_survey.c */
