@@ -28,6 +28,7 @@ enum {
 	LOG_PAGES_MAX = 4000,
 	LOG_SHARE = 16,   /* a sixteenth of the whole */
 	LOG_MOVED_AT = 4, /* a quarter of the share */
+	LOG_RESTS_AT = LOG_PAGES_MAX / LOG_MOVED_AT,
 };
 
 static uint64_t share_pages(const struct cache *cache)
@@ -53,7 +54,9 @@ static int committed(void *userdata, sqlite3 *database, const char *name, int pa
 	if (cache->log.pages < share_pages(cache))
 		return SQLITE_OK;
 	uv_mutex_lock(&cache->log.moving);
-	(void)sqlite3_wal_checkpoint_v2(database, name, SQLITE_CHECKPOINT_PASSIVE, NULL, NULL);
+	if (sqlite3_wal_checkpoint_v2(database, name, SQLITE_CHECKPOINT_PASSIVE, NULL, NULL) ==
+	    SQLITE_OK)
+		cache->log.pages = 0;
 	uv_mutex_unlock(&cache->log.moving);
 	return SQLITE_OK;
 }
@@ -90,6 +93,11 @@ bool cache_log_is_long(const struct cache *cache)
 {
 	return cache->mode == CACHE_ON_FILE &&
 	       (cache->log.is_to_be_cut || cache->log.pages >= share_pages(cache) / LOG_MOVED_AT);
+}
+
+bool cache_log_rests(const struct cache *cache)
+{
+	return cache->log.pages >= LOG_RESTS_AT;
 }
 
 bool cache_log_begin(struct cache *cache, struct cache_log_work *ret)

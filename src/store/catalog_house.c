@@ -70,7 +70,7 @@ static void sweep(uv_timer_t *timer)
 	struct cache_change change;
 	int r;
 
-	if (catalog->house.is_working && cache_log_is_long(catalog->cache))
+	if (catalog->house.is_working && cache_log_rests(catalog->cache))
 		return;
 	do {
 		r = cache_sweep(catalog->cache, catalog_now_ms(catalog), &change);
