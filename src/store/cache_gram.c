@@ -35,10 +35,21 @@ static size_t take_character(const char **place, const char *end, uint32_t *ret)
 	unsigned char first = (unsigned char)*(*place)++;
 	size_t missing = length_of(first) - 1;
 
-	*ret = gram_is_in_word(first) ? first : BORDER;
+	*ret = first;
 	for (; missing && *place < end && is_continuation((unsigned char)**place); missing--)
 		*ret = *ret << 8 | (unsigned char)*(*place)++;
 	return *place < end ? 0 : missing;
+}
+
+static bool is_mark(uint32_t character)
+{
+	return character < 0x80 && character != BORDER &&
+	       !gram_is_in_word((unsigned char)character);
+}
+
+static uint32_t plain(uint32_t character)
+{
+	return is_mark(character) ? BORDER : character;
 }
 
 static bool is_digit(uint32_t character)
@@ -66,6 +77,33 @@ static unsigned number_gram(const uint32_t *characters, size_t length, uint32_t 
 	return count;
 }
 
+/* Grams */
+
+static void make_plain(const uint32_t *characters, size_t length, uint32_t ret[GRAM_MAX])
+{
+	for (size_t i = 0; i < length; i++)
+		ret[i] = plain(characters[i]);
+}
+
+/*
+ * The gram in which the mark at @place is itself, and every other a border. Not all are counted:
+ * a letter and a mark are told by what is beside them. Returns false if this is not.
+ */
+static bool make_marked(const uint32_t *characters, size_t length, size_t place,
+                        uint32_t ret[GRAM_MAX])
+{
+	bool is_at_end = place == 0 || place == length - 1;
+	bool has_border = false;
+
+	if (length >= GRAM_MAX || !is_mark(characters[place]))
+		return false;
+	make_plain(characters, length, ret);
+	for (size_t i = 0; i < length; i++)
+		has_border |= i != place && ret[i] == BORDER;
+	ret[place] = characters[place];
+	return length == 1 || has_border || (length == 3 && is_at_end);
+}
+
 /* Of a text */
 
 struct taker {
@@ -90,15 +128,28 @@ static bool is_four(const uint32_t last[GRAM_MAX])
 	return last[0] == BORDER && last[3] == BORDER && last[1] != BORDER && last[2] != BORDER;
 }
 
+static void hand_marked(const struct taker *taker, const uint32_t *characters, size_t length)
+{
+	uint32_t gram[GRAM_MAX];
+
+	for (size_t place = 0; place < length; place++) {
+		if (make_marked(characters, length, place, gram))
+			hand_over(taker, gram, length);
+	}
+}
+
 /* All that end with the last of the characters, of which there are @count. */
 static void hand_last(const struct taker *taker, const uint32_t last[GRAM_MAX], size_t count)
 {
-	if (count >= 2)
-		hand_over(taker, last + 2, 2);
-	if (count >= 3)
-		hand_over(taker, last + 1, 3);
-	if (count >= 4 && is_four(last))
-		hand_over(taker, last, 4);
+	const uint32_t *end = last + GRAM_MAX;
+	uint32_t gram[GRAM_MAX];
+
+	make_plain(last, GRAM_MAX, gram);
+	for (size_t length = 1; length <= count && length <= GRAM_MAX; length++) {
+		hand_marked(taker, end - length, length);
+		if (length == 2 || length == 3 || (length == 4 && is_four(gram)))
+			hand_over(taker, gram + GRAM_MAX - length, length);
+	}
 }
 
 static void shift(uint32_t last[GRAM_MAX], uint32_t character)
@@ -152,12 +203,21 @@ static void read_word(const char *text, size_t length, struct word *ret)
 	ret->characters[ret->count + 1] = BORDER;
 }
 
-/* Not more than @most numbers of it. */
+/* Not more than @most numbers of the gram; all of one that tells a mark from others. */
 static void ask(struct gram_set *set, const uint32_t *characters, size_t length, unsigned most)
 {
+	uint32_t gram[GRAM_MAX];
 	uint32_t numbers[NUMBERS_MAX];
-	unsigned count = number_gram(characters, length, numbers);
+	bool is_marked = false;
+	unsigned count;
 
+	for (size_t place = 0; !is_marked && place < length; place++)
+		is_marked = make_marked(characters, length, place, gram);
+	if (is_marked)
+		most = NUMBERS_MAX;
+	else
+		make_plain(characters, length, gram);
+	count = number_gram(gram, length, numbers);
 	for (unsigned i = 0; i < count && i < most && set->count < GRAMS_ASKED_MAX; i++)
 		set->numbers[set->count++] = (uint16_t)numbers[i];
 }
@@ -180,8 +240,8 @@ static void ask_part(const struct word *word, struct gram_set *set)
 {
 	const uint32_t *inner = word->characters + 1;
 
-	if (word->count == 2)
-		ask(set, inner, 2, NUMBERS_MAX);
+	if (word->count == 2 || (word->count == 1 && is_mark(*inner)))
+		ask(set, inner, word->count, NUMBERS_MAX);
 	for (size_t i = 0; i + 4 <= word->count; i++) {
 		if (is_digits(inner + i, 4))
 			ask(set, inner + i, 4, word->count < 7 ? NUMBERS_MAX : 1);
@@ -202,7 +262,7 @@ static void ask_whole(const struct word *word, struct gram_set *set)
 
 	if (word->count == 1)
 		ask(set, all, 3, NUMBERS_MAX);
-	if (word->count == 2 && all[1] != BORDER && all[2] != BORDER)
+	if (word->count == 2 && plain(all[1]) != BORDER && plain(all[2]) != BORDER)
 		ask(set, all, 4, NUMBERS_MAX);
 }
 

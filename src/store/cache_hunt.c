@@ -19,9 +19,11 @@
  *   a word or number, common or unknown  < 1      0-3          1-13
  *   part of two letters or three digits  < 4      1-5         11-30
  *   two words                            < 2      1-15        12-48
- *   one with a mark behind, "anna@"        6        20          126
+ *   with a mark, "anna@", "@gmail", "@"               3-70
+ *   a mark and one letter, ".x"                        150
  *
- * The last is slow because all marks are one border in grams: everybody named so is looked at.
+ * The last is slow because pairs of a letter and a mark are not told from others: whoever has a
+ * word that begins so is looked at.
  */
 
 #include <errno.h>

@@ -115,6 +115,7 @@ int sieve_next_group(struct cache *cache, uint32_t next, struct sieve_group *ret
 
 	for (;;) {
 		cleanup(rows_reset) sqlite3_stmt *statement = cache->statements[NEXT_SIEVE];
+		bool is_whole;
 		int r;
 
 		rows_bind_integer(statement, 1, key);
@@ -125,9 +126,11 @@ int sieve_next_group(struct cache *cache, uint32_t next, struct sieve_group *ret
 			return rows_disordered(cache);
 		key = sqlite3_column_int64(statement, 0);
 		if (key % SIEVE_PART_KEYS == 0) {
-			if (take_directory(cache, statement, ret))
+			is_whole = take_directory(cache, statement, ret);
+			if (is_whole && ret->build % SIEVE_VERSIONS == GRAM_VERSION)
 				return 0;
-			(void)rows_damaged(cache);
+			if (!is_whole)
+				(void)rows_damaged(cache);
 			cache->sieve.is_due = true;
 			ret->build = 0;
 		}

@@ -42,8 +42,10 @@ int sieve_begin(struct cache *cache, uint32_t first, uint32_t limit, unsigned bl
 	build->rows = calloc(GRAM_NUMBERS, sizeof(*build->rows));
 	if (!build->rows)
 		return -ENOMEM;
-	/* Not 0, which is none in unsieved. */
-	build->group = (struct sieve_group){ .first = first, .build = number | 1 };
+	build->group = (struct sieve_group){
+		.first = first,
+		.build = number / SIEVE_VERSIONS * SIEVE_VERSIONS + GRAM_VERSION,
+	};
 	build->next = first;
 	build->limit = limit;
 	build->blocks_max = blocks_max;

@@ -184,6 +184,22 @@ static inline struct cache *sieved(void **state, struct dice *dice)
 
 /* Searches */
 
+/* How well the word can occur in the first group. */
+static inline uint8_t best_bound(struct cache *cache, const char *word)
+{
+	uint8_t bounds[SIEVE_BLOCKS];
+	struct sieve_group group;
+	struct gram_word grams;
+	uint8_t best = 0;
+
+	gram_ask(word, strlen(word), &grams);
+	assert_int_equal(sieve_next_group(cache, 0, &group), 0);
+	assert_int_equal(sieve_bound(cache, &group, &grams, 1, bounds), 0);
+	for (size_t i = 0; i < SIEVE_BLOCKS; i++)
+		best = bounds[i] > best ? bounds[i] : best;
+	return best;
+}
+
 static inline struct cache_search *search_for(struct cache *cache, const char *words)
 {
 	struct cache_search *search;

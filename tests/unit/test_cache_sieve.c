@@ -17,7 +17,8 @@ static void test_all_are_found_who_would_be_by_looking_at_all(void **state)
 		"a",        "1",      "an",  "ab",   "12", "123",  "1234",   "5678901234",
 		"sen",      "@",      "-",   ".a",   "a-", "\xe9", "\u00e9", "\xe5\xbc",
 		"\xbc\xa0", "\u5f20", "a b", "an 1", "x",  "xy",   "nobody", "aneb\u00e9rs",
-		"\xff",     "a\xff",  "+9",
+		"\xff",     "a\xff",  "+9",  "b.",   "/b", "@@",   "a@",     "@a",
+		"a.b",      "sen@b",  "a.@", "-1/",
 	};
 
 	for (size_t i = 0; i < array_length(asked); i++)
@@ -53,6 +54,26 @@ static void test_who_cannot_match_is_not_looked_at(void **state)
 	/* Enough are found before. */
 	cache_search_free(search_for(cache, "a"));
 	assert_true(steps_of(statement) < all * 9 / 10);
+}
+
+/* Many have the name, and few an address with it. */
+static void test_who_has_a_word_is_told_from_who_has_an_address_with_it(void **state)
+{
+	struct dice dice = { 17 };
+	struct cache *cache = filled(state, &dice);
+
+	run(cache, "BEGIN");
+	for (unsigned i = 0; i < 100; i++)
+		name(cache, somebody(cache, &dice), "zqx kqw vhy");
+	name(cache, somebody(cache, &dice), "sen@vhy.xyz");
+	run(cache, "COMMIT");
+	sweep(cache);
+	assert_true(best_bound(cache, "zqx ") > 0);
+	assert_int_equal(best_bound(cache, "zqx@"), 0);
+	assert_int_equal(best_bound(cache, "@kqw"), 0);
+	search_and_judge(cache, "@vhy");
+	search_and_judge(cache, "sen@");
+	search_and_judge(cache, "sen@vhy");
 }
 
 static void test_who_has_changed_is_found_by_the_new_words_only(void **state)
@@ -92,7 +113,7 @@ static void test_when_many_have_changed_their_bits_are_made_anew(void **state)
 	struct cache *cache = sieved(state, &dice);
 
 	run(cache, "BEGIN");
-	for (unsigned i = 0; i < 3 * SIEVE_CHANGED_MAX; i++)
+	for (unsigned i = 0; i < 6 * SIEVE_CHANGED_MAX; i++)
 		name_by_chance(cache, somebody(cache, &dice), &dice);
 	run(cache, "COMMIT");
 	assert_true(count_unsieved(cache) > SIEVE_CHANGED_MAX);
@@ -167,6 +188,7 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		in_a_cache(test_all_are_found_who_would_be_by_looking_at_all),
 		in_a_cache(test_who_cannot_match_is_not_looked_at),
+		in_a_cache(test_who_has_a_word_is_told_from_who_has_an_address_with_it),
 		in_a_cache(test_who_has_changed_is_found_by_the_new_words_only),
 		in_a_cache(test_the_same_words_are_no_change),
 		in_a_cache(test_when_many_have_changed_their_bits_are_made_anew),

@@ -4,7 +4,8 @@
  * What a folded text is made of, as numbers: its pairs and triples of characters and, as there are
  * only a thousand triples of digits, its fours of digits. Everything that is no part of a word is
  * one character, the border, which also stands before and behind the text: so grams tell where
- * words begin and end. A number stands for several grams, and a gram that is asked for alone has
+ * words begin and end. For who asks for a part of an address there are some more, in which one of
+ * the marks is itself. A number stands for several grams, and a gram that is asked for alone has
  * several numbers.
  */
 
@@ -16,6 +17,7 @@
 
 enum {
 	GRAM_NUMBERS = 16368, /* all are below */
+	GRAM_VERSION = 2,     /* another for every change of what a text is made of; even */
 	GRAMS_ASKED_MAX = 24,
 };
 

@@ -23,6 +23,7 @@ enum {
 	SIEVE_ROWS_A_PART = 33,                         /* and a checksum are a page of the file */
 	SIEVE_PARTS = GRAM_NUMBERS / SIEVE_ROWS_A_PART, /* a row for each number of grams */
 	SIEVE_PART_KEYS = 512,      /* a group's directory, and behind it its parts */
+	SIEVE_VERSIONS = 256,       /* of grams, in the low bits of the number of a build */
 	SIEVE_UNCOVERED_MAX = 4096, /* customers behind the groups, until they are one */
 	SIEVE_CHANGED_MAX = 4096,   /* customers that are not as in their group */
 };
@@ -36,7 +37,7 @@ struct sieve_group {
 	uint32_t first; /* slot */
 	uint32_t block_count;
 	/* From here on the directory, which ends behind the last block. */
-	uint64_t build;                /* another number for whatever else was ever built */
+	uint64_t build; /* another number for whatever else was ever built; not 0 */
 	uint32_t end;                  /* slot, behind its last */
 	uint32_t customers;            /* when it was built */
 	uint32_t starts[SIEVE_BLOCKS]; /* of the blocks: slots */
