@@ -53,3 +53,16 @@ size_t utf8_decode(const char *text, size_t length, uint32_t *ret)
 	*ret = character;
 	return size;
 }
+
+size_t utf8_encode(uint32_t character, char ret[UTF8_LENGTH_MAX])
+{
+	size_t size = character < 0x80 ? 1 : character < 0x800 ? 2 : character < 0x10000 ? 3 : 4;
+
+	for (size_t i = size - 1; i > 0; i--) {
+		ret[i] = (char)(0x80 | (character & 0x3f));
+		character >>= 6;
+	}
+	/* As many bits as bytes, and a bit that is not set; the only one has none. */
+	ret[0] = (char)(size == 1 ? character : (0xf0U << (4 - size) & 0xff) | character);
+	return size;
+}

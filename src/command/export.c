@@ -44,8 +44,7 @@ struct export
 };
 
 /* What is done with each customer. @json is the line. */
-typedef int line_fn(struct export *export, const char *json, size_t length,
-                    const struct record *record);
+typedef int line_fn(struct export *export, const char *json, size_t length);
 
 static int complain(const char *what, const char *text, int status)
 {
@@ -104,14 +103,17 @@ static int fold_values(struct export *export, const struct record *record)
 	return r;
 }
 
-/* Whether all words occur in the values of @record: 1 or 0, or a negative errno. */
-static int matches(struct export *export, const struct record *record)
+/* Whether all words occur in the values of the customer: 1 or 0, or a negative errno. */
+static int matches(struct export *export, const char *json, size_t length)
 {
+	cleanup(record_unrefp) struct record *record = NULL;
 	int r;
 
 	if (!export->word_count)
 		return 1;
-	r = fold_values(export, record);
+	r = payload_read_customer(json, length, &record);
+	if (!r)
+		r = fold_values(export, record);
 	for (size_t i = 0; !r && i < export->word_count; i++) {
 		if (!memmem(export->folded.data, export->folded.length, export->words[i],
 		            strlen(export->words[i])))
@@ -129,17 +131,6 @@ static int write_bytes(const char *bytes, size_t length)
 	return errno ? -errno : -EIO;
 }
 
-static int do_line(struct export *export, const char *json, size_t length, line_fn *line)
-{
-	cleanup(record_unrefp) struct record *record = NULL;
-	int r;
-
-	r = payload_read_customer(json, length, &record);
-	if (!r)
-		r = matches(export, record);
-	return r > 0 ? line(export, json, length, record) : r;
-}
-
 static int go_through(struct export *export, line_fn *line)
 {
 	const char *json;
@@ -151,7 +142,9 @@ static int go_through(struct export *export, line_fn *line)
 		r = export_source_line(&export->source, &json, &length);
 		if (r || !length)
 			break;
-		r = do_line(export, json, length, line);
+		r = matches(export, json, length);
+		if (r > 0)
+			r = line(export, json, length);
 		if (r)
 			break;
 		if (++count % 1024 == 0)
@@ -161,29 +154,21 @@ static int go_through(struct export *export, line_fn *line)
 	return r;
 }
 
-static int write_line(struct export *export, const char *json, size_t length,
-                      const struct record *record)
+static int write_line(struct export *export, const char *json, size_t length)
 {
 	(void)export;
-	(void)record;
 	return write_bytes(json, length);
 }
 
-static int survey_line(struct export *export, const char *json, size_t length,
-                       const struct record *record)
+static int survey_line(struct export *export, const char *json, size_t length)
 {
-	(void)json;
-	(void)length;
-	return export_csv_survey(&export->csv, record);
+	return export_csv_survey(&export->csv, json, length);
 }
 
-static int write_rows(struct export *export, const char *json, size_t length,
-                      const struct record *record)
+static int write_rows(struct export *export, const char *json, size_t length)
 {
-	int r = export_csv_rows(&export->csv, record);
+	int r = export_csv_rows(&export->csv, json, length);
 
-	(void)json;
-	(void)length;
 	return r ? r : write_bytes(export->csv.row.data, export->csv.row.length);
 }
 
@@ -328,7 +313,7 @@ int command_export(int argc, char **argv)
 	struct export export = { 0 };
 	int status;
 
-	buffer_init(&export.csv.row, ROW_SIZE_MAX);
+	export_csv_init(&export.csv);
 	buffer_init(&export.words_text, ROW_SIZE_MAX);
 	buffer_init(&export.folded, ROW_SIZE_MAX);
 	status = parse_arguments(&export, argc, argv);

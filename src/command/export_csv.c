@@ -3,7 +3,8 @@
  * Records as the lines of a table, by RFC 4180: CRLF at the end, quotes around what needs them.
  *
  * A value is in the column of its path. The contacts, of which there may be any number, are a table
- * of their own, a line each, with the id of the customer in front.
+ * of their own, a line each, with the id of the customer in front. Nearly all customers are read as
+ * export_brief.c does; the others by way of a record.
  */
 
 #include <errno.h>
@@ -12,22 +13,37 @@
 #include <string.h>
 
 #include "kapturefs/command/export_parts.h"
+#include "kapturefs/model/payload.h"
 
-enum { PATH_SIZE = 4096 };
-
-typedef int value_fn(struct export_csv *csv, size_t column, const struct member *member);
+enum {
+	PATH_SIZE = 4096,
+	ROW_SIZE_MAX = 64 << 20,
+};
 
 struct walk {
 	struct export_csv *csv;
+	const struct export_visitor *visitor;
 	const struct record *record;
-	value_fn *take;
 	char path[PATH_SIZE]; /* of values in what is walked through */
 };
+
+/* By way of a record */
+
+static struct export_cell cell_of(const struct member *member)
+{
+	return (struct export_cell){
+		.text = member->value,
+		/* Without the newline that the file has. */
+		.length = member->value_length ? member->value_length - 1 : 0,
+		.is_string = member->type == MEMBER_STRING,
+	};
+}
 
 static int walk_below(struct walk *walk, const struct member *directory, size_t length);
 
 static int walk_member(struct walk *walk, const struct member *member, size_t length)
 {
+	const struct export_cell cell = cell_of(member);
 	size_t column;
 	int r;
 
@@ -41,7 +57,9 @@ static int walk_member(struct walk *walk, const struct member *member, size_t le
 	if (member_is_directory(member))
 		return walk_below(walk, member, length);
 	r = export_columns_place(&walk->csv->columns, walk->path, length, &column);
-	return r || column == SIZE_MAX ? r : walk->take(walk->csv, column, member);
+	if (!r && column != SIZE_MAX)
+		walk->visitor->value(walk->csv, column, &cell);
+	return r;
 }
 
 static int walk_below(struct walk *walk, const struct member *directory, size_t length)
@@ -56,25 +74,53 @@ static int walk_below(struct walk *walk, const struct member *directory, size_t 
 	return r;
 }
 
-static int pass_by(struct export_csv *csv, size_t column, const struct member *member)
+static int walk_row(struct walk *walk, const struct member *directory,
+                    const struct export_cell *customer)
 {
-	(void)csv;
-	(void)column;
-	(void)member;
-	return 0;
+	int r;
+
+	r = walk->visitor->begin(walk->csv, customer);
+	if (!r)
+		r = walk_below(walk, directory, 0);
+	return r ? r : walk->visitor->end(walk->csv);
 }
 
-static int take_cell(struct export_csv *csv, size_t column, const struct member *member)
+static int walk_contacts(struct walk *walk)
 {
-	csv->cells[column] = member;
-	return 0;
+	const struct record *record = walk->record;
+	const struct member *contacts = record_contacts(record);
+	const struct member *contact = contacts ? record_child_after(record, contacts, 0) : NULL;
+	const struct member *id = record_child(record, record_member(record, 0), "id", 2);
+	const struct export_cell customer = id ? cell_of(id) : (struct export_cell){ 0 };
+	int r = 0;
+
+	for (; !r && contact; contact = record_sibling(record, contact)) {
+		if (member_is_directory(contact))
+			r = walk_row(walk, contact, &customer);
+	}
+	return r;
+}
+
+int export_csv_visit_record(struct export_csv *csv, const struct export_visitor *visitor,
+                            const char *json, size_t length)
+{
+	cleanup(record_unrefp) struct record *record = NULL;
+	struct walk walk = { .csv = csv, .visitor = visitor };
+	int r;
+
+	r = payload_read_customer(json, length, &record);
+	if (r)
+		return r;
+	walk.record = record;
+	return csv->with_contacts ? walk_contacts(&walk)
+	                          : walk_row(&walk, record_member(record, 0), NULL);
 }
 
 /* Cells */
 
-static bool is_formula(const struct member *member, const char *text, size_t length)
+static bool is_formula(const struct export_cell *cell)
 {
-	return member->type == MEMBER_STRING && length && memchr("=+-@\t\r", *text, 6);
+	return cell->is_string && cell->length && memchr("=+-@\t\r", *cell->text, 6);
 }
 
 static int append_cell(struct buffer *row, const char *text, size_t length, bool is_formula)
@@ -101,16 +147,44 @@ static int append_cell(struct buffer *row, const char *text, size_t length, bool
 	return r ? r : buffer_append_text(row, "\"");
 }
 
-static int append_value(struct export_csv *csv, const struct member *member)
+static int append_value(struct export_csv *csv, const struct export_cell *cell)
 {
-	size_t length;
+	struct export_cell shown = *cell;
+	int r;
 
-	if (!member)
+	if (cell->is_escaped && memchr(cell->text, '\\', cell->length)) {
+		r = export_brief_decode(cell, &csv->decoded);
+		if (r)
+			return r;
+		shown.text = csv->decoded.data;
+		shown.length = csv->decoded.length;
+	}
+	return append_cell(&csv->row, shown.text, shown.length, csv->is_safe && is_formula(&shown));
+}
+
+/* Rows */
+
+static int begin_row(struct export_csv *csv, const struct export_cell *customer)
+{
+	size_t column;
+	int r;
+
+	if (!csv->cells)
+		csv->cells = calloc(csv->columns.count, sizeof(*csv->cells));
+	if (!csv->cells)
+		return -ENOMEM;
+	memset(csv->cells, 0, csv->columns.count * sizeof(*csv->cells));
+	if (!customer)
 		return 0;
-	/* Without the newline that the file has. */
-	length = member->value_length ? member->value_length - 1 : 0;
-	return append_cell(&csv->row, member->value, length,
-	                   csv->is_safe && is_formula(member, member->value, length));
+	r = export_columns_place(&csv->columns, "customer", strlen("customer"), &column);
+	if (!r && column != SIZE_MAX)
+		csv->cells[column] = *customer;
+	return r;
+}
+
+static void take_cell(struct export_csv *csv, size_t column, const struct export_cell *cell)
+{
+	csv->cells[column] = *cell;
 }
 
 static int append_row(struct export_csv *csv)
@@ -119,55 +193,54 @@ static int append_row(struct export_csv *csv)
 
 	for (size_t i = 0; !r && i < csv->columns.count; i++) {
 		r = i ? buffer_append_text(&csv->row, ",") : 0;
-		if (!r)
-			r = append_value(csv, csv->cells[i]);
+		if (!r && csv->cells[i].length)
+			r = append_value(csv, &csv->cells[i]);
 	}
 	return r ? r : buffer_append_text(&csv->row, "\r\n");
 }
 
-static int clear_cells(struct export_csv *csv)
+int export_csv_rows(struct export_csv *csv, const char *json, size_t length)
 {
-	if (!csv->cells)
-		csv->cells = calloc(csv->columns.count, sizeof(*csv->cells));
-	if (!csv->cells)
-		return -ENOMEM;
-	memset(csv->cells, 0, csv->columns.count * sizeof(*csv->cells));
+	static const struct export_visitor visitor = { begin_row, take_cell, append_row };
+	int r;
+
+	buffer_clear(&csv->row);
+	r = export_brief_walk(csv, &visitor, json, length);
+	if (r != EXPORT_NOT_BRIEF)
+		return r;
+	buffer_clear(&csv->row);
+	return export_csv_visit_record(csv, &visitor, json, length);
+}
+
+/* Columns */
+
+static int begin_survey(struct export_csv *csv, const struct export_cell *customer)
+{
+	(void)csv;
+	(void)customer;
 	return 0;
 }
 
-/* Rows */
-
-static int walk_through(struct walk *walk, const struct member *directory, bool is_contact)
+static void pass_by(struct export_csv *csv, size_t column, const struct export_cell *cell)
 {
-	const struct member *customer = record_member(walk->record, 0);
-	const struct member *id = record_child(walk->record, customer, "id", strlen("id"));
-	size_t column;
-	int r = 0;
-
-	if (is_contact && id) {
-		r = export_columns_place(&walk->csv->columns, "customer", strlen("customer"),
-		                         &column);
-		if (!r && column != SIZE_MAX)
-			r = walk->take(walk->csv, column, id);
-	}
-	return r ? r : walk_below(walk, directory, 0);
+	(void)csv;
+	(void)column;
+	(void)cell;
 }
 
-int export_csv_survey(struct export_csv *csv, const struct record *record)
+static int end_survey(struct export_csv *csv)
 {
-	struct walk walk = { .csv = csv, .record = record, .take = pass_by };
-	const struct member *contacts = record_contacts(record);
-	const struct member *contact;
-	int r = 0;
+	(void)csv;
+	return 0;
+}
 
-	if (!csv->with_contacts)
-		return walk_through(&walk, record_member(record, 0), false);
-	contact = contacts ? record_child_after(record, contacts, 0) : NULL;
-	for (; !r && contact; contact = record_sibling(record, contact)) {
-		if (member_is_directory(contact))
-			r = walk_through(&walk, contact, true);
-	}
-	return r;
+int export_csv_survey(struct export_csv *csv, const char *json, size_t length)
+{
+	static const struct export_visitor visitor = { begin_survey, pass_by, end_survey };
+	int r;
+
+	r = export_brief_walk(csv, &visitor, json, length);
+	return r == EXPORT_NOT_BRIEF ? export_csv_visit_record(csv, &visitor, json, length) : r;
 }
 
 int export_csv_head(struct export_csv *csv)
@@ -185,38 +258,18 @@ int export_csv_head(struct export_csv *csv)
 	return r ? r : buffer_append_text(&csv->row, "\r\n");
 }
 
-static int add_row(struct export_csv *csv, const struct record *record,
-                   const struct member *directory, bool is_contact)
+void export_csv_init(struct export_csv *csv)
 {
-	struct walk walk = { .csv = csv, .record = record, .take = take_cell };
-	int r;
-
-	r = clear_cells(csv);
-	if (!r)
-		r = walk_through(&walk, directory, is_contact);
-	return r ? r : append_row(csv);
-}
-
-int export_csv_rows(struct export_csv *csv, const struct record *record)
-{
-	const struct member *contacts = record_contacts(record);
-	const struct member *contact;
-	int r = 0;
-
-	buffer_clear(&csv->row);
-	if (!csv->with_contacts)
-		return add_row(csv, record, record_member(record, 0), false);
-	contact = contacts ? record_child_after(record, contacts, 0) : NULL;
-	for (; !r && contact; contact = record_sibling(record, contact)) {
-		if (member_is_directory(contact))
-			r = add_row(csv, record, contact, true);
-	}
-	return r;
+	*csv = (struct export_csv){ 0 };
+	buffer_init(&csv->row, ROW_SIZE_MAX);
+	buffer_init(&csv->decoded, ROW_SIZE_MAX);
 }
 
 void export_csv_fini(struct export_csv *csv)
 {
 	export_columns_fini(&csv->columns);
+	export_brief_fini(&csv->brief);
 	free(csv->cells);
 	buffer_fini(&csv->row);
+	buffer_fini(&csv->decoded);
 }

@@ -1,4 +1,8 @@
 /* SPDX-License-Identifier: MIT */
+/*
+ * While one stretch of the text is gone through, a thread reads the next, as to unpack it takes as
+ * long as to make a table of it.
+ */
 
 #include <errno.h>
 #include <fcntl.h>
@@ -82,6 +86,11 @@ int export_source_open(const char *path, struct export_source *ret)
 		r = open_mount(path, &place, &source);
 		place_fini(&place);
 	}
+	if (!r) {
+		source.ahead = malloc(STRETCH_SIZE);
+		if (!source.ahead)
+			r = complain(path, strerror(ENOMEM), EXIT_FAILED);
+	}
 	if (r)
 		export_source_fini(&source);
 	else
@@ -89,8 +98,18 @@ int export_source_open(const char *path, struct export_source *ret)
 	return r;
 }
 
+/* Have nothing be read. */
+static void rest(struct export_source *source)
+{
+	if (source->is_in_thread)
+		uv_thread_join(&source->thread);
+	source->is_begun = source->is_in_thread = false;
+}
+
 void export_source_fini(struct export_source *source)
 {
+	rest(source);
+	free(steal(&source->ahead));
 	if (source->descriptor >= 0)
 		close(source->descriptor);
 	cache_close(steal(&source->cache));
@@ -99,29 +118,39 @@ void export_source_fini(struct export_source *source)
 
 void export_source_rewind(struct export_source *source)
 {
+	rest(source);
 	source->offset = 0;
 	source->start = 0;
 	source->length = 0;
 }
 
-static int read_more(struct export_source *source, char *bytes, size_t size, size_t *ret_length)
+static int read_ahead(struct export_source *source)
 {
 	ssize_t length;
-	int r;
 
-	if (source->cache) {
-		r = cache_export_read(source->cache, source->text.generation, source->offset, bytes,
-		                      size, now_ms(), ret_length);
-		if (r)
-			return r;
-	} else {
-		length = pread(source->descriptor, bytes, size, (off_t)source->offset);
-		if (length < 0)
-			return -errno;
-		*ret_length = (size_t)length;
-	}
-	source->offset += *ret_length;
-	return 0;
+	if (source->cache)
+		return cache_export_read(source->cache, source->text.generation, source->offset,
+		                         source->ahead, STRETCH_SIZE, now_ms(),
+		                         &source->ahead_length);
+	length = pread(source->descriptor, source->ahead, STRETCH_SIZE, (off_t)source->offset);
+	source->ahead_length = length < 0 ? 0 : (size_t)length;
+	return length < 0 ? -errno : 0;
+}
+
+static void read_in_thread(void *userdata)
+{
+	struct export_source *source = userdata;
+
+	source->ahead_result = read_ahead(source);
+}
+
+/* Where no thread is to be had, it is done here. */
+static void begin_reading(struct export_source *source)
+{
+	source->is_in_thread = uv_thread_create(&source->thread, read_in_thread, source) == 0;
+	if (!source->is_in_thread)
+		read_in_thread(source);
+	source->is_begun = true;
 }
 
 /* Have room for @size bytes behind those that have not been given out. */
@@ -150,16 +179,25 @@ static int take_more(struct export_source *source, size_t *ret_length)
 	int r;
 
 	r = make_room(source, STRETCH_SIZE);
-	if (!r)
-		r = read_more(source, source->bytes + source->length, STRETCH_SIZE, ret_length);
-	if (!r)
-		source->length += *ret_length;
-	return r;
+	if (r)
+		return r;
+	if (!source->is_begun)
+		begin_reading(source);
+	rest(source);
+	if (source->ahead_result)
+		return source->ahead_result;
+	*ret_length = source->ahead_length;
+	memcpy(source->bytes + source->length, source->ahead, *ret_length);
+	source->length += *ret_length;
+	source->offset += *ret_length;
+	if (*ret_length)
+		begin_reading(source);
+	return 0;
 }
 
 int export_source_read(struct export_source *source, const char **ret, size_t *ret_length)
 {
-	size_t length;
+	size_t length = 0;
 	int r;
 
 	source->length = 0;

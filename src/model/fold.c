@@ -61,11 +61,10 @@ static int append_small(struct buffer *buffer, uint32_t character, const char *t
 {
 	for (size_t i = 0; i < array_length(capitals); i++) {
 		if (character >= capitals[i].first && character <= capitals[i].last) {
-			uint32_t small = character + capitals[i].distance;
-			const char bytes[2] = { (char)(0xc0 | small >> 6),
-				                (char)(0x80 | (small & 0x3f)) };
+			char small[UTF8_LENGTH_MAX];
 
-			return buffer_append(buffer, bytes, sizeof(bytes));
+			length = utf8_encode(character + capitals[i].distance, small);
+			return buffer_append(buffer, small, length);
 		}
 	}
 	return buffer_append(buffer, text, length);

@@ -207,10 +207,14 @@ static int unpack(struct cache *cache, const struct cursor *cursor, const struct
  */
 static void copy(char *to, const char *from, size_t length, bool is_end)
 {
+	const char *const breaks = "\n\r";
+	char *end = to + length;
+
 	memcpy(to, from, length);
-	for (size_t i = 0; i + is_end < length; i++) {
-		if (to[i] == '\n' || to[i] == '\r')
-			to[i] = ' ';
+	end -= is_end && length;
+	for (const char *byte = breaks; *byte; byte++) {
+		for (char *at = to; (at = memchr(at, *byte, (size_t)(end - at))); at++)
+			*at = ' ';
 	}
 }
 

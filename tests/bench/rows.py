@@ -76,6 +76,8 @@ BENCHMARKS = {
             Shown(), (AtMost(1.3, 'disk_ratio', 'bytes for each of JSON'),)),
         Row('', 'a megabyte of export/customers.ndjson', 'export', 'lookup-10000',
             Within(0.01)),
+        Row('', 'a megabyte of 100,000, as a table by kapturefs export', 'csv', 'export',
+            Within(0.01)),
         Row('', 'search among 1,000,000, nobody found', 'search', 'grep-words', Within(0.05)),
         Row('', 'the same, 1,000 of all found', 'search-many', 'grep-words', Within(0.05)),
         Row('', 'the same, 21 words, the median', 'search-words', 'grep-words', Within(0.05),

@@ -12,3 +12,8 @@
  * need be, a surrogate, beyond U+10FFFF.
  */
 size_t utf8_decode(const char *text, size_t length, uint32_t *ret);
+
+enum { UTF8_LENGTH_MAX = 4 };
+
+/** Write @character, at most U+10FFFF. Returns how many bytes it takes. */
+size_t utf8_encode(uint32_t character, char ret[UTF8_LENGTH_MAX]);

@@ -6,6 +6,7 @@
 #include <stddef.h>
 #include <stdint.h>
 #include <stdio.h>
+#include <uv.h>
 
 #include "kapturefs/base/base.h"
 #include "kapturefs/base/buffer.h"
@@ -19,12 +20,20 @@ struct export_source {
 	struct cache *cache;
 	struct cache_export text;
 	uint64_t size;
-	uint64_t offset; /* of what is read next */
+	uint64_t offset; /* of what has been read */
 
 	char *bytes; /* read and not given out yet */
 	size_t start;
 	size_t length;
 	size_t capacity;
+
+	/* What comes next, the thread's until it has ended. */
+	bool is_begun;
+	bool is_in_thread;
+	uv_thread_t thread;
+	char *ahead;
+	size_t ahead_length;
+	int ahead_result;
 };
 
 /**
@@ -78,20 +87,71 @@ int export_columns_place(struct export_columns *columns, const char *name, size_
 
 /* export_csv.c */
 
+/** A value, as it is shown but for its escapes; of another than a string the text that was sent. */
+struct export_cell {
+	const char *text;
+	size_t length;
+	bool is_string;
+	bool is_escaped; /* as it stands in JSON; see export_brief_decode() */
+};
+
+/** The paths that export_brief.c has met. */
+struct export_brief {
+	struct brief_node *nodes;
+	uint32_t *buckets;
+	uint32_t count;
+	uint32_t capacity;
+	uint32_t objects; /* that were gone through */
+	uint32_t last;    /* node that was looked up */
+};
+
 struct export_csv {
 	struct export_columns columns;
 	bool with_contacts;
 	bool is_safe; /* no cell is a formula */
-	const struct member **cells;
+	struct export_cell *cells;
 	struct buffer row;
+	struct buffer decoded;
+	struct export_brief brief;
 };
 
-/** Take note of the columns of @record. Returns 0 or a negative errno. */
-int export_csv_survey(struct export_csv *csv, const struct record *record) must_check;
+/** What is done with the values of a customer, or of each of its contacts. */
+struct export_visitor {
+	/** Before the first; @customer is the id of the contact's customer, else NULL. */
+	int (*begin)(struct export_csv *csv, const struct export_cell *customer);
+	void (*value)(struct export_csv *csv, size_t column, const struct export_cell *cell);
+	/** Behind the last. Both return 0 or a negative errno. */
+	int (*end)(struct export_csv *csv);
+};
+
+void export_csv_init(struct export_csv *csv);
+void export_csv_fini(struct export_csv *csv);
+
+/** Take note of the columns of the customer @json, as sent. Returns 0 or a negative errno. */
+int export_csv_survey(struct export_csv *csv, const char *json, size_t length) must_check;
 
 /** Have csv->row be the line of the columns' names. Returns as export_csv_survey(). */
 int export_csv_head(struct export_csv *csv) must_check;
 
-/** Have csv->row be the lines of @record: one, or one a contact. Likewise. */
-int export_csv_rows(struct export_csv *csv, const struct record *record) must_check;
-void export_csv_fini(struct export_csv *csv);
+/** Have csv->row be the lines of the customer @json: one, or one a contact. Likewise. */
+int export_csv_rows(struct export_csv *csv, const char *json, size_t length) must_check;
+
+/** The same by way of a record, which takes ten times as long and any customer. */
+int export_csv_visit_record(struct export_csv *csv, const struct export_visitor *visitor,
+                            const char *json, size_t length) must_check;
+
+/* export_brief.c */
+
+/** A customer that is not as nearly all are, and has to be read by way of a record. */
+enum { EXPORT_NOT_BRIEF = 1 };
+
+/**
+ * Visit the values of the customer @json. Returns 0, EXPORT_NOT_BRIEF with some of them visited, or
+ * a negative errno.
+ */
+int export_brief_walk(struct export_csv *csv, const struct export_visitor *visitor,
+                      const char *json, size_t length) must_check;
+
+/** The text of @cell, which is escaped. Returns 0 or -ENOMEM. */
+int export_brief_decode(const struct export_cell *cell, struct buffer *ret) must_check;
+void export_brief_fini(struct export_brief *brief);

@@ -207,7 +207,7 @@ bool cache_log_begin(struct cache *cache, struct cache_log_work *ret);
 void cache_log_run(struct cache_log_work *work);
 void cache_log_end(struct cache *cache, struct cache_log_work *work);
 
-/** Whether it is to be moved into the file; and whether what can wait is not to be stored before. */
+/** Whether it is to be moved into the file; and whether what can wait is not to be stored now. */
 bool cache_log_is_long(const struct cache *cache);
 bool cache_log_rests(const struct cache *cache);
 

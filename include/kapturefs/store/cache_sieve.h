@@ -37,7 +37,7 @@ struct sieve_group {
 	uint32_t first; /* slot */
 	uint32_t block_count;
 	/* From here on the directory, which ends behind the last block. */
-	uint64_t build; /* another number for whatever else was ever built; not 0 */
+	uint64_t build;                /* another number for whatever else was ever built; not 0 */
 	uint32_t end;                  /* slot, behind its last */
 	uint32_t customers;            /* when it was built */
 	uint32_t starts[SIEVE_BLOCKS]; /* of the blocks: slots */
