@@ -102,7 +102,8 @@ def judge(lines):
 
 
 def missed(lines):
-    numbers = dict.fromkeys(line.cells[0] for line in lines if line.holds is False)
+    numbers = dict.fromkeys(line.cells[0] or line.cells[1] for line in lines
+                            if line.holds is False or not line.counts_hold)
     return f'Missed: {", ".join(numbers) or "nothing"}.'
 
 
