@@ -88,12 +88,20 @@ void database_abandon(sqlite3 *database)
 	(void)code;
 }
 
-int database_move_log(sqlite3 *database)
+int database_move_log(sqlite3 *database, uint64_t *ret_pages)
 {
-	int code =
-	        sqlite3_wal_checkpoint_v2(database, "main", SQLITE_CHECKPOINT_PASSIVE, NULL, NULL);
+	int pages = 0;
+	int code;
 
-	return code ? database_errno(database, code, "checkpoint") : 0;
+	/* It only knows of the log once it has read. */
+	code = sqlite3_exec(database, "PRAGMA main.data_version", NULL, NULL, NULL);
+	if (!code)
+		code = sqlite3_wal_checkpoint_v2(database, "main", SQLITE_CHECKPOINT_PASSIVE, NULL,
+		                                 &pages);
+	if (code)
+		return database_errno(database, code, "checkpoint");
+	*ret_pages = pages > 0 ? (uint64_t)pages : 0;
+	return 0;
 }
 
 int database_prepare(sqlite3 *database, const char *sql, sqlite3_stmt **ret)

@@ -387,9 +387,6 @@ int database_open_beside(sqlite3 *database, sqlite3 **ret)
 	int r;
 
 	r = connect_file(sqlite3_db_filename(database, "main"), &beside);
-	/* It only knows of the log once it has read. */
-	if (!r)
-		r = execute(beside, "PRAGMA main.data_version", "connect");
 	if (r)
 		return r < 0 ? r : -EIO;
 	*ret = steal(&beside);

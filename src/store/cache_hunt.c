@@ -341,7 +341,7 @@ int hunt_step(struct cache *cache, struct hunt *hunt)
 	int end;
 	int r;
 
-	r = rows_run(cache, BEGIN);
+	r = rows_run(cache, BEGIN_READING);
 	if (r)
 		return r;
 	r = hunt->has_changed ? look_at_changed(cache, hunt) : go_through_blocks(cache, hunt);

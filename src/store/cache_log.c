@@ -29,6 +29,7 @@ enum {
 	LOG_SHARE = 16,   /* a sixteenth of the whole */
 	LOG_MOVED_AT = 4, /* a quarter of the share */
 	LOG_RESTS_AT = LOG_PAGES_MAX / LOG_MOVED_AT,
+	LOG_RESTS_UNTIL = LOG_PAGES_MAX / 2, /* lest nothing be evicted on a slow disk */
 };
 
 static uint64_t share_pages(const struct cache *cache)
@@ -45,19 +46,31 @@ uint64_t cache_log_share(const struct cache *cache)
 	return share_pages(cache) * LOG_FRAME_SIZE;
 }
 
+/* By this thread. What the other one is to do for it is done with that. */
+static int move(struct cache *cache, int mode)
+{
+	int code;
+
+	uv_mutex_lock(&cache->log.moving);
+	code = sqlite3_wal_checkpoint_v2(cache->database, "main", mode, NULL, NULL);
+	if (code == SQLITE_OK) {
+		cache->log.pages = 0;
+		cache->log.moves++;
+	}
+	uv_mutex_unlock(&cache->log.moving);
+	return code;
+}
+
 /* Whether that fails shows when the log is cut. */
 static int committed(void *userdata, sqlite3 *database, const char *name, int pages)
 {
 	struct cache *cache = userdata;
 
+	(void)database;
+	(void)name;
 	cache->log.pages = (uint64_t)pages;
-	if (cache->log.pages < share_pages(cache))
-		return SQLITE_OK;
-	uv_mutex_lock(&cache->log.moving);
-	if (sqlite3_wal_checkpoint_v2(database, name, SQLITE_CHECKPOINT_PASSIVE, NULL, NULL) ==
-	    SQLITE_OK)
-		cache->log.pages = 0;
-	uv_mutex_unlock(&cache->log.moving);
+	if (cache->log.pages >= share_pages(cache))
+		(void)move(cache, SQLITE_CHECKPOINT_PASSIVE);
 	return SQLITE_OK;
 }
 
@@ -76,13 +89,9 @@ int cache_log_cut(struct cache *cache)
 
 	if (cache->mode != CACHE_ON_FILE)
 		return 0;
-	uv_mutex_lock(&cache->log.moving);
-	code = sqlite3_wal_checkpoint_v2(cache->database, "main", SQLITE_CHECKPOINT_TRUNCATE, NULL,
-	                                 NULL);
-	uv_mutex_unlock(&cache->log.moving);
+	code = move(cache, SQLITE_CHECKPOINT_TRUNCATE);
 	if (code)
 		return rows_failed(cache, code, "checkpoint");
-	cache->log.pages = 0;
 	cache->log.has_remains = false;
 	return 0;
 }
@@ -97,21 +106,41 @@ bool cache_log_is_long(const struct cache *cache)
 
 bool cache_log_rests(const struct cache *cache)
 {
-	return cache->log.pages >= LOG_RESTS_AT;
+	return cache->log.pages >= LOG_RESTS_AT && cache->log.pages < LOG_RESTS_UNTIL;
+}
+
+/* Where it can be mended if it fails. */
+static void cut(struct cache *cache)
+{
+	cache->log.is_to_be_cut = false;
+	(void)cache_rescue(cache, cache_log_cut(cache));
+}
+
+/* Whatever is at the path by then may be another's. */
+static bool open_beside(struct cache *cache, sqlite3 **ret)
+{
+	cleanup(database_abandonp) sqlite3 *beside = NULL;
+
+	if (database_open_beside(cache->database, &beside) || cache_has_vanished(cache))
+		return false;
+	*ret = steal(&beside);
+	return true;
 }
 
 bool cache_log_begin(struct cache *cache, struct cache_log_work *ret)
 {
 	*ret = (struct cache_log_work){
 		.descriptor = -1,
-		.pages = cache->log.pages,
-		.moving = &cache->log.moving,
+		.log = &cache->log,
+		.moves = cache->log.moves,
 	};
-	if (cache_log_is_long(cache) &&
-	    database_open_beside(cache->database, &ret->database) == 0) {
+	if (cache_log_is_long(cache) && cache->log.pages && open_beside(cache, &ret->database)) {
 		cache->log.is_unsynced = false;
 		return true;
 	}
+	/* There is nothing to move, or no other way to do it. */
+	if (cache->mode == CACHE_ON_FILE && cache->log.is_to_be_cut)
+		cut(cache);
 	if (!cache->log.is_unsynced)
 		return false;
 	cache->log.is_unsynced = false;
@@ -127,25 +156,22 @@ void cache_log_run(struct cache_log_work *work)
 		close(work->descriptor);
 		return;
 	}
-	uv_mutex_lock(work->moving);
-	work->result = database_move_log(work->database);
-	uv_mutex_unlock(work->moving);
+	uv_mutex_lock(&work->log->moving);
+	if (work->moves == work->log->moves)
+		work->result = database_move_log(work->database, &work->pages);
+	uv_mutex_unlock(&work->log->moving);
 }
 
 void cache_log_end(struct cache *cache, struct cache_log_work *work)
 {
-	bool was_moved = work->database;
-	int r = 0;
-
-	database_abandon(steal(&work->database));
-	if (!was_moved)
+	if (!work->database)
 		return;
+	database_abandon(steal(&work->database));
 	/* If nothing came meanwhile, all is in the file, and the log begins anew. */
-	if (cache->log.pages == work->pages)
+	if (work->pages == cache->log.pages)
 		cache->log.pages = 0;
-	/* What has failed there is tried here, where it can be mended. */
-	if (work->result || cache->log.is_to_be_cut)
-		r = cache_log_cut(cache);
-	cache->log.is_to_be_cut = false;
-	(void)cache_rescue(cache, r);
+	if (work->result)
+		cache->log.is_unsynced = true;
+	if (cache->log.is_to_be_cut || (work->result && work->result != -EBUSY))
+		cut(cache);
 }

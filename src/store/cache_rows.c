@@ -87,7 +87,8 @@ static const struct database_schema schema = { APPLICATION_ID, migrations };
 #define KEY_COLUMNS "SELECT kind, slot, customer, fetched_ms, is_forced, text, sum FROM key "
 
 static const char *const statement_texts[STATEMENTS] = {
-	[BEGIN] = "BEGIN",
+	[BEGIN] = "BEGIN IMMEDIATE",
+	[BEGIN_READING] = "BEGIN",
 	[COMMIT] = "COMMIT",
 	[ROLLBACK] = "ROLLBACK",
 	[FIND_KEY] = KEY_COLUMNS "WHERE hash = ?1 AND kind = ?2",
@@ -241,6 +242,7 @@ static enum cache_trouble trouble_of(int code)
 		break;
 	}
 	switch (code & 0xff) {
+	case SQLITE_BUSY: /* the thread that moves the log; not for long */
 	case SQLITE_NOMEM:
 	case SQLITE_MISUSE: /* there is no database, for want of memory */
 		return TROUBLE_NONE;

@@ -139,6 +139,19 @@ int sieve_next_group(struct cache *cache, uint32_t next, struct sieve_group *ret
 	}
 }
 
+int sieve_next_key(struct cache *cache, int64_t from, int64_t *ret)
+{
+	cleanup(rows_reset) sqlite3_stmt *statement = cache->statements[NEXT_SIEVE];
+	int r;
+
+	rows_bind_integer(statement, 1, from);
+	r = rows_step(cache, statement);
+	if (r)
+		return r;
+	*ret = sqlite3_column_int64(statement, 0);
+	return *ret < from ? rows_disordered(cache) : 0;
+}
+
 /* Slots behind the last group that is whole may be taken for covered, but not the reverse. */
 int cache_take_sieve(struct cache *cache)
 {

@@ -250,17 +250,20 @@ static int write_parts(struct cache *cache)
 	return r;
 }
 
-/* The groups that it takes the place of are none any more. */
+/* The groups that it takes the place of are none any more, whole or not. */
 static int delete_other_directories(struct cache *cache)
 {
 	const struct sieve_group *group = &cache->sieve.build.group;
-	struct sieve_group other = { .end = group->first };
+	int64_t key = sieve_key(group->first, 0);
+	uint32_t slot;
 	int r;
 
-	while ((r = sieve_next_group(cache, other.end, &other)) == 0 && other.first < group->end) {
-		r = delete_directory(cache, other.first);
+	while ((r = sieve_next_key(cache, key, &key)) == 0 && key < sieve_key(group->end, 0)) {
+		slot = (uint32_t)(key / SIEVE_PART_KEYS);
+		r = delete_directory(cache, slot);
 		if (r)
 			return r;
+		key = sieve_key(slot + 1, 0);
 	}
 	return r < 0 ? r : 0;
 }

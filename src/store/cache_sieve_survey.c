@@ -41,15 +41,12 @@ static int has_more(struct cache *cache, uint32_t first, uint32_t end, unsigned 
  */
 static int clear_between(struct cache *cache, uint32_t first, uint32_t end)
 {
-	cleanup(rows_reset) sqlite3_stmt *statement = cache->statements[NEXT_SIEVE];
+	int64_t key;
 	int r;
 
-	rows_bind_integer(statement, 1, sieve_key(first, 0));
-	r = rows_step(cache, statement);
-	if (r)
+	r = sieve_next_key(cache, sieve_key(first, 0), &key);
+	if (r || key >= sieve_key(end, 0))
 		return r < 0 ? r : 0;
-	if (sqlite3_column_int64(statement, 0) >= sieve_key(end, 0))
-		return 0;
 	sieve_begin_clearing(&cache->sieve, first, end);
 	return CACHE_MORE;
 }

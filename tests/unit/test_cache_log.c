@@ -101,6 +101,28 @@ static void test_a_log_is_moved_while_others_read_and_store(void **state)
 	assert_all_known(fixture, stored);
 }
 
+/* SQLite may damage the file otherwise. */
+static void test_what_has_been_moved_in_the_meantime_is_not_moved_again(void **state)
+{
+	struct fixture *fixture = *state;
+	struct cache_log_work work;
+	uint32_t stored = store_until_due(fixture, 0, &work);
+
+	assert_int_equal(cache_log_cut(fixture->cache), 0);
+	cache_log_run(&work);
+	assert_int_equal(work.pages, 0);
+	cache_log_end(fixture->cache, &work);
+	/* Nor is there a thread for what has been moved, and is only to be cut. */
+	fixture->cache->log.is_to_be_cut = true;
+	if (cache_log_begin(fixture->cache, &work)) {
+		assert_null(work.database);
+		cache_log_run(&work);
+		cache_log_end(fixture->cache, &work);
+	}
+	assert_false(fixture->cache->log.is_to_be_cut);
+	assert_all_known(fixture, stored);
+}
+
 static void test_a_log_that_nobody_moves_stays_within_its_share(void **state)
 {
 	enum { SIZE_MAX_BYTES = 8 << 20, AN_ANSWER = 64 * 4120 };
@@ -128,6 +150,26 @@ static void test_a_file_that_is_lost_meanwhile_is_not_missed(void **state)
 	assert_true(knows_id(fixture, "1"));
 	reopen(fixture);
 	assert_true(knows_id(fixture, "1"));
+}
+
+static void test_another_file_in_its_place_is_left_alone(void **state)
+{
+	struct fixture *fixture = *state;
+	struct cache_log_work work;
+	char other[128];
+
+	(void)store_until_due(fixture, 0, &work);
+	cache_log_run(&work);
+	cache_log_end(fixture->cache, &work);
+	store_id(fixture, "1", 1000);
+	snprintf(other, sizeof(other), "%s.other", fixture->path);
+	assert_int_equal(rename(fixture->path, other), 0);
+	fclose(fopen(fixture->path, "w"));
+	fixture->cache->log.is_to_be_cut = true;
+	assert_true(cache_log_begin(fixture->cache, &work));
+	assert_null(work.database);
+	cache_log_run(&work);
+	cache_log_end(fixture->cache, &work);
 }
 
 /* What the other thread could not do is tried once more where it can be mended. */
@@ -165,8 +207,10 @@ int main(void)
 		in_a_cache(test_what_was_stored_waits_for_one_sync),
 		in_a_cache(test_a_log_that_was_moved_begins_anew),
 		in_a_cache(test_a_log_is_moved_while_others_read_and_store),
+		in_a_cache(test_what_has_been_moved_in_the_meantime_is_not_moved_again),
 		in_a_cache(test_a_log_that_nobody_moves_stays_within_its_share),
 		in_a_cache(test_a_file_that_is_lost_meanwhile_is_not_missed),
+		in_a_cache(test_another_file_in_its_place_is_left_alone),
 		in_a_cache(test_a_log_that_cannot_be_moved_is_given_up),
 	};
 

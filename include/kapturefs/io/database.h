@@ -42,18 +42,23 @@ define_cleanup(sqlite3 *, database_close);
  * ignored.
  */
 void database_abandon(sqlite3 *database);
+define_cleanup(sqlite3 *, database_abandon);
 
 /**
- * Another connection to the file of @database, which is not ":memory:", for another thread. Returns
- * 0 with *@ret to be closed by database_abandon(), or a negative errno, logged.
+ * Another connection to whatever is at the path of @database, which is not ":memory:", for another
+ * thread; nothing is read or locked yet. Returns 0 with *@ret to be closed by database_abandon(),
+ * or a negative errno, logged.
  */
 int database_open_beside(sqlite3 *database, sqlite3 **ret) must_check;
 
 /**
  * Move what is in the write-ahead log into the file and sync both, while other connections read and
- * write. Returns 0 or a negative errno, logged: -EBUSY when another one does that already.
+ * write. There must be something in it that has not been moved: up to 3.51.2, SQLite may damage
+ * the file when a log that has been is begun anew just then (sqlite.org/wal.html, "WAL-reset bug").
+ * Returns 0 with in *@ret_pages how many pages of the log have been moved, by whomever, or a
+ * negative errno, logged: -EBUSY when another connection is in the way.
  */
-int database_move_log(sqlite3 *database) must_check;
+int database_move_log(sqlite3 *database, uint64_t *ret_pages) must_check;
 
 /** Prepare a statement that is kept for long. Returns 0 or a negative errno, logged. */
 int database_prepare(sqlite3 *database, const char *sql, sqlite3_stmt **ret) must_check;

@@ -13,7 +13,6 @@
 
 #include <stdbool.h>
 #include <stdint.h>
-#include <uv.h>
 
 #include "kapturefs/base/base.h"
 #include "kapturefs/base/metrics.h"
@@ -194,8 +193,9 @@ struct cache_log_work {
 	struct sqlite3 *database; /* NULL: it is only to be synced, not to be moved into the file */
 	int descriptor;
 	int result;
-	uint64_t pages;
-	uv_mutex_t *moving;
+	uint64_t pages;        /* that have been moved */
+	struct cache_log *log; /* what it is done for */
+	uint64_t moves;        /* of it, before */
 };
 
 /**

@@ -49,6 +49,16 @@ struct cache_touched {
 	size_t due; /* sets, the last ones, that are to be written soon */
 };
 
+/* The write-ahead log. */
+struct cache_log {
+	uint64_t pages;    /* in it, as of the last commit; 0: all of it has been moved */
+	bool is_unsynced;  /* there were commits since it was last synced or moved */
+	bool has_remains;  /* of what was deleted */
+	bool is_to_be_cut; /* soon, for that */
+	uv_mutex_t moving; /* held by whoever moves it, and for @moves */
+	uint64_t moves;    /* by the cache's own thread */
+};
+
 struct cache {
 	char *path;     /* NULL: none was wanted */
 	char *log_path; /* of its write-ahead log */
@@ -78,13 +88,7 @@ struct cache {
 	uint64_t slots_reserved; /* the first that the file does not know to be taken */
 
 	struct cache_limits limits;
-	struct {
-		uint64_t pages;    /* in it, as of the last commit */
-		bool is_unsynced;  /* there were commits since it was last synced or moved */
-		bool has_remains;  /* of what was deleted */
-		bool is_to_be_cut; /* soon, for that */
-		uv_mutex_t moving; /* held by whoever moves it */
-	} log;
+	struct cache_log log;
 	struct cache_touched touched;
 	uint64_t evicted[EVICTED_SLOTS]; /* hashes of keys */
 

@@ -11,7 +11,8 @@
 #include "kapturefs/store/cache_seal.h"
 
 enum statement {
-	BEGIN,
+	BEGIN, /* to write: it waits for whoever does */
+	BEGIN_READING,
 	COMMIT,
 	ROLLBACK,
 	FIND_KEY,

@@ -111,6 +111,9 @@ int sieve_note(struct cache *cache, uint32_t slot, enum sieve_stale stale) must_
  */
 int sieve_next_group(struct cache *cache, uint32_t next, struct sieve_group *ret) must_check;
 
+/** The first key at or behind @from. Returns as sieve_next_group(). */
+int sieve_next_key(struct cache *cache, int64_t from, int64_t *ret) must_check;
+
 /**
  * How well the words can occur, at best, in one customer of each block of @group: a sum of those in
  * cache_hits.h, or 0 where not all of them can. What is damaged makes it better. Returns 0 or a
