@@ -57,21 +57,12 @@ static bool is_node(const struct brief_node *node, uint32_t parent, const char *
 	       memcmp(node->name, name, length) == 0;
 }
 
-static uint32_t hash(uint32_t parent, const char *name, size_t length)
-{
-	uint32_t value = (uint32_t)parent * UINT32_C(2654435761) ^ UINT32_C(0x811c9dc5);
-
-	for (size_t i = 0; i < length; i++)
-		value = (value ^ (unsigned char)name[i]) * UINT32_C(0x01000193);
-	return value ^ value >> 15;
-}
-
 /* The bucket that has the node, or would. */
 static uint32_t *bucket_of(const struct export_brief *brief, uint32_t parent, const char *name,
                            size_t length)
 {
 	uint32_t mask = brief->capacity * 2 - 1;
-	uint32_t i = hash(parent, name, length) & mask;
+	uint32_t i = (uint32_t)export_hash(parent, name, length) & mask;
 
 	while (brief->buckets[i] &&
 	       !is_node(&brief->nodes[brief->buckets[i]], parent, name, length))

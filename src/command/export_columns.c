@@ -27,19 +27,19 @@ static const char contact_members[] =
         "showBirthYear";
 
 /* FNV-1a */
-static size_t hash(const char *name, size_t length)
+uint64_t export_hash(uint32_t seed, const char *name, size_t length)
 {
-	uint64_t value = UINT64_C(0xcbf29ce484222325);
+	uint64_t value = UINT64_C(0xcbf29ce484222325) ^ seed;
 
 	for (size_t i = 0; i < length; i++)
 		value = (value ^ (unsigned char)name[i]) * UINT64_C(0x100000001b3);
-	return (size_t)value;
+	return value;
 }
 
 /* The bucket that has the name, or would. */
 static size_t *bucket_of(const struct export_columns *columns, const char *name, size_t length)
 {
-	size_t i = hash(name, length) & (columns->bucket_count - 1);
+	size_t i = (size_t)export_hash(0, name, length) & (columns->bucket_count - 1);
 
 	for (;; i = (i + 1) & (columns->bucket_count - 1)) {
 		const char *there;

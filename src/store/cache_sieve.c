@@ -109,6 +109,26 @@ static bool take_directory(struct cache *cache, sqlite3_stmt *statement, struct 
 	       is_sensible(ret);
 }
 
+/* Have @statement, NEXT_SIEVE, be at the first row at or behind @from. */
+static int step_to(struct cache *cache, sqlite3_stmt *statement, int64_t from, int64_t *ret)
+{
+	int r;
+
+	rows_bind_integer(statement, 1, from);
+	r = rows_step(cache, statement);
+	if (r)
+		return r;
+	*ret = sqlite3_column_int64(statement, 0);
+	return *ret < from ? rows_disordered(cache) : 0;
+}
+
+int sieve_next_key(struct cache *cache, int64_t from, int64_t *ret)
+{
+	cleanup(rows_reset) sqlite3_stmt *statement = cache->statements[NEXT_SIEVE];
+
+	return step_to(cache, statement, from, ret);
+}
+
 int sieve_next_group(struct cache *cache, uint32_t next, struct sieve_group *ret)
 {
 	int64_t key = sieve_key(next, 0);
@@ -118,13 +138,9 @@ int sieve_next_group(struct cache *cache, uint32_t next, struct sieve_group *ret
 		bool is_whole;
 		int r;
 
-		rows_bind_integer(statement, 1, key);
-		r = rows_step(cache, statement);
+		r = step_to(cache, statement, key, &key);
 		if (r)
 			return r;
-		if (sqlite3_column_int64(statement, 0) < key)
-			return rows_disordered(cache);
-		key = sqlite3_column_int64(statement, 0);
 		if (key % SIEVE_PART_KEYS == 0) {
 			is_whole = take_directory(cache, statement, ret);
 			if (is_whole && ret->build % SIEVE_VERSIONS == GRAM_VERSION)
@@ -137,19 +153,6 @@ int sieve_next_group(struct cache *cache, uint32_t next, struct sieve_group *ret
 		/* Parts without a directory are of a group that was not finished. */
 		key = (key / SIEVE_PART_KEYS + 1) * SIEVE_PART_KEYS;
 	}
-}
-
-int sieve_next_key(struct cache *cache, int64_t from, int64_t *ret)
-{
-	cleanup(rows_reset) sqlite3_stmt *statement = cache->statements[NEXT_SIEVE];
-	int r;
-
-	rows_bind_integer(statement, 1, from);
-	r = rows_step(cache, statement);
-	if (r)
-		return r;
-	*ret = sqlite3_column_int64(statement, 0);
-	return *ret < from ? rows_disordered(cache) : 0;
 }
 
 /* Slots behind the last group that is whole may be taken for covered, but not the reverse. */

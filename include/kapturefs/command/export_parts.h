@@ -85,6 +85,9 @@ enum { EXPORT_COLUMNS_MAX = 16384 };
 int export_columns_place(struct export_columns *columns, const char *name, size_t length,
                          size_t *ret) must_check;
 
+/** A number for the name; of others that are the same, but for their seed, another. */
+uint64_t export_hash(uint32_t seed, const char *name, size_t length);
+
 /* export_csv.c */
 
 /** A value, as it is shown but for its escapes; of another than a string the text that was sent. */
