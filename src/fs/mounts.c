@@ -15,6 +15,8 @@
 
 #include "kapturefs/fs/mounts.h"
 
+enum { PLACE_SIZE = sizeof("/proc/self/fd/") + 3 * sizeof(int) };
+
 static void close_table(FILE **table)
 {
 	if (*table)
@@ -197,12 +199,18 @@ static int open_mountpoint(const char *path)
 	return descriptor < 0 ? -errno : (int)descriptor;
 }
 
+/* The name of what is open as @descriptor, for calls that take a path. */
+static void describe_place(char place[PLACE_SIZE], int descriptor)
+{
+	snprintf(place, PLACE_SIZE, "/proc/self/fd/%d", descriptor);
+}
+
 int mounts_attach(const struct mounts_wish *wish, int *ret)
 {
 	const unsigned long flags = MS_RDONLY | MS_NOSUID | MS_NODEV | MS_NOEXEC;
 	cleanup(close_descriptor) int mountpoint = open_mountpoint(wish->mountpoint);
 	cleanup(close_descriptor) int connection = -1;
-	char place[sizeof("/proc/self/fd/") + 3 * sizeof(int)];
+	char place[PLACE_SIZE];
 	char options[160];
 
 	if (mountpoint < 0)
@@ -211,7 +219,7 @@ int mounts_attach(const struct mounts_wish *wish, int *ret)
 	if (connection < 0)
 		return -errno;
 
-	snprintf(place, sizeof(place), "/proc/self/fd/%d", mountpoint);
+	describe_place(place, mountpoint);
 	snprintf(options, sizeof(options),
 	         "fd=%d,rootmode=%o,user_id=%u,group_id=%u,default_permissions%s", connection,
 	         S_IFDIR, wish->uid, wish->gid, wish->allow_other ? ",allow_other" : "");
@@ -220,4 +228,16 @@ int mounts_attach(const struct mounts_wish *wish, int *ret)
 	*ret = connection;
 	connection = -1;
 	return 0;
+}
+
+void mounts_break(const char *path)
+{
+	cleanup(close_descriptor) int mountpoint = open_mountpoint(path);
+	char place[PLACE_SIZE];
+
+	if (mountpoint < 0)
+		return;
+	describe_place(place, mountpoint);
+	/* umount(2) breaks the connection first, and then finds the mount in use, which is held. */
+	(void)umount2(place, MNT_FORCE);
 }

@@ -4,17 +4,22 @@
 #include <fcntl.h>
 #include <limits.h>
 #include <linux/capability.h>
+#include <poll.h>
 #include <signal.h>
 #include <spawn.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/prctl.h>
+#include <sys/signalfd.h>
 #include <sys/socket.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
 #include "kapturefs/base/privileges.h"
 #include "kapturefs/fs/unmounter.h"
+
+/* For a process that has been killed to close its files. */
+enum { CLOSING_PATIENCE_MS = 1000 };
 
 struct unmounter {
 	int socket;
@@ -152,25 +157,84 @@ static ssize_t receive(void *bytes, size_t size)
 	return length;
 }
 
-static void take_away(const struct order *order)
+static bool is_still_there(const struct order *order)
 {
 	struct mounts_entry entry = mounts_find(order->mountpoint);
 
-	if (mounts_equal(&entry, &order->entry))
-		mounts_detach(order->mountpoint);
+	return mounts_equal(&entry, &order->entry);
+}
+
+/* The thread that started this process is the one that answers the kernel. */
+static int watch_daemon(void)
+{
+	sigset_t death;
+
+	if (prctl(PR_SET_PDEATHSIG, SIGRTMIN, 0, 0, 0) < 0)
+		return -errno;
+	sigemptyset(&death);
+	sigaddset(&death, SIGRTMIN);
+	return signalfd(-1, &death, SFD_CLOEXEC);
+}
+
+/* Anybody may send a signal, but only the kernel one in the daemon's name. */
+static bool is_death_of(pid_t daemon, int deaths)
+{
+	struct signalfd_siginfo signal;
+
+	return read(deaths, &signal, sizeof(signal)) == sizeof(signal) &&
+	       (pid_t)signal.ssi_pid == daemon;
+}
+
+static bool has_word(int deaths, int patience_ms, bool *ret_has_signal)
+{
+	struct pollfd events[] = {
+		{ .fd = STDIN_FILENO, .events = POLLIN },
+		{ .fd = deaths, .events = POLLIN },
+	};
+
+	while (poll(events, deaths < 0 ? 1 : 2, patience_ms) < 0 && errno == EINTR)
+		;
+	*ret_has_signal = events[1].revents != 0;
+	return events[0].revents != 0;
+}
+
+/*
+ * The daemon's end says that its connection to the kernel is closed. It may never come: the
+ * notifier can be in a call that waits, deaf to SIGKILL, for a page that is locked until the thread
+ * that answers, dead by then, has filled it. Whoever uses the mount waits with it. To break the
+ * connection lets all of them go.
+ */
+static void wait_for_word(const struct order *order, pid_t daemon, int deaths)
+{
+	bool has_signal;
+
+	while (!has_word(deaths, -1, &has_signal)) {
+		if (!has_signal || !is_death_of(daemon, deaths))
+			continue;
+		if (!has_word(-1, CLOSING_PATIENCE_MS, &has_signal) && is_still_there(order))
+			mounts_break(order->mountpoint);
+	}
 }
 
 int unmounter_run(void)
 {
+	pid_t daemon = getppid();
 	struct order order;
+	int deaths;
 	char byte;
 
 	(void)prctl(PR_SET_NAME, UNMOUNTER_NAME, 0, 0, 0);
 	if (privileges_keep(privileges_bit(CAP_SYS_ADMIN)) || chdir("/") < 0)
 		return EXIT_FAILURE;
+	/* A change of credentials would end it. */
+	deaths = watch_daemon();
+	if (deaths < 0)
+		return EXIT_FAILURE;
 	if (receive(&order, sizeof(order)) != sizeof(order))
 		return EXIT_SUCCESS;
-	if (receive(&byte, 1) == 1 || order.is_automatic)
-		take_away(&order);
+
+	wait_for_word(&order, daemon, deaths);
+	if ((receive(&byte, 1) == 1 || order.is_automatic) && is_still_there(&order))
+		mounts_detach(order.mountpoint);
 	return EXIT_SUCCESS;
 }

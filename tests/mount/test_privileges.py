@@ -1,11 +1,13 @@
 # SPDX-License-Identifier: MIT
 """What the daemon may do once it has mounted: nothing that it does not need."""
 
+import ctypes
 import errno
 import os
 import pathlib
 import signal
 import subprocess
+import time
 
 import pytest
 
@@ -14,6 +16,9 @@ import users
 
 pytestmark = pytest.mark.skipif(os.getuid() != 0, reason='needs root, and plays a user as well')
 
+libc = ctypes.CDLL(None, use_errno=True)
+
+PIDFD_GETFD = 438
 CAP_SYS_ADMIN = 1 << 21
 NONE = {'CapInh': 0, 'CapPrm': 0, 'CapEff': 0, 'CapBnd': 0, 'CapAmb': 0, 'NoNewPrivs': 1}
 
@@ -66,7 +71,9 @@ def test_unmounter_can_unmount_and_nothing_else(mounts, api):
     process = pathlib.Path(f'/proc/{pid}')
     assert (process / 'environ').read_bytes() == b''
     assert (process / 'cmdline').read_bytes() == b'kapturefs-unmounter\0'
-    assert sorted(path.name for path in (process / 'fd').iterdir()) == ['0', '1', '2']
+    files = {path.name: os.readlink(path) for path in (process / 'fd').iterdir()}
+    assert files.pop('0').startswith('socket:')
+    assert files == {'1': '/dev/null', '2': '/dev/null', '3': 'anon_inode:[signalfd]'}
     assert os.readlink(process / 'cwd') == '/'
 
 
@@ -103,6 +110,50 @@ def test_sudden_death_leaves_an_error_no_empty_directory_and_no_process(mounts, 
     harness.wait_until(gone(pid), 'the unmounter ends')
     assert harness.errno_of(os.listdir, mount.path) == errno.ENOTCONN
     subprocess.run(['umount', mount.path], check=True, timeout=30)
+
+
+@pytest.fixture
+def borrowed_files():
+    """Keeps open what a process has open, as a thread of it does that SIGKILL cannot end."""
+    borrowed = []
+
+    def borrow(pid):
+        process = os.pidfd_open(pid)
+        for path in pathlib.Path(f'/proc/{pid}/fd').iterdir():
+            if os.readlink(path).startswith(('/dev/fuse', 'socket:')):
+                borrowed.append(libc.syscall(PIDFD_GETFD, process, int(path.name), 0))
+                assert borrowed[-1] >= 0, os.strerror(ctypes.get_errno())
+        os.close(process)
+
+    yield borrow
+    for descriptor in borrowed:
+        os.close(descriptor)
+
+
+def test_nobody_waits_for_a_dead_daemon_whose_connection_stays_open(mounts, api, borrowed_files):
+    api.add_numbers([7])
+    api.hold(('id', '7'))
+    mount = mounts(api.url)
+    waiting = harness.start('stat', mount / 'by-id/7')
+    api.wait_for(1)
+    signals = pathlib.Path(f'/proc/{unmounter_of(mount)}/fd/3')
+    harness.wait_until(lambda: os.path.lexists(signals), 'the unmounter watches')
+    borrowed_files(mount.process.pid)
+    mount.expected_status = -signal.SIGKILL
+    mount.process.kill()
+    mount.wait()
+    status, _, errors = harness.finish(waiting)
+    assert (status, b'connection abort' in errors) == (1, True)
+    assert harness.errno_of(os.listdir, mount.path) == errno.ENOTCONN
+    subprocess.run(['umount', mount.path], check=True, timeout=30)
+
+
+def test_a_signal_of_anybody_else_breaks_no_connection(mounts, api):
+    mount = mounts(api.url)
+    for number in range(signal.SIGRTMIN, signal.SIGRTMAX + 1):
+        os.kill(unmounter_of(mount), number)
+    time.sleep(1.5)
+    assert 'by-id' in os.listdir(mount.path)
 
 
 def test_auto_unmount_takes_the_mount_of_a_dead_daemon_away(mounts, api):

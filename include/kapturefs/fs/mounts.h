@@ -33,6 +33,12 @@ bool mounts_equal(const struct mounts_entry *left, const struct mounts_entry *ri
 /** Take away what is mounted on @path even if it is busy or dead, by umount(2) or fusermount3. */
 void mounts_detach(const char *path);
 
+/**
+ * Break the connection of the FUSE mount on @path to whoever serves it: who waits in it, and who
+ * comes, gets an error. It stays mounted. Needs CAP_SYS_ADMIN. Source: umount(2), MNT_FORCE.
+ */
+void mounts_break(const char *path);
+
 /** A mount to be made by whoever has the capability CAP_SYS_ADMIN. */
 struct mounts_wish {
 	const char *mountpoint; /* absolute, without a symbolic link in it */

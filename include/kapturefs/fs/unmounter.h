@@ -8,7 +8,7 @@
  * daemon's memory. It has the capability to unmount and no other, reads one message that says
  * which mount is meant, and waits: for the word to unmount, or for the daemon's death, on which
  * it ends and, for auto_unmount alone, unmounts. A dead mount tells the truth, an empty directory
- * does not.
+ * does not. It also sees to it that who waits in the mount of a dead daemon learns that.
  */
 
 #include <stdbool.h>
