@@ -206,7 +206,7 @@ static void read_word(const char *text, size_t length, struct word *ret)
 /* Not more than @most numbers of the gram; all of one that tells a mark from others. */
 static void ask(struct gram_set *set, const uint32_t *characters, size_t length, unsigned most)
 {
-	uint32_t gram[GRAM_MAX];
+	uint32_t gram[GRAM_MAX] = { 0 };
 	uint32_t numbers[NUMBERS_MAX];
 	bool is_marked = false;
 	unsigned count;

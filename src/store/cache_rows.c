@@ -130,7 +130,7 @@ static const char *const statement_texts[STATEMENTS] = {
 	               " ORDER BY customer LIMIT 1 OFFSET ?2",
 	[READ_SIEVE] = "SELECT bits, sum FROM sieve WHERE part = ?1",
 	[NEXT_SIEVE] = "SELECT part, bits, sum FROM sieve WHERE part >= ?1 ORDER BY part LIMIT 1",
-	[LAST_SIEVE] = "SELECT part FROM sieve WHERE part & 511 = 0 ORDER BY part DESC LIMIT 1",
+	[LAST_SIEVE] = "SELECT part FROM sieve WHERE part & 2047 = 0 ORDER BY part DESC LIMIT 1",
 	[WRITE_SIEVE] = "INSERT OR REPLACE INTO sieve (part, bits, sum) VALUES (?1, ?2, ?3)",
 	[DELETE_SIEVE] = "DELETE FROM sieve WHERE part IN (SELECT part FROM sieve"
 	                 " WHERE part >= ?1 AND part < ?2 ORDER BY part LIMIT ?3)",

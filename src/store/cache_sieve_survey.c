@@ -5,12 +5,14 @@
  *   at once        what is of no group is cleared away
  *                  customers between groups, left by damage or by a group that has become too full
  *                  a group with a damaged part, or with a customer that was forgotten
- *                  the newest, when they are SIEVE_UNCOVERED_MAX
+ *                  the newest, when they are SIEVE_UNCOVERED_MAX: in the last group, as long as
+ *                  it has room for as many again
  *   by and by      a group of which a quarter has gone
  *                  the group with the most customers that have changed, as long as those of all
  *                  groups, which every search has to look at, are more than SIEVE_CHANGED_MAX
  *
- * A build of a group takes 20 ms in all and writes two megabytes.
+ * A build of a group takes 0.3 s in all, for 16,000 customers of 200 bytes of words each, and
+ * writes eight megabytes.
  */
 
 #include "kapturefs/model/node.h"
@@ -91,6 +93,8 @@ static int survey_group(struct cache *cache, const struct sieve_group *group)
 		sieve->survey.first = group->first;
 		sieve->survey.end = group->end;
 	}
+	sieve->survey.last = group->first;
+	sieve->survey.last_has_room = group->block_count < SIEVE_NEW_BLOCKS * 3 / 4;
 	sieve->survey.next = group->end;
 	return 0;
 }
@@ -105,6 +109,8 @@ static int survey_rest(struct cache *cache)
 	r = has_more(cache, next, NODE_SLOT_MAX + 1, SIEVE_UNCOVERED_MAX);
 	if (r < 0)
 		return r;
+	if (r && sieve->survey.last_has_room)
+		next = sieve->survey.last;
 	if (r)
 		return sieve_begin(cache, next, NODE_SLOT_MAX + 1, SIEVE_NEW_BLOCKS);
 	r = clear_between(cache, next, NODE_SLOT_MAX + 1);

@@ -11,11 +11,12 @@
 #include "kapturefs/store/cache_search.h"
 
 enum {
-	CUSTOMERS = 12000, /* three groups */
+	CUSTOMERS = 12000, /* three groups: most are as much as a block */
 	SLOT_FIRST = 100,
-	TEXT_SIZE = 800,
+	TEXT_SIZE = 4000,
 	SEARCHES = 24,
 	SLOTS_MAX = 1 << 18,
+	KEYS_A_GROUP = SIEVE_PARTS + 1,
 };
 
 /* Customers, in words only */
@@ -47,7 +48,7 @@ static inline void append_word(struct dice *dice, char *text)
 static inline void make_text(struct dice *dice, char *text)
 {
 	*text = '\0';
-	for (uint64_t left = 1 + roll(dice, 40); left; left--) {
+	for (uint64_t left = 1 + roll(dice, 160); left; left--) {
 		append_word(dice, text);
 		append(text, roll(dice, 3) ? " " : marks[roll(dice, array_length(marks))]);
 	}
@@ -151,7 +152,7 @@ static inline void sweep(struct cache *cache)
 
 static inline int64_t count_groups(struct cache *cache)
 {
-	return number(cache, "SELECT count(*) FROM sieve WHERE part & 511 = 0");
+	return number(cache, "SELECT count(*) FROM sieve WHERE part & 2047 = 0");
 }
 
 static inline int64_t count_unsieved(struct cache *cache)

@@ -44,7 +44,7 @@ static void test_parts_of_an_earlier_build_are_not_believed(void **state)
 	run(cache, "COMMIT; UPDATE unsieved SET stale = 2");
 	cache->sieve.is_due = true;
 	sweep(cache);
-	run(cache, "INSERT OR REPLACE INTO sieve SELECT * FROM old WHERE part & 511 > 0");
+	run(cache, "INSERT OR REPLACE INTO sieve SELECT * FROM old WHERE part & 2047 > 0");
 	judge_some(cache, &dice, SEARCHES);
 	run(cache, "DROP TABLE old");
 }
@@ -125,7 +125,8 @@ static void test_groups_of_few_become_one(void **state)
 	remove_most(cache, &dice);
 	sweep(cache);
 	assert_true(count_groups(cache) < before);
-	assert_true(number(cache, "SELECT count(*) FROM sieve") <= count_groups(cache) * 497);
+	assert_true(number(cache, "SELECT count(*) FROM sieve") <=
+	            count_groups(cache) * KEYS_A_GROUP);
 	judge_some(cache, &dice, SEARCHES);
 }
 
@@ -141,13 +142,14 @@ static void test_bits_of_no_group_go_even_after_a_sudden_end(void **state)
 		assert_int_equal(sweep_once(cache), CACHE_MORE);
 	while (cache->sieve.build.phase != SIEVE_CLEARING);
 	groups = count_groups(cache);
-	assert_true(number(cache, "SELECT count(*) FROM sieve") > groups * 497);
+	assert_true(number(cache, "SELECT count(*) FROM sieve") > groups * KEYS_A_GROUP);
 	/* Whoever has gone would have bits made anew. */
 	run(cache, "DELETE FROM unsieved");
 	reopen(fixture);
 	cache = fixture->cache;
 	sweep(cache);
-	assert_true(number(cache, "SELECT count(*) FROM sieve") <= count_groups(cache) * 497);
+	assert_true(number(cache, "SELECT count(*) FROM sieve") <=
+	            count_groups(cache) * KEYS_A_GROUP);
 	judge_some(cache, &dice, SEARCHES / 4);
 }
 
@@ -177,8 +179,8 @@ static void test_over_a_file_whoever_changes_is_found(void **state)
 	assert_int_equal(overlay_begin(cache->database), 0);
 	assert_int_equal(rows_prepare(cache, true), 0);
 	cache->mode = CACHE_OVER_FILE;
-	change_some(cache, &dice, 200);
-	add_some(cache, &dice, 100);
+	change_some(cache, &dice, 100);
+	add_some(cache, &dice, 50);
 	judge_some(cache, &dice, SEARCHES / 4);
 	sweep(cache);
 	assert_int_equal(cache_write_down(cache), 0);

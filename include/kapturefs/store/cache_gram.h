@@ -17,7 +17,7 @@
 
 enum {
 	GRAM_NUMBERS = 16368, /* all are below */
-	GRAM_VERSION = 2,     /* another for every change of what a text is made of; even */
+	GRAM_VERSION = 4,     /* another for every change of them, or of how they are kept; even */
 	GRAMS_ASKED_MAX = 24,
 };
 

@@ -17,14 +17,14 @@
 #include "kapturefs/store/cache_hits.h"
 
 enum {
-	SIEVE_BLOCKS = 960,     /* in a group */
-	SIEVE_NEW_BLOCKS = 900, /* so that there is room when its customers have more words */
+	SIEVE_BLOCKS = 3840,     /* in a group */
+	SIEVE_NEW_BLOCKS = 3600, /* so that there is room when its customers have more words */
 	SIEVE_LANES = SIEVE_BLOCKS / 64,                /* a bit for each of them */
-	SIEVE_ROWS_A_PART = 33,                         /* and a checksum are a page of the file */
+	SIEVE_ROWS_A_PART = 8,                          /* and a checksum are a page of the file */
 	SIEVE_PARTS = GRAM_NUMBERS / SIEVE_ROWS_A_PART, /* a row for each number of grams */
-	SIEVE_PART_KEYS = 512,      /* a group's directory, and behind it its parts */
+	SIEVE_PART_KEYS = 2048,     /* a group's directory, and behind it its parts */
 	SIEVE_VERSIONS = 256,       /* of grams, in the low bits of the number of a build */
-	SIEVE_UNCOVERED_MAX = 4096, /* customers behind the groups, until they are one */
+	SIEVE_UNCOVERED_MAX = 4096, /* customers behind the groups, until they are in one */
 	SIEVE_CHANGED_MAX = 4096,   /* customers that are not as in their group */
 };
 
@@ -71,6 +71,8 @@ struct sieve {
 		uint32_t most_changed;
 		uint32_t first; /* slots of the group with the most */
 		uint32_t end;
+		uint32_t last; /* first slot of the group before @next */
+		bool last_has_room;
 	} survey;
 
 	struct sieve_build {
