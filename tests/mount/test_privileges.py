@@ -1,6 +1,7 @@
 # SPDX-License-Identifier: MIT
 """What the daemon may do once it has mounted: nothing that it does not need."""
 
+import contextlib
 import ctypes
 import errno
 import os
@@ -37,6 +38,15 @@ def unmounter_of(mount):
     return pid
 
 
+def files_of(pid):
+    """What the process has open, as it is at the moment."""
+    files = {}
+    for path in pathlib.Path(f'/proc/{pid}/fd').iterdir():
+        with contextlib.suppress(FileNotFoundError):
+            files[path.name] = os.readlink(path)
+    return files
+
+
 def gone(pid):
     return lambda: harness.process_state(pid) in (None, 'Z')
 
@@ -71,7 +81,7 @@ def test_unmounter_can_unmount_and_nothing_else(mounts, api):
     process = pathlib.Path(f'/proc/{pid}')
     assert (process / 'environ').read_bytes() == b''
     assert (process / 'cmdline').read_bytes() == b'kapturefs-unmounter\0'
-    files = {path.name: os.readlink(path) for path in (process / 'fd').iterdir()}
+    files = files_of(pid)
     assert files.pop('0').startswith('socket:')
     assert files == {'1': '/dev/null', '2': '/dev/null', '3': 'anon_inode:[signalfd]'}
     assert os.readlink(process / 'cwd') == '/'
@@ -119,9 +129,9 @@ def borrowed_files():
 
     def borrow(pid):
         process = os.pidfd_open(pid)
-        for path in pathlib.Path(f'/proc/{pid}/fd').iterdir():
-            if os.readlink(path).startswith(('/dev/fuse', 'socket:')):
-                borrowed.append(libc.syscall(PIDFD_GETFD, process, int(path.name), 0))
+        for number, name in files_of(pid).items():
+            if name.startswith(('/dev/fuse', 'socket:')):
+                borrowed.append(libc.syscall(PIDFD_GETFD, process, int(number), 0))
                 assert borrowed[-1] >= 0, os.strerror(ctypes.get_errno())
         os.close(process)
 
@@ -136,8 +146,9 @@ def test_nobody_waits_for_a_dead_daemon_whose_connection_stays_open(mounts, api,
     mount = mounts(api.url)
     waiting = harness.start('stat', mount / 'by-id/7')
     api.wait_for(1)
-    signals = pathlib.Path(f'/proc/{unmounter_of(mount)}/fd/3')
-    harness.wait_until(lambda: os.path.lexists(signals), 'the unmounter watches')
+    unmounter = unmounter_of(mount)
+    harness.wait_until(lambda: 'anon_inode:[signalfd]' in files_of(unmounter).values(),
+                       'the unmounter watches')
     borrowed_files(mount.process.pid)
     mount.expected_status = -signal.SIGKILL
     mount.process.kill()
