@@ -39,8 +39,8 @@
 
 /* In a step, which takes less than a millisecond. */
 enum {
-	ROWS_A_STEP = 400,
-	CHANGED_A_STEP = 200,
+	ROWS_A_STEP = 200,
+	CHANGED_A_STEP = 100,
 	ROWS_A_SPAN = 4,   /* what finding the first takes */
 	ROWS_A_GROUP = 80, /* what bounding its blocks takes */
 	BLOCKS_A_SPAN = 8,

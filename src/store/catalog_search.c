@@ -5,7 +5,7 @@
 
 #include "kapturefs/store/catalog_parts.h"
 
-enum { STEPS_NS_MAX = 3500 * 1000 }; /* spent on searching before others have their turn */
+enum { STEPS_NS_MAX = 2000 * 1000 }; /* spent on searching before others have their turn */
 
 /* What has expired may not be shown while the token is refused; a name tells of it. */
 static bool is_closed(struct catalog *catalog)
