@@ -199,6 +199,19 @@ static void die_of(int number)
 	sigprocmask(SIG_SETMASK, &all, NULL);
 }
 
+/* Those that end a program, but for those that whoever started it has it ignore; see nohup(1). */
+static void list_ends(sigset_t *ret)
+{
+	static const int ends[] = { SIGINT, SIGTERM, SIGHUP };
+	struct sigaction action;
+
+	sigemptyset(ret);
+	for (size_t i = 0; i < array_length(ends); i++) {
+		if (sigaction(ends[i], NULL, &action) == 0 && action.sa_handler != SIG_IGN)
+			sigaddset(ret, ends[i]);
+	}
+}
+
 typedef int warm_finish_fn(struct warm *warm, struct warm_work *work);
 
 /* Have the keys asked for, and @finish. */
@@ -213,10 +226,7 @@ static int run_wet(struct warm *warm, const struct warm_keys *keys, uint64_t max
 	int status;
 	int r;
 
-	sigemptyset(&signals);
-	sigaddset(&signals, SIGINT);
-	sigaddset(&signals, SIGTERM);
-	sigaddset(&signals, SIGHUP);
+	list_ends(&signals);
 	/* The threads inherit it. */
 	sigprocmask(SIG_BLOCK, &signals, NULL);
 	descriptor = signalfd(-1, &signals, SFD_CLOEXEC);

@@ -74,15 +74,12 @@ static void *run(void *userdata)
 static int start_thread(struct warm_work *work)
 {
 	pthread_t thread;
-	int error;
+	int error = pthread_create(&thread, NULL, run, work);
 
-	pthread_mutex_lock(&work->lock);
-	error = pthread_create(&thread, NULL, run, work);
 	if (!error) {
 		pthread_detach(thread);
 		work->running++;
 	}
-	pthread_mutex_unlock(&work->lock);
 	return -error;
 }
 
@@ -102,10 +99,13 @@ int warm_work_start(const struct warm_keys *keys, const struct place *place, uin
 		return -errno;
 	for (size_t i = 0; i < keys->count; i++)
 		ret->results[i] = WARM_LEFT;
+	/* None may find itself the last before all have been started. */
+	pthread_mutex_lock(&ret->lock);
 	while (!r && started < jobs && started < keys->count) {
 		r = start_thread(ret);
 		started += !r;
 	}
+	pthread_mutex_unlock(&ret->lock);
 	/* Fewer will do. */
 	return started ? 0 : r;
 }

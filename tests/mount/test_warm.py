@@ -117,6 +117,21 @@ def test_many_keys_are_resumed_without_asking_twice(mounts, sandboxes, tmp_path)
     assert sandbox.requests() == MANY
 
 
+def test_what_is_to_be_ignored_does_not_end_it(mounts, api, tmp_path):
+    api.add_numbers([7, 8])
+    gate = api.hold(('id', '7'))
+    mount = mounts(api.url)
+    path = keys_file(tmp_path, [7, 8])
+    process = subprocess.Popen(['nohup', harness.BINARY, 'warm', mount.path, path],
+                               stdin=subprocess.DEVNULL, stdout=subprocess.PIPE,
+                               stderr=subprocess.PIPE, text=True)
+    api.wait_for(2)
+    process.send_signal(signal.SIGHUP)
+    gate.set()
+    assert process.communicate(timeout=harness.END_SECONDS)[0].startswith('2 found')
+    assert process.returncode == 0
+
+
 def test_mount_keeps_to_its_rate(mounts, api, tmp_path):
     api.add_numbers(range(1, 31))
     mount = mounts(api.url, rate='40/s', burst='1')
