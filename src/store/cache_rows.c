@@ -130,7 +130,7 @@ static const char *const statement_texts[STATEMENTS] = {
 	               " ORDER BY customer LIMIT 1 OFFSET ?2",
 	[READ_SIEVE] = "SELECT bits, sum FROM sieve WHERE part = ?1",
 	[NEXT_SIEVE] = "SELECT part, bits, sum FROM sieve WHERE part >= ?1 ORDER BY part LIMIT 1",
-	[LAST_SIEVE] = "SELECT part FROM sieve WHERE part & 2047 = 0 ORDER BY part DESC LIMIT 1",
+	[LAST_SIEVE] = "SELECT part FROM sieve WHERE part < ?1 ORDER BY part DESC LIMIT 1",
 	[WRITE_SIEVE] = "INSERT OR REPLACE INTO sieve (part, bits, sum) VALUES (?1, ?2, ?3)",
 	[DELETE_SIEVE] = "DELETE FROM sieve WHERE part IN (SELECT part FROM sieve"
 	                 " WHERE part >= ?1 AND part < ?2 ORDER BY part LIMIT ?3)",
@@ -138,9 +138,9 @@ static const char *const statement_texts[STATEMENTS] = {
 	        "INSERT OR REPLACE INTO unsieved (customer, build, stale) VALUES (?1, ?2, ?3)",
 	[COUNT_UNSIEVED] = "SELECT total(stale = 0), total(stale > 0), total(stale = 2)"
 	                   " FROM unsieved WHERE customer >= ?1 AND customer < ?2",
-	[LIST_UNSIEVED] = "SELECT u.customer, w.text FROM unsieved u CROSS JOIN words w"
-	                  " ON w.customer = u.customer"
-	                  " WHERE u.customer >= ?1 AND u.stale = 0 ORDER BY u.customer",
+	[LIST_UNSIEVED] = "SELECT u.customer, (SELECT text FROM words w"
+	                  " WHERE u.stale = 0 AND w.customer = u.customer)"
+	                  " FROM unsieved u WHERE u.customer >= ?1 ORDER BY u.customer",
 	[DELETE_UNSIEVED] = "DELETE FROM unsieved WHERE customer IN (SELECT customer FROM unsieved"
 	                    " WHERE customer >= ?1 AND customer < ?2 AND build <> ?3 LIMIT ?4)",
 	[DELETE_EXTENT] = "DELETE FROM extent WHERE block = ?1",

@@ -41,7 +41,6 @@
 static_assert(SIEVE_PARTS * SIEVE_ROWS_A_PART == GRAM_NUMBERS, "all rows are in parts");
 static_assert(SIEVE_LANES * 64 == SIEVE_BLOCKS, "all blocks are in lanes");
 static_assert(SIEVE_PARTS < SIEVE_PART_KEYS, "the directory has a key too");
-static_assert(SIEVE_PART_KEYS == 2048, "LAST_SIEVE finds directories by the low eleven bits");
 
 int64_t sieve_key(uint32_t first, uint32_t part)
 {
@@ -157,6 +156,33 @@ int sieve_next_group(struct cache *cache, uint32_t next, struct sieve_group *ret
 	}
 }
 
+static int last_key(struct cache *cache, int64_t before, int64_t *ret)
+{
+	rows_bind_integer(cache->statements[LAST_SIEVE], 1, before);
+	return rows_number(cache, LAST_SIEVE, ret);
+}
+
+/* The key of the last directory, whole or not. Behind it there may be parts without one. */
+static int last_directory(struct cache *cache, int64_t *ret)
+{
+	int64_t before = INT64_MAX;
+	int64_t key;
+	int r;
+
+	*ret = 0;
+	do {
+		r = last_key(cache, before, &key);
+		if (r)
+			return r;
+		if (key >= before)
+			return rows_disordered(cache);
+		before = key - key % SIEVE_PART_KEYS;
+		r = sieve_next_key(cache, before, &key);
+	} while (!r && key != before);
+	*ret = before;
+	return r;
+}
+
 /* Slots behind the last group that is whole may be taken for covered, but not the reverse. */
 int cache_take_sieve(struct cache *cache)
 {
@@ -166,7 +192,7 @@ int cache_take_sieve(struct cache *cache)
 
 	sieve_abandon(&cache->sieve);
 	cache->sieve = (struct sieve){ .is_due = true };
-	r = rows_number(cache, LAST_SIEVE, &key);
+	r = last_directory(cache, &key);
 	if (r)
 		return r < 0 ? r : 0;
 	cache->sieve.end = (uint32_t)(key / SIEVE_PART_KEYS);

@@ -19,8 +19,9 @@
 #include "kapturefs/store/cache_parts.h"
 
 enum {
-	GROUPS_A_STEP = 24,
+	GROUPS_A_STEP = 6,
 	ENTERED_MAX = 512, /* before groups are surveyed again */
+	CACHE_A_GROUP = 8, /* a group may be such a part of the cache */
 };
 
 /* Returns 1 if there are more than @count customers between the slots, 0, or a negative errno. */
@@ -152,6 +153,24 @@ static int survey(struct cache *cache)
 	return r < 0 ? r : CACHE_MORE;
 }
 
+/* Without groups, all customers of a small cache are looked at, who are few. */
+static bool is_too_small(const struct cache *cache)
+{
+	return cache->limits.size_max / CACHE_A_GROUP < SIEVE_GROUP_SIZE;
+}
+
+/* As clear_between(), of all groups. */
+static int clear_all(struct cache *cache)
+{
+	int r = clear_between(cache, 0, NODE_SLOT_MAX + 1);
+
+	if (r)
+		return r;
+	cache->sieve.end = 0;
+	cache->sieve.is_due = false;
+	return 0;
+}
+
 static void begin_survey(struct sieve *sieve)
 {
 	sieve->survey = (struct sieve_survey){ .is_begun = true };
@@ -174,7 +193,7 @@ int cache_furnish_sieve(struct cache *cache)
 		return 0;
 	if (!sieve->survey.is_begun)
 		begin_survey(sieve);
-	r = survey(cache);
+	r = is_too_small(cache) ? clear_all(cache) : survey(cache);
 	/* When something is built, all is to be looked at again. */
 	if (!sieve->is_due || sieve->build.phase != SIEVE_IDLE)
 		sieve->survey.is_begun = false;

@@ -103,6 +103,7 @@ void cache_limit(struct cache *cache, const struct cache_limits *limits)
 	struct sizes sizes;
 
 	cache->limits = *limits;
+	cache->sieve.is_due = true;
 	if (cache_log_limit(cache))
 		log_warning("cache: the length of the write-ahead log is not limited");
 	/* For the metrics, that they tell its size before anything is stored. */

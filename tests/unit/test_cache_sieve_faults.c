@@ -153,6 +153,24 @@ static void test_bits_of_no_group_go_even_after_a_sudden_end(void **state)
 	judge_some(cache, &dice, SEARCHES / 4);
 }
 
+static void test_a_small_cache_has_no_groups(void **state)
+{
+	struct dice dice = { 18 };
+	struct cache *cache = sieved(state, &dice);
+	int64_t groups = count_groups(cache);
+	struct cache_limits limits = { (uint64_t)8 * SIEVE_GROUP_SIZE - 1, INT64_MAX };
+
+	cache_limit(cache, &limits);
+	sweep(cache);
+	assert_int_equal(number(cache, "SELECT count(*) FROM sieve"), 0);
+	judge_some(cache, &dice, SEARCHES / 4);
+	limits.size_max++;
+	cache_limit(cache, &limits);
+	sweep(cache);
+	assert_int_equal(count_groups(cache), groups);
+	judge_some(cache, &dice, SEARCHES / 4);
+}
+
 static void test_without_customers_there_are_no_bits(void **state)
 {
 	struct dice dice = { 12 };
@@ -215,6 +233,7 @@ int main(void)
 		in_a_cache(test_of_who_is_forgotten_no_bit_is_left_after_a_minute),
 		in_a_cache(test_groups_of_few_become_one),
 		in_a_cache(test_bits_of_no_group_go_even_after_a_sudden_end),
+		in_a_cache(test_a_small_cache_has_no_groups),
 		in_a_cache(test_without_customers_there_are_no_bits),
 		in_a_cache(test_over_a_file_whoever_changes_is_found),
 		in_a_cache(test_a_group_that_was_not_finished_hides_nobody),

@@ -122,7 +122,7 @@ int rows_run(struct cache *cache, enum statement which) must_check;
 int rows_run_on(struct cache *cache, enum statement which, int64_t first,
                 int64_t second) must_check;
 
-/** The number that a statement without parameters returns. Returns as rows_step(). */
+/** The number that a statement returns, whose parameters are bound. Returns as rows_step(). */
 int rows_number(struct cache *cache, enum statement which, int64_t *ret) must_check;
 
 /** The negative errno for SQLite's @code, logged; notes the trouble. */

@@ -22,7 +22,8 @@ enum {
 	SIEVE_LANES = SIEVE_BLOCKS / 64,                /* a bit for each of them */
 	SIEVE_ROWS_A_PART = 8,                          /* and a checksum are a page of the file */
 	SIEVE_PARTS = GRAM_NUMBERS / SIEVE_ROWS_A_PART, /* a row for each number of grams */
-	SIEVE_PART_KEYS = 2048,     /* a group's directory, and behind it its parts */
+	SIEVE_PART_KEYS = 2048,                /* a group's directory, and behind it its parts */
+	SIEVE_GROUP_SIZE = SIEVE_PARTS * 4096, /* on disk */
 	SIEVE_VERSIONS = 256,       /* of grams, in the low bits of the number of a build */
 	SIEVE_UNCOVERED_MAX = 4096, /* customers behind the groups, until they are in one */
 	SIEVE_CHANGED_MAX = 4096,   /* customers that are not as in their group */
