@@ -260,8 +260,14 @@ static void look_at_settling(uv_timer_t *timer)
 		request_end(&waiting->request, r);
 		waiting_free(waiting);
 	}
-	if (list_is_empty(&requests->settling))
+	if (list_is_empty(&requests->settling)) {
 		uv_timer_stop(timer);
+		return;
+	}
+	/* What there is of a turn may be enough for the first only, so that it is another's next. */
+	next = requests->settling.next;
+	list_remove(next);
+	list_insert_before(&requests->settling, next);
 }
 
 static int request_settle(const struct request *request)

@@ -84,6 +84,11 @@ int cache_search_step(struct cache *cache, struct cache_search *search)
 	return r ? r : conclude(search);
 }
 
+bool cache_search_is_done(const struct cache_search *search)
+{
+	return search->is_done;
+}
+
 const uint32_t *cache_search_found(const struct cache_search *search, size_t *ret_count)
 {
 	*ret_count = search->is_done ? search->found_count : 0;

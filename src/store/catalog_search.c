@@ -5,7 +5,7 @@
 
 #include "kapturefs/store/catalog_parts.h"
 
-enum { STEPS_NS_MAX = 2000 * 1000 }; /* spent on searching before others have their turn */
+enum { STEPS_NS_MAX = 2000 * 1000 }; /* spent on all searches in a turn of the loop */
 
 /* What has expired may not be shown while the token is refused; a name tells of it. */
 static bool is_closed(struct catalog *catalog)
@@ -24,14 +24,26 @@ bool catalog_search_is_of(struct catalog *catalog, const struct cache_search *se
 	return !is_closed(catalog) && cache_search_is_of(catalog->cache, search, words);
 }
 
+/* The loop's clock stands still in a turn. */
+static bool has_time(struct catalog *catalog)
+{
+	struct searching *searching = &catalog->searching;
+
+	if (searching->turn_ms != uv_now(catalog->loop))
+		*searching = (struct searching){ .turn_ms = uv_now(catalog->loop) };
+	return searching->spent_ns < STEPS_NS_MAX;
+}
+
 int catalog_search_step(struct catalog *catalog, struct cache_search *search)
 {
-	uint64_t start = uv_hrtime();
-	int r;
+	int r = cache_search_is_done(search) ? 0 : CACHE_MORE;
 
-	do {
+	while (r == CACHE_MORE && has_time(catalog)) {
+		uint64_t start_ns = uv_hrtime();
+
 		r = cache_search_step(catalog->cache, search);
-	} while (r == CACHE_MORE && uv_hrtime() - start < STEPS_NS_MAX);
+		catalog->searching.spent_ns += uv_hrtime() - start_ns;
+	}
 	return r;
 }
 

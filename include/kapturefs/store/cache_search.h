@@ -33,6 +33,9 @@ bool cache_search_is_of(struct cache *cache, const struct cache_search *search, 
  */
 int cache_search_step(struct cache *cache, struct cache_search *search) must_check;
 
+/** Whether it is at the end. */
+bool cache_search_is_done(const struct cache_search *search);
+
 /** What was found: slots of customers, the best first, borrowed; to be asked for at the end. */
 const uint32_t *cache_search_found(const struct cache_search *search, size_t *ret_count);
 

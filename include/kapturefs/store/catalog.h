@@ -174,7 +174,7 @@ int catalog_export_read(struct catalog *catalog, uint32_t generation, uint64_t o
 
 /*
  * What is known by words, as the functions of cache_search.h; the first also returns -EACCES while
- * the token is refused.
+ * the token is refused. All searches together go on for two milliseconds in a turn of the loop.
  */
 int catalog_search(struct catalog *catalog, const char *words,
                    struct cache_search **ret) must_check;

@@ -78,6 +78,10 @@ struct catalog {
 	struct deadlines patience; /* of those for whom there is an old answer */
 	struct deadlines none;     /* ... while the source has no budget to ask for a new one */
 	struct house house;
+	struct searching {
+		uint64_t turn_ms; /* the last in which there was a search */
+		uint64_t spent_ns;
+	} searching;
 	int64_t started_ms;
 	bool was_full;
 	unsigned handles_open; /* the timers, closing or not, and the work under way */
