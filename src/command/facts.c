@@ -50,12 +50,18 @@ static void judge_token(struct facts *facts)
 {
 	const char *file = facts->sources->config->token_file;
 
-	if (facts->api.door == BREAKER_CLOSED)
-		return;
-	blame(facts, FACTS_BAD,
-	      "the API refuses the token, so nothing that has expired is served; put a valid one "
-	      "into %s",
-	      file ? file : "the credential kapture-token");
+	if (!file)
+		file = "the credential kapture-token";
+	if (facts->api.door != BREAKER_CLOSED)
+		blame(facts, FACTS_BAD,
+		      "the API refuses the token, so nothing that has expired is served; put a "
+		      "valid one into %s",
+		      file);
+	else if (facts->api.day_door != BREAKER_CLOSED)
+		blame(facts, FACTS_LIMITED,
+		      "the API refuses the token for the customers of a day; put one into %s that "
+		      "it takes for both, or do without by-date/",
+		      file);
 }
 
 static void judge_api(struct facts *facts)

@@ -65,6 +65,9 @@ static const char *token_words(const struct facts *facts)
 {
 	if (facts->api.door != BREAKER_CLOSED)
 		return "refused";
+	if (facts->api.day_door != BREAKER_CLOSED)
+		return facts->is_token_proven ? "accepted, but refused for by-date/"
+		                              : "refused for by-date/";
 	return facts->is_token_proven ? "accepted" : "not tried yet";
 }
 

@@ -264,7 +264,7 @@ static void look_at_settling(uv_timer_t *timer)
 		uv_timer_stop(timer);
 		return;
 	}
-	/* What there is of a turn may be enough for the first only, so that it is another's next. */
+	/* What there is of a turn may do for the first only: the next turn is another's. */
 	next = requests->settling.next;
 	list_remove(next);
 	list_insert_before(&requests->settling, next);

@@ -58,7 +58,7 @@ static struct deadlines *deadlines_for(struct catalog *catalog, const struct key
 	if (!has_old_answer(catalog, key))
 		return &catalog->timeout;
 	/* A path has many names, each of them looked up, and is one wait to its user. */
-	if (catalog->source->operations->state(catalog->source, caller) == SOURCE_BUSY ||
+	if (catalog->source->operations->state(catalog->source, key->kind, caller) == SOURCE_BUSY ||
 	    is_long_under_way(catalog, key))
 		return &catalog->none;
 	return &catalog->patience;

@@ -23,7 +23,7 @@ int catalog_export(struct catalog *catalog, struct cache_export *ret)
 	int r;
 
 	/* Some of them have expired, or will while they are being read. */
-	if (catalog->source->operations->state(catalog->source, 0) == SOURCE_REFUSED)
+	if (catalog->source->operations->state(catalog->source, KEY_ID, 0) == SOURCE_REFUSED)
 		return -EACCES;
 	r = mend(catalog);
 	return r ? r : cache_export(catalog->cache, catalog_now_ms(catalog), ret);

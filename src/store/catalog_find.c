@@ -130,7 +130,7 @@ static int decide(struct catalog *catalog, const struct key *key,
 	known->may_pass = question->result.may_pass;
 	known->is_refused =
 	        question->waited &&
-	        catalog->source->operations->state(catalog->source, 0) == SOURCE_REFUSED;
+	        catalog->source->operations->state(catalog->source, key->kind, 0) == SOURCE_REFUSED;
 	return freshness_decide(&rules, known);
 }
 
@@ -247,7 +247,7 @@ static int known_key(struct catalog *catalog, uint32_t slot, struct cache_key *r
 		return r;
 	*ret_is_stale = !catalog_is_fresh(catalog, ret);
 	if (*ret_is_stale &&
-	    catalog->source->operations->state(catalog->source, 0) == SOURCE_REFUSED)
+	    catalog->source->operations->state(catalog->source, ret->key.kind, 0) == SOURCE_REFUSED)
 		return -EACCES;
 	return 0;
 }

@@ -10,7 +10,7 @@ enum { STEPS_NS_MAX = 2000 * 1000 }; /* spent on all searches in a turn of the l
 /* What has expired may not be shown while the token is refused; a name tells of it. */
 static bool is_closed(struct catalog *catalog)
 {
-	return catalog->source->operations->state(catalog->source, 0) == SOURCE_REFUSED;
+	return catalog->source->operations->state(catalog->source, KEY_ID, 0) == SOURCE_REFUSED;
 }
 
 int catalog_search(struct catalog *catalog, const char *words, struct cache_search **ret)

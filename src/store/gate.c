@@ -12,11 +12,17 @@ enum {
 	REFUSED_MS = 30000,
 };
 
+static const char *const what_for[] = {
+	[GATE_CUSTOMERS] = "",
+	[GATE_DAYS] = " for days",
+};
+
 void gate_init(struct gate *gate, uint64_t rate, uint64_t burst, uint64_t now_ms)
 {
 	limiter_init(&gate->limiter, rate, burst, now_ms);
 	breaker_init(&gate->breaker, FAILURES_MAX, PROBE_APART_MS);
-	breaker_init(&gate->door, 1, REFUSED_MS);
+	for (size_t i = 0; i < GATE_DOORS; i++)
+		breaker_init(&gate->doors[i], 1, REFUSED_MS);
 	gate->held_error = 0;
 }
 
@@ -26,13 +32,13 @@ static int refuse(struct kapture_verdict verdict, struct kapture_verdict *ret_re
 	return verdict.answer.error;
 }
 
-int gate_check(struct gate *gate, uint64_t deadline_ms, uint64_t now_ms, uint64_t *ret_wait_ms,
-               struct kapture_verdict *ret_refusal)
+int gate_check(struct gate *gate, enum gate_door door, uint64_t deadline_ms, uint64_t now_ms,
+               uint64_t *ret_wait_ms, struct kapture_verdict *ret_refusal)
 {
 	uint64_t held_until_ms = gate->limiter.held_until_ms;
 	int r;
 
-	r = breaker_check(&gate->door, now_ms);
+	r = breaker_check(&gate->doors[door], now_ms);
 	if (r)
 		return refuse(kapture_failure(r, "the token has been refused"), ret_refusal);
 	r = breaker_check(&gate->breaker, now_ms);
@@ -47,19 +53,19 @@ int gate_check(struct gate *gate, uint64_t deadline_ms, uint64_t now_ms, uint64_
 	return *ret_wait_ms ? GATE_WAIT : 0;
 }
 
-void gate_ask(struct gate *gate, uint64_t now_ms)
+void gate_ask(struct gate *gate, enum gate_door door, uint64_t now_ms)
 {
 	(void)limiter_take(&gate->limiter, now_ms);
 	breaker_ask(&gate->breaker, now_ms);
-	breaker_ask(&gate->door, now_ms);
+	breaker_ask(&gate->doors[door], now_ms);
 }
 
-void gate_answered(struct gate *gate, bool proves_token)
+void gate_answered(struct gate *gate, enum gate_door door, bool proves_token)
 {
 	if (breaker_succeed(&gate->breaker))
 		log_notice("kapture: the API answers again");
-	if (proves_token && breaker_succeed(&gate->door))
-		log_notice("kapture: the API takes the token again");
+	if (proves_token && breaker_succeed(&gate->doors[door]))
+		log_notice("kapture: the API takes the token again%s", what_for[door]);
 }
 
 void gate_failed(struct gate *gate, int error, uint64_t now_ms)
@@ -69,21 +75,23 @@ void gate_failed(struct gate *gate, int error, uint64_t now_ms)
 		            strerrorname_np(-error));
 }
 
-void gate_refused(struct gate *gate, uint64_t now_ms)
+void gate_refused(struct gate *gate, enum gate_door door, uint64_t now_ms)
 {
-	if (breaker_fail(&gate->door, -EACCES, now_ms))
-		log_error("kapture: the API refuses the token; what has expired is not served; "
-		          "put a valid one into the token file");
+	if (breaker_fail(&gate->doors[door], -EACCES, now_ms))
+		log_error("kapture: the API refuses the token%s; what has expired is not served; "
+		          "put a valid one into the token file",
+		          what_for[door]);
 }
 
-void gate_open_door(struct gate *gate)
+void gate_open_doors(struct gate *gate)
 {
-	breaker_reset(&gate->door);
+	for (size_t i = 0; i < GATE_DOORS; i++)
+		breaker_reset(&gate->doors[i]);
 }
 
-bool gate_is_door_closed(const struct gate *gate)
+bool gate_is_closed(const struct gate *gate, enum gate_door door)
 {
-	return breaker_state(&gate->door) != BREAKER_CLOSED;
+	return breaker_state(&gate->doors[door]) != BREAKER_CLOSED;
 }
 
 void gate_slow_down(struct gate *gate, int error, bool is_throttled, uint64_t pause_ms,

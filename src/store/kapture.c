@@ -42,14 +42,19 @@ static uint64_t count_before(struct kapture *kapture, uint64_t caller, uint64_t 
 	return count;
 }
 
-static enum source_state kapture_state(struct source *source, uint64_t caller)
+enum gate_door kapture_door(enum key_kind kind)
+{
+	return kind == KEY_DATE ? GATE_DAYS : GATE_CUSTOMERS;
+}
+
+static enum source_state kapture_state(struct source *source, enum key_kind kind, uint64_t caller)
 {
 	struct kapture *kapture = container_of(source, struct kapture, source);
 	uint64_t now_ms = uv_now(kapture->loop);
 	uint64_t budget = limiter_budget(&kapture->gate.limiter, now_ms);
 	uint64_t reserve = shares_reserve(&kapture->shares, caller, now_ms);
 
-	if (gate_is_door_closed(&kapture->gate))
+	if (gate_is_closed(&kapture->gate, kapture_door(kind)))
 		return SOURCE_REFUSED;
 	if (budget <= reserve || budget - reserve <= count_before(kapture, caller, budget))
 		return SOURCE_BUSY;
@@ -82,7 +87,7 @@ int kapture_set_token(struct kapture *kapture, const char *token)
 	wipe(kapture->headers[0]);
 	kapture->headers[0] = header;
 	kapture->token_number++;
-	kapture_open_door(kapture);
+	kapture_open_doors(kapture);
 	return 0;
 }
 
@@ -95,9 +100,9 @@ void kapture_change(struct kapture *kapture, const struct kapture_settings *sett
 	kapture_take_turns_in(kapture, 0);
 }
 
-void kapture_open_door(struct kapture *kapture)
+void kapture_open_doors(struct kapture *kapture)
 {
-	gate_open_door(&kapture->gate);
+	gate_open_doors(&kapture->gate);
 }
 
 void kapture_set_keeper(struct kapture *kapture, struct kapture_keeper keeper)
@@ -251,6 +256,8 @@ void kapture_add_metrics(struct kapture *kapture, struct metrics *metrics)
 		  "Whether the API is left alone because it fails: 0 no, 1 it is probed, 2 yes." },
 		{ &kapture->door_state, METRIC_GAUGE, "kapturefs_api_token_state",
 		  "Whether the token was refused: 0 no, 1 it is tried again, 2 yes." },
+		{ &kapture->day_door_state, METRIC_GAUGE, "kapturefs_api_token_state_for_days",
+		  "The same for the customers of a day." },
 	};
 
 	for (size_t i = 0; i < array_length(kapture_outcomes); i++)
@@ -273,7 +280,8 @@ void kapture_update_metrics(struct kapture *kapture)
 	counter_set(&kapture->connections, kapture->asking_max);
 	counter_set(&kapture->queued, kapture->waiting_count + kapture->renewal_count);
 	counter_set(&kapture->breaker_state, breaker_state(&kapture->gate.breaker));
-	counter_set(&kapture->door_state, breaker_state(&kapture->gate.door));
+	counter_set(&kapture->door_state, breaker_state(&kapture->gate.doors[GATE_CUSTOMERS]));
+	counter_set(&kapture->day_door_state, breaker_state(&kapture->gate.doors[GATE_DAYS]));
 }
 
 struct kapture_standing kapture_stand(struct kapture *kapture)
@@ -284,7 +292,8 @@ struct kapture_standing kapture_stand(struct kapture *kapture)
 	return (struct kapture_standing){
 		.breaker = breaker_state(&kapture->gate.breaker),
 		.error = kapture->gate.breaker.error,
-		.door = breaker_state(&kapture->gate.door),
+		.door = breaker_state(&kapture->gate.doors[GATE_CUSTOMERS]),
+		.day_door = breaker_state(&kapture->gate.doors[GATE_DAYS]),
 		.budget = limiter_budget(limiter, now_ms),
 		.burst = limiter_burst(limiter),
 		.rate = limiter_rate(limiter, now_ms),

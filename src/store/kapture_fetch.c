@@ -108,14 +108,15 @@ static void count_try(const struct source_fetch *fetch, const struct source_answ
 static bool try_another_token(struct source_fetch *fetch)
 {
 	struct kapture *kapture = fetch->kapture;
+	enum gate_door door = kapture_door(fetch->question.key.kind);
 
 	if (kapture_look_for_token(kapture, fetch->token_number)) {
 		fetch->last = kapture_failure(-EACCES, "the API refuses the token");
 		fetch_wait(fetch, true);
 		return true;
 	}
-	gate_answered(&kapture->gate, false);
-	gate_refused(&kapture->gate, uv_now(kapture->loop));
+	gate_answered(&kapture->gate, door, false);
+	gate_refused(&kapture->gate, door, uv_now(kapture->loop));
 	return false;
 }
 
@@ -137,7 +138,7 @@ static void settle(struct source_fetch *fetch, struct kapture_verdict *verdict, 
 		if (answer->error != -ENOMEM)
 			gate_failed(&kapture->gate, answer->error, now_ms);
 	} else {
-		gate_answered(&kapture->gate,
+		gate_answered(&kapture->gate, kapture_door(fetch->question.key.kind),
 		              !answer->error && fetch->token_number == kapture->token_number);
 		if (!answer->error && fetch_next_page(fetch, verdict))
 			return;
@@ -271,7 +272,8 @@ int kapture_start(struct source *source, const struct source_question *question,
 		return r;
 	}
 
-	if (gate_is_door_closed(&kapture->gate) && kapture->keeper.look)
+	if (gate_is_closed(&kapture->gate, kapture_door(question->key.kind)) &&
+	    kapture->keeper.look)
 		kapture->keeper.look(kapture->keeper.userdata);
 	fetch_wait(fetch, false);
 	*ret = fetch;

@@ -127,7 +127,8 @@ static int check(struct source_fetch *fetch, uint64_t *ret_wait_ms,
 {
 	struct kapture *kapture = fetch->kapture;
 	uint64_t now_ms = uv_now(kapture->loop);
-	int r = gate_check(&kapture->gate, fetch->deadline_ms, now_ms, ret_wait_ms, ret_refusal);
+	int r = gate_check(&kapture->gate, kapture_door(fetch->question.key.kind),
+	                   fetch->deadline_ms, now_ms, ret_wait_ms, ret_refusal);
 
 	if (r)
 		return r;
@@ -167,7 +168,7 @@ static bool take_turn(struct source_fetch *fetch)
 	}
 
 	fetch_leave_queue(fetch);
-	gate_ask(&kapture->gate, now_ms);
+	gate_ask(&kapture->gate, kapture_door(fetch->question.key.kind), now_ms);
 	shares_ask(&kapture->shares, fetch->question.caller, fetch->place, now_ms);
 	fetch_try(fetch);
 	return true;

@@ -51,8 +51,10 @@ static inline void script_free(struct source_fetch *fetch)
 	free(fetch);
 }
 
-static inline enum source_state script_state(struct source *source, uint64_t caller)
+static inline enum source_state script_state(struct source *source, enum key_kind kind,
+                                             uint64_t caller)
 {
+	(void)kind;
 	(void)caller;
 	return container_of(source, struct script, source)->state;
 }

@@ -150,6 +150,18 @@ def test_refused_token_is_eacces_and_closes_the_door(mounts, api):
     assert len(api.requests) == 1
 
 
+def test_token_refused_for_days_is_good_for_all_else(mounts, api):
+    api.add_numbers([7, 8])
+    api.respond = lambda request: (api_module.Reply(api_module.REFUSED)
+                                   if request.key[0] == 'date' else api.honest(request))
+    mount = mounts(api.url, **KNOWN)
+    assert (mount / 'by-id/7/name').read_text() == 'Customer 7\n'
+    assert harness.errno_of(os.listdir, mount / 'by-date' / DAY) == errno.EACCES
+    assert (mount / 'by-id/8/name').read_text() == 'Customer 8\n'
+    assert sorted(os.listdir(mount / 'search/customer')) == ['7', '8']
+    assert 'accepted, but refused for by-date/' in (mount / '.kapturefs/status').read_text()
+
+
 def test_names_that_are_no_day_or_one_to_come_are_absent_at_once(mounts, api):
     mount = mounts(api.url, **KNOWN)
     future = [str(today() + datetime.timedelta(days)) for days in (2, 3, 400)]

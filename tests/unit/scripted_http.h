@@ -226,7 +226,7 @@ static inline void assert_held_back(struct fixture *fixture, int error)
 
 static inline enum source_state state_of(struct fixture *fixture)
 {
-	return fixture->source->operations->state(fixture->source, 0);
+	return fixture->source->operations->state(fixture->source, KEY_ID, 0);
 }
 
 static inline bool metrics_say(struct fixture *fixture, const char *line)

@@ -53,8 +53,10 @@ static inline bool scripted_is_asked(const struct source_fetch *fetch)
 	return fetch->script->is_asked;
 }
 
-static inline enum source_state scripted_state(struct source *source, uint64_t caller)
+static inline enum source_state scripted_state(struct source *source, enum key_kind kind,
+                                               uint64_t caller)
 {
+	(void)kind;
 	(void)caller;
 	return container_of(source, struct scripted, source)->state;
 }

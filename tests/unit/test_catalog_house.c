@@ -43,10 +43,11 @@ static bool is_asked(const struct source_fetch *fetch)
 	return true;
 }
 
-static enum source_state state_of(struct source *source, uint64_t caller)
+static enum source_state state_of(struct source *source, enum key_kind kind, uint64_t caller)
 {
-	(void)caller;
 	(void)source;
+	(void)kind;
+	(void)caller;
 	return SOURCE_READY;
 }
 

@@ -116,7 +116,7 @@ static void test_the_door_can_be_opened_for_the_same_token(void **state)
 
 	(void)state;
 	refuse(fixture);
-	kapture_open_door(fixture->kapture);
+	kapture_open_doors(fixture->kapture);
 	refuse(fixture);
 	assert_int_equal(started, 2);
 	assert_held_back(fixture, -EACCES);
@@ -196,7 +196,7 @@ static void test_a_refusal_says_that_the_api_is_there(void **state)
 	for (int i = 0; i < 4; i++)
 		fail_one(fixture, 500, -EIO);
 	refuse(fixture);
-	kapture_open_door(fixture->kapture);
+	kapture_open_doors(fixture->kapture);
 	fail_one(fixture, 500, -EIO);
 	assert_true(metrics_say(fixture, "\nkapturefs_api_breaker_state 0\n"));
 	end(fixture);

@@ -135,7 +135,7 @@ static void ask_as(struct fixture *fixture, uint64_t caller, const char *id)
 
 static enum source_state state_for(struct fixture *fixture, uint64_t caller)
 {
-	return fixture->source->operations->state(fixture->source, caller);
+	return fixture->source->operations->state(fixture->source, KEY_ID, caller);
 }
 
 static void assert_asks_for(const char *id)

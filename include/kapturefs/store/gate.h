@@ -6,7 +6,7 @@
  *
  * Three things stand in its way: the *door*, closed when the token was refused; the *breaker*,
  * open when request after request fails; the *limiter*, which makes requests wait for their
- * turn.
+ * turn. Each endpoint has a door of its own, for Kapture gives out tokens for single endpoints.
  */
 
 #include <stdbool.h>
@@ -17,10 +17,16 @@
 #include "kapturefs/store/kapture_verdict.h"
 #include "kapturefs/store/limiter.h"
 
+enum gate_door {
+	GATE_CUSTOMERS,
+	GATE_DAYS,
+	GATE_DOORS,
+};
+
 struct gate {
 	struct limiter limiter;
 	struct breaker breaker;
-	struct breaker door;
+	struct breaker doors[GATE_DOORS];
 	int held_error; /* what the server said when it asked to be left alone */
 };
 
@@ -31,28 +37,29 @@ void gate_init(struct gate *gate, uint64_t rate, uint64_t burst, uint64_t now_ms
 enum { GATE_WAIT = 1 };
 
 /**
- * Whether a request that must be answered by @deadline_ms may go out. Returns 0; GATE_WAIT with the
- * time to wait in *@ret_wait_ms; or the negative errno of the verdict in *@ret_refusal.
+ * Whether a request by @door that must be answered by @deadline_ms may go out. Returns 0;
+ * GATE_WAIT with the time to wait in *@ret_wait_ms; or the negative errno of the verdict in
+ * *@ret_refusal.
  */
-int gate_check(struct gate *gate, uint64_t deadline_ms, uint64_t now_ms, uint64_t *ret_wait_ms,
-               struct kapture_verdict *ret_refusal) must_check;
+int gate_check(struct gate *gate, enum gate_door door, uint64_t deadline_ms, uint64_t now_ms,
+               uint64_t *ret_wait_ms, struct kapture_verdict *ret_refusal) must_check;
 
 /** A request goes out, which gate_check() has allowed. */
-void gate_ask(struct gate *gate, uint64_t now_ms);
+void gate_ask(struct gate *gate, enum gate_door door, uint64_t now_ms);
 
 /** The API has answered a request, one way or another. @proves_token if it took the token. */
-void gate_answered(struct gate *gate, bool proves_token);
+void gate_answered(struct gate *gate, enum gate_door door, bool proves_token);
 
 /** A question has got no answer, retries included. */
 void gate_failed(struct gate *gate, int error, uint64_t now_ms);
 
-/** The API has refused the token: close the door. */
-void gate_refused(struct gate *gate, uint64_t now_ms);
+/** The API has refused the token: close @door. */
+void gate_refused(struct gate *gate, enum gate_door door, uint64_t now_ms);
 
-/** There may be another token: open the door. */
-void gate_open_door(struct gate *gate);
+/** There may be another token: open the doors. */
+void gate_open_doors(struct gate *gate);
 
-bool gate_is_door_closed(const struct gate *gate);
+bool gate_is_closed(const struct gate *gate, enum gate_door door);
 
 /**
  * A reply with @error asks for fewer requests (@is_throttled), or for none for @pause_ms, or

@@ -57,7 +57,7 @@ struct source *kapture_source(struct kapture *kapture);
 void kapture_set_keeper(struct kapture *kapture, struct kapture_keeper keeper);
 
 /**
- * Use @token from now on, which opens the door that a refused one has closed. Returns 0, or
+ * Use @token from now on, which opens the doors that a refused one has closed. Returns 0, or
  * -ENOMEM with the old token kept.
  */
 int kapture_set_token(struct kapture *kapture, const char *token) must_check;
@@ -66,16 +66,17 @@ int kapture_set_token(struct kapture *kapture, const char *token) must_check;
 void kapture_change(struct kapture *kapture, const struct kapture_settings *settings);
 
 /** Ask again although the token has been refused. */
-void kapture_open_door(struct kapture *kapture);
+void kapture_open_doors(struct kapture *kapture);
 
 /** How the API is held back from now. */
 struct kapture_standing {
-	enum breaker_state breaker; /* open: left alone because it fails */
-	int error;                  /* of its last failure, negative errno, unless closed */
-	enum breaker_state door;    /* open: the token was refused */
-	uint64_t budget;            /* requests that may go out at once */
-	uint64_t burst;             /* ... when nothing has gone out for a while */
-	uint64_t rate;              /* thousandths of a request a second, as the API lets us */
+	enum breaker_state breaker;  /* open: left alone because it fails */
+	int error;                   /* of its last failure, negative errno, unless closed */
+	enum breaker_state door;     /* open: the token was refused */
+	enum breaker_state day_door; /* ... for the customers of a day */
+	uint64_t budget;             /* requests that may go out at once */
+	uint64_t burst;              /* ... when nothing has gone out for a while */
+	uint64_t rate;               /* thousandths of a request a second, as the API lets us */
 	uint64_t rate_configured;
 	uint64_t queued;
 	uint64_t held_ms; /* how long the API wants to be left alone */

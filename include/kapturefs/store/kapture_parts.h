@@ -58,6 +58,7 @@ struct kapture {
 	struct counter queued;
 	struct counter breaker_state;
 	struct counter door_state;
+	struct counter day_door_state;
 	struct histogram durations;
 };
 
@@ -120,6 +121,9 @@ void fetch_wait(struct source_fetch *fetch, bool is_first);
 
 /** Have it wait no longer; nothing happens if it does not. */
 void fetch_leave_queue(struct source_fetch *fetch);
+
+/** The door by which a question about a key of @kind goes. */
+enum gate_door kapture_door(enum key_kind kind);
 
 /** Look in @wait_ms, and not now, whose turn it is. */
 void kapture_take_turns_in(struct kapture *kapture, uint64_t wait_ms);

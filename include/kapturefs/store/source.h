@@ -56,8 +56,8 @@ struct source_operations {
 	/** Free the fetch, under way or done. */
 	void (*free)(struct source_fetch *fetch);
 
-	/** How it stands for a question of @caller. */
-	enum source_state (*state)(struct source *source, uint64_t caller);
+	/** How it stands for a question of @caller about a key of @kind. */
+	enum source_state (*state)(struct source *source, enum key_kind kind, uint64_t caller);
 };
 
 struct source {
