@@ -2,6 +2,7 @@
 /* The part of cache that keeps who was created on a day. */
 
 #include <stdio.h>
+#include <string.h>
 
 #include "kapturefs/store/cache_parts.h"
 
@@ -49,7 +50,68 @@ int cache_read_roster(struct cache *cache, uint32_t slot, const struct roster **
 struct answer {
 	const struct key *key;
 	const struct roster *roster;
+	const char *account; /* whose customers they are */
 };
+
+/* The customer, so to speak, of the first day that is kept. */
+static int first_day(struct cache *cache, uint32_t *ret)
+{
+	cleanup(rows_reset) sqlite3_stmt *statement = cache->statements[LIST_KEYS];
+	int r;
+
+	rows_bind_integer(statement, 1, KEY_DATE);
+	rows_bind_integer(statement, 2, 0);
+	r = rows_step(cache, statement);
+	if (!r)
+		*ret = (uint32_t)sqlite3_column_int64(statement, 2);
+	return r;
+}
+
+static int delete_days(struct cache *cache, struct cache_change *change)
+{
+	uint32_t slot;
+	int r;
+
+	while ((r = first_day(cache, &slot)) == 0) {
+		int64_t before = sqlite3_total_changes64(cache->database);
+
+		r = cache_delete_customer(cache, slot, change);
+		if (r)
+			return r;
+		/* What is found and cannot be deleted would be found for ever. */
+		if (sqlite3_total_changes64(cache->database) == before)
+			return rows_disordered(cache);
+	}
+	return r < 0 ? r : 0;
+}
+
+/* An earlier version did not say whose they are; it asked for those of the customers' account. */
+static int read_whose(struct cache *cache, char ret[PROPERTY_SIZE])
+{
+	int r = rows_read_property(cache, "days-of", ret);
+
+	if (r == CACHE_NONE)
+		snprintf(ret, PROPERTY_SIZE, "%s", cache->account);
+	else if (r)
+		*ret = '\0';
+	return r < 0 ? r : 0;
+}
+
+/* There is no telling whose customers are in a roster, and another account has others. */
+static int keep_days_of(struct cache *cache, const void *arguments, int64_t now_ms,
+                        struct cache_change *change)
+{
+	const struct answer *answer = arguments;
+	char whose[PROPERTY_SIZE];
+	int r;
+
+	(void)now_ms;
+	r = read_whose(cache, whose);
+	if (r || strcmp(whose, answer->account) == 0)
+		return r;
+	r = delete_days(cache, change);
+	return r ? r : rows_write_property(cache, "days-of", answer->account);
+}
 
 /*
  * The roster of the date @key: *@ret is 0 if none is kept, or it was damaged and had to go. Its
@@ -109,7 +171,9 @@ static int store_roster(struct cache *cache, const void *arguments, int64_t now_
 	const struct answer *answer = arguments;
 	int r;
 
-	r = write_roster(cache, answer, now_ms, change);
+	r = keep_days_of(cache, arguments, now_ms, change);
+	if (!r)
+		r = write_roster(cache, answer, now_ms, change);
 	if (!r)
 		r = cache_lead_key(cache, answer->key, change->customer.slot, now_ms, change);
 	if (!r)
@@ -148,10 +212,28 @@ int cache_delete_rosters_with(struct cache *cache, const char *id, struct cache_
 
 /* Outside */
 
-int cache_store_roster(struct cache *cache, const struct key *key, const struct roster *roster,
-                       int64_t now_ms, struct cache_change *ret)
+int cache_keep_days_of(struct cache *cache, const char *account, int64_t now_ms)
 {
-	const struct answer answer = { key, roster };
+	const struct answer answer = { .account = account };
+	struct cache_change change;
+	char whose[PROPERTY_SIZE];
+	int r;
+
+	r = read_whose(cache, whose);
+	if (!r && strcmp(whose, account) == 0)
+		return 0;
+	r = cache_write(cache, keep_days_of, &answer, now_ms, &change);
+	if (r)
+		return r;
+	cache_drop_recent(cache, 0);
+	cache_change_fini(&change);
+	return 0;
+}
+
+int cache_store_roster(struct cache *cache, const struct key *key, const struct roster *roster,
+                       const char *account, int64_t now_ms, struct cache_change *ret)
+{
+	const struct answer answer = { key, roster, account };
 	int r;
 
 	r = cache_write(cache, store_roster, &answer, now_ms, ret);

@@ -25,7 +25,9 @@
 #include <inttypes.h>
 #include <stdio.h>
 #include <stdlib.h>
+#include <string.h>
 
+#include "kapturefs/base/log.h"
 #include "kapturefs/store/catalog_parts.h"
 #include "kapturefs/store/freshness.h"
 
@@ -176,6 +178,19 @@ void catalog_change(struct catalog *catalog, const struct catalog_settings *sett
 	catalog->patience.duration_ms = settings->patience_ms;
 }
 
+static void take_account(struct catalog *catalog)
+{
+	const char *settings = catalog->account;
+	const char *known = cache_account(catalog->cache);
+
+	if (*settings && *known && strcmp(settings, known) != 0)
+		log_warning("catalog: account_id=%s is not the account of the cached customers, "
+		            "which is %s; set it to that, or leave it out",
+		            settings, known);
+	if (cache_keep_days_of(catalog->cache, catalog_account(catalog), catalog_now_ms(catalog)))
+		log_warning("catalog: the days of another account could not be removed");
+}
+
 int catalog_new(uv_loop_t *loop, struct cache *cache, struct source *source,
                 const struct catalog_settings *settings, struct catalog **ret)
 {
@@ -206,6 +221,7 @@ int catalog_new(uv_loop_t *loop, struct cache *cache, struct source *source,
 	deadlines_init(catalog, &catalog->patience, settings->patience_ms, -ETIMEDOUT);
 	deadlines_init(catalog, &catalog->none, 0, -EBUSY);
 	house_open(catalog);
+	take_account(catalog);
 	*ret = catalog;
 	return 0;
 }

@@ -30,11 +30,14 @@ void fetch_free(struct fetch *fetch)
 	free(fetch);
 }
 
-static int store(struct cache *cache, const struct key *key, const struct source_answer *answer,
-                 int64_t now_ms, struct cache_change *ret)
+static int store(struct cache *cache, const struct source_question *question,
+                 const struct source_answer *answer, int64_t now_ms, struct cache_change *ret)
 {
+	const struct key *key = &question->key;
+
 	if (key->kind == KEY_DATE)
-		return cache_store_roster(cache, key, answer->roster, now_ms, ret);
+		return cache_store_roster(cache, key, answer->roster, question->account, now_ms,
+		                          ret);
 	if (answer->record)
 		return cache_store(cache, key, answer->record, now_ms, ret);
 	return cache_store_absent(cache, key, now_ms, ret);
@@ -88,7 +91,7 @@ static int keep(const struct fetch *fetch, const struct source_answer *answer)
 		return r;
 	if (later)
 		kept.record = later;
-	r = store(catalog->cache, &fetch->question.key, &kept, catalog_now_ms(catalog), &change);
+	r = store(catalog->cache, &fetch->question, &kept, catalog_now_ms(catalog), &change);
 	if (r)
 		return r;
 

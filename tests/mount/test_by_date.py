@@ -162,6 +162,32 @@ def test_token_refused_for_days_is_good_for_all_else(mounts, api):
     assert 'accepted, but refused for by-date/' in (mount / '.kapturefs/status').read_text()
 
 
+def test_days_of_another_account_are_not_believed(mounts, api):
+    """An account_id that was mistyped, and corrected."""
+    api.days[DAY] = [7]
+    mount = mounts(api.url, account_id=int(KNOWN['account_id']) + 1)
+    api.respond = lambda request: api_module.page([])
+    assert ids(mount) == []
+    mount.close()
+    api.respond = api.honest
+    mount = mounts(api.url, **KNOWN)
+    assert os.listdir(mount / 'by-date') == []
+    assert ids(mount) == ['7']
+    mount.close()
+    mount = mounts(api.url, **KNOWN)
+    assert (os.listdir(mount / 'by-date'), ids(mount)) == ([DAY], ['7'])
+    assert len(api.requests) == 2
+
+
+def test_account_that_is_not_the_customers_is_told(mounts, api):
+    api.add_numbers([7])
+    mount = mounts(api.url)
+    os.stat(mount / 'by-id/7')
+    mount.close()
+    mount = mounts(api.url, account_id=1234)
+    assert mount.log.wait_for('account_id=1234 is not the account of the cached customers')
+
+
 def test_names_that_are_no_day_or_one_to_come_are_absent_at_once(mounts, api):
     mount = mounts(api.url, **KNOWN)
     future = [str(today() + datetime.timedelta(days)) for days in (2, 3, 400)]

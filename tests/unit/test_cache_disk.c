@@ -138,7 +138,8 @@ static void keep_day(struct fixture *fixture, const char *date, const char *text
 	struct cache_change change;
 
 	assert_int_equal(roster_read(text, strlen(text), &roster), 0);
-	assert_int_equal(cache_store_roster(fixture->cache, &key, &roster, 4000, &change), 0);
+	assert_int_equal(cache_store_roster(fixture->cache, &key, &roster, ACCOUNT, 4000, &change),
+	                 0);
 	cache_change_fini(&change);
 	roster_fini(&roster);
 }

@@ -20,7 +20,9 @@ static struct cache_change store_roster(struct fixture *fixture, const char *dat
 	struct cache_change change;
 
 	assert_int_equal(roster_read(text, strlen(text), &roster), 0);
-	assert_int_equal(cache_store_roster(fixture->cache, &key, &roster, now_ms, &change), 0);
+	assert_int_equal(cache_store_roster(fixture->cache, &key, &roster, ACCOUNT, now_ms,
+	                                    &change),
+	                 0);
 	roster_fini(&roster);
 	cache_change_fini(&change);
 	return change;
@@ -202,6 +204,28 @@ static void test_that_an_account_is_known_shows_in_the_listing_of_days(void **st
 	assert_false(store_and_drop(fixture, &key, "7", "Asha", 2000).listing[KEY_DATE]);
 }
 
+static void test_days_are_those_of_one_account(void **state)
+{
+	struct fixture *fixture = *state;
+	struct cache_change change;
+	struct roster nobody = { 0 };
+	struct key key = make_key(KEY_DATE, "2026-01-07");
+
+	store_roster(fixture, "2026-01-05", "\n7\n", 1000);
+	store_roster(fixture, "2026-01-06", "\n8\n", 1000);
+	assert_int_equal(cache_keep_days_of(fixture->cache, ACCOUNT, 2000), 0);
+	assert_true(is_kept(fixture, "2026-01-05") && is_kept(fixture, "2026-01-06"));
+	assert_int_equal(cache_store_roster(fixture->cache, &key, &nobody, "1", 3000, &change), 0);
+	cache_change_fini(&change);
+	assert_false(is_kept(fixture, "2026-01-05") || is_kept(fixture, "2026-01-06"));
+	assert_true(is_kept(fixture, "2026-01-07"));
+	reopen(fixture);
+	assert_int_equal(cache_keep_days_of(fixture->cache, "1", 4000), 0);
+	assert_true(is_kept(fixture, "2026-01-07"));
+	assert_int_equal(cache_keep_days_of(fixture->cache, ACCOUNT, 4000), 0);
+	assert_false(is_kept(fixture, "2026-01-07"));
+}
+
 int main(void)
 {
 #define TEST(name) cmocka_unit_test_setup_teardown(name, set_up, tear_down)
@@ -215,6 +239,7 @@ int main(void)
 		TEST(test_a_day_is_forgotten_by_itself),
 		TEST(test_a_day_that_nobody_asks_for_goes),
 		TEST(test_that_an_account_is_known_shows_in_the_listing_of_days),
+		in_a_cache(test_days_are_those_of_one_account),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

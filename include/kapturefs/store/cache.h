@@ -180,11 +180,17 @@ int cache_store_absent(struct cache *cache, const struct key *key, int64_t now_m
                        struct cache_change *ret) must_check;
 
 /**
- * Keep that at @now_ms the customers in @roster were those created on the date @key. They keep the
- * places that they had. Otherwise as cache_store(); -EFBIG when the places run out.
+ * Keep that at @now_ms the customers in @roster were those of @account created on the date @key.
+ * They keep the places that they had. Otherwise as cache_store(); -EFBIG when the places run out.
  */
 int cache_store_roster(struct cache *cache, const struct key *key, const struct roster *roster,
-                       int64_t now_ms, struct cache_change *ret) must_check;
+                       const char *account, int64_t now_ms, struct cache_change *ret) must_check;
+
+/**
+ * Forget whom the days that are kept have, unless they are those of @account. For before the kernel
+ * knows of any. Returns 0 or a negative errno.
+ */
+int cache_keep_days_of(struct cache *cache, const char *account, int64_t now_ms) must_check;
 
 void cache_change_fini(struct cache_change *change);
 
