@@ -10,6 +10,9 @@
 #include "kapturefs/model/fold.h"
 #include "kapturefs/store/cache_parts.h"
 
+/* Another for every change of how words are folded. */
+#define WORDS_VERSION "2"
+
 /* The outcomes of comparing, besides CACHE_NONE. */
 enum {
 	WORDS_SAME = 2,
@@ -120,21 +123,21 @@ int cache_delete_words(struct cache *cache, uint32_t slot)
 	return sieve_note(cache, slot, SIEVE_GONE);
 }
 
-/* Words of customers that were stored by a version that had none */
+/* Words of customers that were stored by a version that had none, or folded them otherwise */
 
 int cache_take_words(struct cache *cache)
 {
 	char text[PROPERTY_SIZE];
 	int r = rows_read_property(cache, "words", text);
 
-	cache->words_from = r ? 1 : 0;
+	cache->words_from = r || strcmp(text, WORDS_VERSION) != 0;
 	return r < 0 ? r : 0;
 }
 
 int cache_found_words(struct cache *cache)
 {
 	cache->words_from = 0;
-	return rows_write_property(cache, "words", "1");
+	return rows_write_property(cache, "words", WORDS_VERSION);
 }
 
 /* The slots of those that come next; returns how many, 0 at the end, or a negative errno. */
@@ -188,7 +191,7 @@ static int furnish(struct cache *cache, const void *arguments, int64_t now_ms,
 	if (r)
 		return r;
 	**next = count ? slots[count - 1] + 1 : 0;
-	return count ? 0 : rows_write_property(cache, "words", "1");
+	return count ? 0 : rows_write_property(cache, "words", WORDS_VERSION);
 }
 
 int cache_furnish_words(struct cache *cache)

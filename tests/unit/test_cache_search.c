@@ -209,6 +209,23 @@ static void test_a_file_of_an_earlier_version_gets_its_words(void **state)
 	assert_int_equal(fixture->cache->words_from, 0);
 }
 
+static void test_words_that_an_earlier_version_folded_otherwise_are_folded_again(void **state)
+{
+	struct fixture *fixture = *state;
+	struct cache_change change;
+
+	store_with(fixture, "7", "\"name\":\"ΆΝΝΑ\"");
+	assert_int_equal(database_run(fixture->cache->database,
+	                              "UPDATE words SET text = CAST('άννα' AS BLOB)"),
+	                 0);
+	assert_int_equal(rows_write_property(fixture->cache, "words", "1"), 0);
+	assert_string_equal(found(fixture, "αννα"), "");
+	reopen(fixture);
+	while (cache_sweep(fixture->cache, 2000, &change) == CACHE_MORE)
+		cache_change_fini(&change);
+	assert_string_equal(found(fixture, "αννα"), "7 ");
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -221,6 +238,7 @@ int main(void)
 		in_a_cache(test_of_many_the_best_are_found),
 		in_a_cache(test_a_search_goes_out_of_date),
 		in_a_cache(test_a_file_of_an_earlier_version_gets_its_words),
+		in_a_cache(test_words_that_an_earlier_version_folded_otherwise_are_folded_again),
 		in_a_cache(test_what_is_forgotten_is_not_found_and_leaves_no_byte),
 	};
 

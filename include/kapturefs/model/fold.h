@@ -1,8 +1,9 @@
 #pragma once
 /* SPDX-License-Identifier: MIT */
 /*
- * Text for comparing: without case, without the accents of Latin letters. SQLite's trigram
- * tokenizer learned the latter after the version that we may count on.
+ * Text for comparing: without case, without accents, and with characters that are only other forms
+ * of others, as those of full width, in their usual form. Source: Unicode's decompositions and case
+ * foldings, by utf8proc.
  */
 
 #include <stddef.h>
@@ -11,8 +12,9 @@
 #include "kapturefs/base/buffer.h"
 
 /**
- * Append @length bytes of @text, folded: Latin letters with accents become those without, Latin,
- * Greek and Cyrillic capitals become small, combining accents go, and control characters are
- * blanks. Bytes that are not UTF-8 stay. Errors as buffer_append().
+ * Append @length bytes of @text, folded: capitals become small, letters with accents or strokes
+ * become those without, what cannot be seen goes, and control characters are blanks. Signs of
+ * vowels in the scripts of India are no accents. Bytes that are not UTF-8 stay. Errors as
+ * buffer_append().
  */
 int fold_append(struct buffer *buffer, const char *text, size_t length) must_check;
