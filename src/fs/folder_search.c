@@ -20,12 +20,20 @@
 /* The search of generation g stands at g % SEARCHES. */
 enum { SEARCHES = 32 };
 
+/* How long the next reading is waited for after a look, and after a reading. */
+enum {
+	LOOK_MS = 1000,
+	READING_MS = 10000,
+};
+
 struct searches {
-	uint32_t generation; /* of the next */
+	uint32_t generation; /* of the next, at the least */
 	struct searching {
 		struct cache_search *search;
 		uint32_t generation;
 		int64_t made_ms;
+		int64_t used_ms;
+		bool is_read;
 	} all[SEARCHES];
 };
 
@@ -64,10 +72,52 @@ static void fill(const struct searching *searching, struct tree_attributes *ret)
 	};
 }
 
+/* The least can go first. */
+static unsigned worth(const struct searching *searching, int64_t now_ms)
+{
+	int64_t unused_ms = now_ms - searching->used_ms;
+
+	if (!searching->search)
+		return 0;
+	if (searching->is_read)
+		return unused_ms > READING_MS ? 2 : 4;
+	return unused_ms > LOOK_MS ? 1 : 3;
+}
+
+/*
+ * Where the next goes. Whoever has a directory open looks its path up again and again, and each
+ * look is another search where customers change: these go, and not the one that is being read.
+ */
+static struct searching *least_worth(struct searches *searches, int64_t now_ms)
+{
+	struct searching *least = &searches->all[0];
+
+	for (size_t i = 1; i < SEARCHES; i++) {
+		struct searching *other = &searches->all[i];
+		unsigned most = worth(least, now_ms);
+
+		if (worth(other, now_ms) < most ||
+		    (worth(other, now_ms) == most && other->used_ms < least->used_ms))
+			least = other;
+	}
+	return least;
+}
+
+/* No generation comes twice, until all have been there. */
+static uint32_t next_generation(struct searches *searches, const struct searching *searching)
+{
+	uint32_t place = (uint32_t)(searching - searches->all);
+	uint32_t ahead = (place + SEARCHES - searches->generation % SEARCHES) % SEARCHES;
+	uint32_t generation = (searches->generation + ahead) & NODE_ORDINAL_MAX;
+
+	searches->generation = (generation + 1) & NODE_ORDINAL_MAX;
+	return generation;
+}
+
 static int begin(struct tree *tree, const char *words, struct searching **ret)
 {
-	struct searches *searches = tree->searches;
-	struct searching *searching = &searches->all[searches->generation % SEARCHES];
+	int64_t now_ms = catalog_now_ms(tree->catalog);
+	struct searching *searching = least_worth(tree->searches, now_ms);
 	struct cache_search *search;
 	int r;
 
@@ -77,10 +127,9 @@ static int begin(struct tree *tree, const char *words, struct searching **ret)
 	cache_search_free(searching->search);
 	*searching = (struct searching){
 		.search = search,
-		.generation = searches->generation,
-		.made_ms = catalog_now_ms(tree->catalog),
+		.generation = next_generation(tree->searches, searching),
+		.made_ms = now_ms,
 	};
-	searches->generation = (searches->generation + 1) & NODE_ORDINAL_MAX;
 	*ret = searching;
 	return 0;
 }
@@ -98,9 +147,11 @@ int search_lookup_words(struct tree *tree, const char *words, struct tree_attrib
 	}
 	if (!searching)
 		r = begin(tree, words, &searching);
-	if (!r)
-		fill(searching, ret);
-	return r;
+	if (r)
+		return r;
+	searching->used_ms = catalog_now_ms(tree->catalog);
+	fill(searching, ret);
+	return 0;
 }
 
 int search_stat(struct tree *tree, struct node node, struct tree_attributes *ret)
@@ -181,6 +232,8 @@ int search_list(struct tree *tree, struct node node, size_t place, folder_entry_
 
 	if (!searching)
 		return -ESTALE;
+	searching->is_read = true;
+	searching->used_ms = catalog_now_ms(tree->catalog);
 	r = catalog_search_step(tree->catalog, searching->search);
 	if (r)
 		return r < 0 ? r : TREE_BUSY;

@@ -7,6 +7,7 @@ import os
 import pytest
 
 import harness
+from test_listing import Stream
 
 
 @pytest.fixture
@@ -33,6 +34,22 @@ def test_links_lead_to_those_in_whom_all_words_occur(mount, api):
 def test_the_directory_of_searches_lists_nothing(mount):
     os.listdir(mount / 'search' / 'pune')
     assert os.listdir(mount / 'search') == []
+
+
+def test_directory_that_is_read_stays_while_others_change(mounts, api):
+    """As os.walk() reads it: some entries, and the path of each."""
+    api.add_numbers(range(1, 701))
+    mount = mounts(api.url, rate='5000/s', burst='5000')
+    for number in range(1, 601):
+        os.stat(mount / 'by-id' / str(number))
+    stream = Stream(mount / 'search/customer')
+    names = [stream.next() for _ in range(10)]
+    for number in range(601, 701):
+        os.stat(mount / 'by-id' / str(number))
+        os.stat(mount / 'search/customer')
+    names += stream.rest()
+    stream.close()
+    assert {os.fsencode(str(number)) for number in range(1, 601)} == set(names) - {b'.', b'..'}
 
 
 def test_words_of_nobody_are_an_empty_directory(mount, api):

@@ -14,7 +14,7 @@ enum {
 	CUSTOMERS = 12000, /* three groups: most are as much as a block */
 	SLOT_FIRST = 100,
 	TEXT_SIZE = 4000,
-	SEARCHES = 24,
+	SEARCHES = 12,
 	SLOTS_MAX = 1 << 18,
 	KEYS_A_GROUP = SIEVE_PARTS + 1,
 };
