@@ -8,6 +8,7 @@ its answer back until the test lets it go, and can answer as no honest server wo
 import dataclasses
 import http.server
 import json
+import socket
 import ssl
 import threading
 import time
@@ -148,9 +149,13 @@ class Api:
         self.mistakes = []      # of the test's own code, on the server's threads
         self.respond = self.honest
         self.changed = threading.Condition()
+        self.held = None        # the port while nobody listens at it, so that no other test does
         self.open()
 
     def open(self, port=0):
+        if self.held:
+            self.held.close()
+            self.held = None
         self.server = Server(('127.0.0.1', port), Handler)
         self.server.api = self
         self.port = self.server.server_address[1]
@@ -170,6 +175,10 @@ class Api:
             gate.set()
         self.server.shutdown()
         self.server.server_close()
+        if not self.held:
+            self.held = socket.socket()
+            self.held.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+            self.held.bind(('127.0.0.1', self.port))
         assert self.mistakes == []
 
     def connected(self):
