@@ -230,7 +230,11 @@ void notifier_expire(struct notifier *notifier, const struct cache_change *chang
 	/* That dates can be asked for is seen in the root. */
 	if (change->listing[KEY_DATE])
 		expire(notifier, node_of(NODE_ROOT, 1, 0));
-	if (change->at_once || change->roster)
+	/*
+	 * Who opens a directory that the kernel believes in is only told when reading it that it
+	 * is none any more; one that it does not believe in is looked up again.
+	 */
+	if (change->at_once || change->roster || change->has_gone)
 		expire_keys(notifier, change);
 	if (change->previous && (!change->customer.record || change->values))
 		expire_previous(notifier, change);

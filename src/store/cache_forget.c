@@ -74,6 +74,7 @@ int cache_delete_customer(struct cache *cache, uint32_t slot, struct cache_chang
 {
 	int r;
 
+	change->has_gone = true;
 	r = note_keys_of(cache, slot, change);
 	if (!r)
 		r = rows_run_on(cache, DELETE_KEYS_OF_CUSTOMER, slot, 0);

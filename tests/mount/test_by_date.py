@@ -5,6 +5,7 @@ import datetime
 import errno
 import json
 import os
+import pathlib
 import time
 
 import pytest
@@ -186,6 +187,24 @@ def test_account_that_is_not_the_customers_is_told(mounts, api):
     mount.close()
     mount = mounts(api.url, account_id=1234)
     assert mount.log.wait_for('account_id=1234 is not the account of the cached customers')
+
+
+def test_a_day_that_was_evicted_is_listed_again(mounts, api):
+    """The kernel still knows its directory, but not what is in it."""
+    api.days[DAY] = [7]
+    api.add_numbers(range(1, 6001))
+    mount = mounts(api.url, cache_size='1M', rate='5000/s', burst='5000', **KNOWN)
+    assert ids(mount) == ['7']
+    customer = os.listdir(mount / 'by-id/1')
+    for number in range(2, 6001):
+        os.stat(mount / 'by-id' / str(number))
+        if number % 100 == 0 and os.listdir(mount / 'by-date') == []:
+            break
+    harness.wait_until(lambda: os.listdir(mount / 'by-date') == [], 'it goes')
+    assert '1' not in os.listdir(mount / 'by-id')
+    pathlib.Path('/proc/sys/vm/drop_caches').write_text('1')
+    assert ids(mount) == ['7']
+    assert os.listdir(mount / 'by-id/1') == customer
 
 
 def test_names_that_are_no_day_or_one_to_come_are_absent_at_once(mounts, api):

@@ -53,6 +53,7 @@ struct cache_customer {
 struct cache_change {
 	bool listing[KEY_LISTINGS]; /* a key of that kind came or went, or can be asked for now */
 	bool roster;                /* customers of a date that was known came or went */
+	bool has_gone;              /* a customer or date is not kept any more */
 	bool values;                /* a value of a customer known before changed, came or went */
 	struct cache_customer customer; /* as stored; without record if none is (any more) */
 	struct record *previous;        /* as it was, or NULL */
