@@ -3,7 +3,7 @@
 
 Each answer is committed before anybody sees it, so whatever a reader has seen is there after the
 worst of deaths: the same customer under the same key, with the same inode number, in the version
-that was seen or in one that came later.
+that was seen or in one that came later, as far as there is an order.
 """
 
 import contextlib
@@ -176,10 +176,10 @@ class Loop:
             whole = values.version_of_json(read(mount / directory / f'{name}.json'), number)
         except OSError as error:
             raise Broken(f'{directory}/{name}: {error}') from error
-        newest = self.versions.last[number]
-        if not self.seen.versions[number] <= version <= newest or whole != version:
+        seen, newest = self.seen.versions[number], self.versions.last[number]
+        if not self.versions.least(number, seen) <= version <= newest or whole != version:
             raise Broken(f'{directory}/{name}: version {version} ({whole} as a whole), seen was '
-                         f'{self.seen.versions[number]}, sent {newest}')
+                         f'{seen}, sent {newest}')
         if inode != self.seen.inodes[directory, name]:
             raise Broken(f'{directory}/{name}: inode {inode}, was '
                          f'{self.seen.inodes[directory, name]}')

@@ -58,7 +58,9 @@ def test_version_older_than_what_was_seen_is_found(api, tmp_path):
     loop = Loop(api, tmp_path, SEED)
     loop.kill_under_readers(0)
     number = next(iter(loop.seen.versions))
-    loop.seen.versions[number] = loop.versions.last[number] + 1
+    newer = loop.versions.last[number] + 1
+    loop.seen.versions[number] = newer
+    loop.versions.times[number, newer] = time.monotonic() + values.LATE
     with pytest.raises(Broken, match='seen was'):
         loop.compare()
 

@@ -4,6 +4,7 @@
 import json
 import re
 import threading
+import time
 import zlib
 
 import api as api_module
@@ -61,13 +62,29 @@ def customer(number, version, phone=None, person_version=None):
                        'since': f'{number}', 'contacts': [contact]}).encode()
 
 
+# Seconds by which a thread of the API may be late with what it was asked.
+LATE = 0.1
+
+
 class Versions:
     """Makes an API answer each question for a customer with a new version of it."""
 
     def __init__(self, api):
         self.lock = threading.Lock()
         self.last = {}      # number: the version that was sent last
+        self.times = {}     # (number, version): when
         api.respond = self.respond
+
+    def least(self, number, seen):
+        """The oldest version that may have been answered after the one that was seen.
+
+        Questions by different keys that are under way together are in no order that a client
+        could know: whichever the API takes up first, it may have been asked for last.
+        """
+        version = seen
+        while version > 1 and self.times[number, seen] - self.times[number, version - 1] < LATE:
+            version -= 1
+        return version
 
     @staticmethod
     def number_of(key):
@@ -80,4 +97,5 @@ class Versions:
         number = self.number_of(request.key)
         with self.lock:
             self.last[number] = self.last.get(number, 0) + 1
+            self.times[number, self.last[number]] = time.monotonic()
             return api_module.found(customer(number, self.last[number]))
