@@ -52,8 +52,9 @@ int attachment_make(struct attachment *ret, const char *mountpoint, const struct
 	int r = 0;
 
 	*ret = (struct attachment){ .descriptor = attachment_descriptor(mountpoint) };
+	/* libfuse mounts, and needs what it has for that. */
 	if (ret->descriptor < 0 && !is_root)
-		return 0;
+		return unmounter_start(&ret->unmounter);
 	if (ret->descriptor < 0)
 		r = mount_as_root(ret, mountpoint, config);
 	return r ? r : privileges_keep(0);

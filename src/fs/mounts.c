@@ -230,7 +230,19 @@ int mounts_attach(const struct mounts_wish *wish, int *ret)
 	return 0;
 }
 
-void mounts_break(const char *path)
+/* Whoever has mounted may do so, without any capability. */
+static void break_connection(unsigned number)
+{
+	cleanup(close_descriptor) int control = -1;
+	char path[sizeof("/sys/fs/fuse/connections//abort") + 3 * sizeof(number)];
+
+	snprintf(path, sizeof(path), "/sys/fs/fuse/connections/%u/abort", number);
+	control = open(path, O_WRONLY | O_CLOEXEC);
+	if (control >= 0)
+		(void)!write(control, "1", 1);
+}
+
+void mounts_break(const char *path, const struct mounts_entry *entry)
 {
 	cleanup(close_descriptor) int mountpoint = open_mountpoint(path);
 	char place[PLACE_SIZE];
@@ -239,5 +251,6 @@ void mounts_break(const char *path)
 		return;
 	describe_place(place, mountpoint);
 	/* umount(2) breaks the connection first, and then finds the mount in use, which is held. */
-	(void)umount2(place, MNT_FORCE);
+	if (umount2(place, MNT_FORCE) < 0 && errno == EPERM)
+		break_connection(entry->minor);
 }

@@ -278,6 +278,9 @@ int session_open(uv_loop_t *loop, struct filesystem *filesystem, struct notifier
 	r = create_fuse_session(session, settings);
 	if (!r)
 		r = mount_fuse_session(session, settings->mountpoint);
+	if (!r && session->unmounter && settings->descriptor < 0)
+		r = unmounter_guard(session->unmounter, session->mountpoint, &session->mounted,
+		                    false);
 	if (!r)
 		r = notifier_start(notifier, session->fuse);
 	if (!r)

@@ -212,19 +212,22 @@ static void wait_for_word(const struct order *order, pid_t daemon, int deaths)
 		if (!has_signal || !is_death_of(daemon, deaths))
 			continue;
 		if (!has_word(-1, CLOSING_PATIENCE_MS, &has_signal) && is_still_there(order))
-			mounts_break(order->mountpoint);
+			mounts_break(order->mountpoint, &order->entry);
 	}
 }
 
 int unmounter_run(void)
 {
+	const uint64_t needed = privileges_bit(CAP_SYS_ADMIN);
+	bool may_unmount = privileges_have(needed);
 	pid_t daemon = getppid();
 	struct order order;
+	bool is_ordered;
 	int deaths;
 	char byte;
 
 	(void)prctl(PR_SET_NAME, UNMOUNTER_NAME, 0, 0, 0);
-	if (privileges_keep(privileges_bit(CAP_SYS_ADMIN)) || chdir("/") < 0)
+	if (privileges_keep(may_unmount ? needed : 0) || chdir("/") < 0)
 		return EXIT_FAILURE;
 	/* A change of credentials would end it. */
 	deaths = watch_daemon();
@@ -234,7 +237,8 @@ int unmounter_run(void)
 		return EXIT_SUCCESS;
 
 	wait_for_word(&order, daemon, deaths);
-	if ((receive(&byte, 1) == 1 || order.is_automatic) && is_still_there(&order))
+	is_ordered = receive(&byte, 1) == 1 || order.is_automatic;
+	if (may_unmount && is_ordered && is_still_there(&order))
 		mounts_detach(order.mountpoint);
 	return EXIT_SUCCESS;
 }

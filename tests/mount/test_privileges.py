@@ -34,8 +34,14 @@ def children(pid):
 
 
 def unmounter_of(mount):
-    pid, = children(mount.process.pid)
+    """Of a mount of the harness, or of the process that has mounted."""
+    pid, = children(getattr(mount, 'process', mount).pid)
     return pid
+
+
+def await_watch(unmounter):
+    harness.wait_until(lambda: 'anon_inode:[signalfd]' in files_of(unmounter).values(),
+                       'the unmounter watches')
 
 
 def files_of(pid):
@@ -146,9 +152,7 @@ def test_nobody_waits_for_a_dead_daemon_whose_connection_stays_open(mounts, api,
     mount = mounts(api.url)
     waiting = harness.start('stat', mount / 'by-id/7')
     api.wait_for(1)
-    unmounter = unmounter_of(mount)
-    harness.wait_until(lambda: 'anon_inode:[signalfd]' in files_of(unmounter).values(),
-                       'the unmounter watches')
+    await_watch(unmounter_of(mount))
     borrowed_files(mount.process.pid)
     mount.expected_status = -signal.SIGKILL
     mount.process.kill()
@@ -156,7 +160,9 @@ def test_nobody_waits_for_a_dead_daemon_whose_connection_stays_open(mounts, api,
     status, _, errors = harness.finish(waiting)
     assert (status, b'connection abort' in errors) == (1, True)
     assert harness.errno_of(os.listdir, mount.path) == errno.ENOTCONN
-    subprocess.run(['umount', mount.path], check=True, timeout=30)
+    # Whoever breaks it holds the mount for the moment.
+    harness.wait_until(lambda: harness.finish(harness.start('umount', mount.path))[0] == 0,
+                       'it can be unmounted')
 
 
 def test_a_signal_of_anybody_else_breaks_no_connection(mounts, api):
@@ -209,10 +215,11 @@ def user_mount(api):
             env={'HOME': str(home), 'PATH': os.environ['PATH']})
         process.log = harness.Lines(process.stderr)
         process.path = home / 'mnt'
+        process.expected_status = 0
         try:
             assert process.log.wait_for('session: mounted'), process.log.text()
             yield process
-            assert process.wait(harness.END_SECONDS) == 0
+            assert process.wait(harness.END_SECONDS) == process.expected_status
             process.log.join(harness.END_SECONDS)
             assert harness.suspicious_lines(process.log.text(), [harness.TOKEN]) == []
             assert harness.mount_entry(process.path) is None
@@ -237,6 +244,23 @@ def test_a_users_daemon_has_no_capability_and_its_mount_goes_with_it(user_mount)
     user_mount.terminate()
     assert user_mount.wait(harness.END_SECONDS) == 0
     assert harness.mount_entry(user_mount.path) is None
+
+
+def test_nobody_waits_for_a_users_daemon_whose_connection_stays_open(user_mount, api,
+                                                                     borrowed_files):
+    subprocess.run(['mount', '-t', 'fusectl', 'fusectl', '/sys/fs/fuse/connections'],
+                   capture_output=True, check=False, timeout=30)
+    api.hold(('id', '7'))
+    waiting = harness.start(*users.as_user('stat', user_mount.path / 'by-id/7'))
+    api.wait_for(1)
+    await_watch(unmounter_of(user_mount))
+    borrowed_files(user_mount.pid)
+    user_mount.expected_status = -signal.SIGKILL
+    user_mount.kill()
+    status, _, errors = harness.finish(waiting)
+    assert (status, b'connection abort' in errors) == (1, True)
+    harness.wait_until(lambda: users.run('fusermount3', '-u', user_mount.path).returncode == 0,
+                       'it can be unmounted')
 
 
 # Somebody else mounts

@@ -34,10 +34,11 @@ bool mounts_equal(const struct mounts_entry *left, const struct mounts_entry *ri
 void mounts_detach(const char *path);
 
 /**
- * Break the connection of the FUSE mount on @path to whoever serves it: who waits in it, and who
- * comes, gets an error. It stays mounted. Needs CAP_SYS_ADMIN. Source: umount(2), MNT_FORCE.
+ * Break the connection of the FUSE mount @entry on @path to whoever serves it: who waits in it, and
+ * who comes, gets an error. It stays mounted. Source: umount(2), MNT_FORCE, or, for users other
+ * than root, the kernel's Documentation/filesystems/fuse.rst, control filesystem.
  */
-void mounts_break(const char *path);
+void mounts_break(const char *path, const struct mounts_entry *entry);
 
 /** A mount to be made by whoever has the capability CAP_SYS_ADMIN. */
 struct mounts_wish {

@@ -8,7 +8,10 @@
  * daemon's memory. It has the capability to unmount and no other, reads one message that says
  * which mount is meant, and waits: for the word to unmount, or for the daemon's death, on which
  * it ends and, for auto_unmount alone, unmounts. A dead mount tells the truth, an empty directory
- * does not. It also sees to it that who waits in the mount of a dead daemon learns that.
+ * does not.
+ *
+ * It also sees to it that who waits in the mount of a dead daemon learns that; for another user's
+ * mount, which is libfuse's to take away, that is all it does.
  */
 
 #include <stdbool.h>
