@@ -451,9 +451,12 @@ int tree_stat(struct tree *tree, struct tree_query *query, uint64_t number,
 
 	r = tree_is_of_customer(node.kind) ? find_by_customer_slot(tree, query, node.slot, &entry)
 	                                   : find_by_key_slot(tree, query, node.slot, &entry);
-	if (r)
-		return r;
-	return fill_known(tree, node, &entry, ret);
+	if (!r)
+		r = fill_known(tree, node, &entry, ret);
+	/* A node of an earlier version shows the present value, and is not told of the next. */
+	if (!r && tree_has_versions(node.kind) && ret->number != number)
+		ret->valid_ms = 0;
+	return r;
 }
 
 /* The entry of a node of either slot, as known now, however old. */

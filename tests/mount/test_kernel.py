@@ -221,6 +221,18 @@ def test_change_moves_the_time_of_what_changed_and_of_nothing_else(mounts, api):
     assert [name for name in before if before[name] != after[name]] == ['city', '']
 
 
+def test_every_change_that_comes_by_another_key_is_seen_soon(mounts, api):
+    """The second one, too, by a name whose node is that of the first value."""
+    mount = mounts(api.url, ttl='300')
+    path = mount / 'by-id/7/name'
+    for value, other in (('first', 'by-id/7'), ('second', 'by-email/c7@example.com'),
+                         ('a third', 'by-phone/9800000007')):
+        api.add_numbers([7], name=value)
+        os.stat(mount / other)
+        harness.wait_until(lambda value=value: path.read_text() == f'{value}\n', f'{value} is seen')
+        assert path.stat().st_size == len(value) + 1
+
+
 def test_values_are_pushed_while_a_directory_is_read_file_by_file(mounts, sandbox):
     mount = mounts(sandbox.url)
     row = fill(mount, sandbox, 1)[0]

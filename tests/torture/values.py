@@ -17,8 +17,8 @@ class Broken(AssertionError):
 
 
 def make(name, number, version):
-    """A value whose length is another in each version, up to a page and a half."""
-    text = f'{name} of {number} v{version} {"x" * (version * 997 % 6000)} '
+    """A value whose length tells the version, and whose it is; up to a page and a half."""
+    text = f'{name} of {number} v{version} {"x" * ((version * 997 + number * 17) % 6000)} '
     return text + f'{zlib.crc32(text.encode()):08x}'
 
 
