@@ -67,20 +67,26 @@ static int first_day(struct cache *cache, uint32_t *ret)
 	return r;
 }
 
+/* What is found and cannot be deleted would be found for ever. */
+static int delete_found(struct cache *cache, uint32_t slot, struct cache_change *change)
+{
+	int64_t before = sqlite3_total_changes64(cache->database);
+	int r = cache_delete_customer(cache, slot, change);
+
+	if (r)
+		return r;
+	return sqlite3_total_changes64(cache->database) > before ? 0 : rows_disordered(cache);
+}
+
 static int delete_days(struct cache *cache, struct cache_change *change)
 {
 	uint32_t slot;
 	int r;
 
 	while ((r = first_day(cache, &slot)) == 0) {
-		int64_t before = sqlite3_total_changes64(cache->database);
-
-		r = cache_delete_customer(cache, slot, change);
+		r = delete_found(cache, slot, change);
 		if (r)
 			return r;
-		/* What is found and cannot be deleted would be found for ever. */
-		if (sqlite3_total_changes64(cache->database) == before)
-			return rows_disordered(cache);
 	}
 	return r < 0 ? r : 0;
 }
@@ -190,7 +196,6 @@ int cache_delete_rosters_with(struct cache *cache, const char *id, struct cache_
 	snprintf(gone, sizeof(gone), "\n-%s\n", id);
 	for (;;) {
 		cleanup(rows_reset) sqlite3_stmt *statement = cache->statements[ROSTER_WITH];
-		int64_t before = sqlite3_total_changes64(cache->database);
 		uint32_t slot;
 		int r;
 
@@ -201,12 +206,9 @@ int cache_delete_rosters_with(struct cache *cache, const char *id, struct cache_
 			return r < 0 ? r : 0;
 		slot = (uint32_t)sqlite3_column_int64(statement, 0);
 		sqlite3_reset(statement);
-		r = cache_delete_customer(cache, slot, change);
+		r = delete_found(cache, slot, change);
 		if (r)
 			return r;
-		/* What is found and cannot be deleted would be found for ever. */
-		if (sqlite3_total_changes64(cache->database) == before)
-			return rows_disordered(cache);
 	}
 }
 
