@@ -5,7 +5,9 @@
 #include <stddef.h>
 #include <setjmp.h>
 #include <stdint.h>
+#include <stdio.h>
 #include <stdlib.h>
+#include <string.h>
 #include <unistd.h>
 #include <cmocka.h>
 
@@ -267,6 +269,44 @@ static void test_opening_goes_through_no_table(void **state)
 		                0, STEPS_MAX);
 }
 
+/* A page that need not be read is what a look-up among many is made of. */
+static void test_a_key_is_found_in_the_index_alone(void **state)
+{
+	struct fixture *fixture = *state;
+	const char *find = sqlite3_sql(fixture->cache->statements[FIND_KEY]);
+	sqlite3_stmt *statement;
+	char explain[256];
+
+	snprintf(explain, sizeof(explain), "EXPLAIN QUERY PLAN %s", find);
+	assert_int_equal(sqlite3_prepare_v2(fixture->cache->database, explain, -1, &statement,
+	                                    NULL),
+	                 SQLITE_OK);
+	assert_int_equal(sqlite3_step(statement), SQLITE_ROW);
+	assert_non_null(
+	        strstr((const char *)sqlite3_column_text(statement, 3), "COVERING INDEX key_hash"));
+	sqlite3_finalize(statement);
+}
+
+static void test_a_cache_begun_with_an_index_of_hashes_alone_is_right(void **state)
+{
+	struct fixture *fixture = *state;
+	struct key phone = make_key(KEY_PHONE, "555");
+	struct cache_change change;
+	struct cache_key found;
+
+	assert_int_equal(database_run(fixture->cache->database,
+	                              "DROP INDEX key_hash; CREATE INDEX key_hash ON key (hash)"),
+	                 0);
+	store_and_drop(fixture, &phone, "42", "Asha", 1000);
+	reopen(fixture);
+	store_and_drop(fixture, &phone, "42", "Asha", 2000);
+	assert_int_equal(cache_find_key(fixture->cache, &phone, &found), 0);
+	assert_int_equal(found.fetched_ms, 2000);
+	assert_int_equal(cache_forget(fixture->cache, found.customer, 3000, &change), 0);
+	cache_change_fini(&change);
+	assert_int_equal(cache_find_key(fixture->cache, &phone, &found), CACHE_NONE);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -280,6 +320,8 @@ int main(void)
 		in_a_cache(test_a_customer_absent_by_id_is_gone_by_every_key),
 		in_a_cache(test_the_time_of_a_listing_moves_only_when_a_key_comes_or_goes),
 		in_a_cache(test_keys_are_listed_by_slot),
+		in_a_cache(test_a_key_is_found_in_the_index_alone),
+		in_a_cache(test_a_cache_begun_with_an_index_of_hashes_alone_is_right),
 		in_a_cache(test_an_answer_of_another_account_changes_nothing),
 		in_a_cache(test_a_cache_of_another_source_is_refused),
 	};
