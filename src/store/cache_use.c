@@ -85,9 +85,12 @@ bool cache_flush_some_touched(struct cache *cache)
 	return true;
 }
 
+/* Neighbours share a set, so that what a crawl fills it with is written to one page. */
 static size_t set_of(uint32_t customer)
 {
-	return customer * UINT32_C(2654435761) / (UINT32_MAX / TOUCHED_SETS + 1);
+	uint32_t neighbours = customer / TOUCHED_A_SET;
+
+	return neighbours * UINT32_C(2654435761) / (UINT32_MAX / TOUCHED_SETS + 1);
 }
 
 /* The place of @customer in its set, or the first that is free, or none. */
