@@ -31,6 +31,7 @@ int cache_delete_key(struct cache *cache, const struct cache_key *found,
                      struct cache_change *change)
 {
 	cleanup(rows_reset) sqlite3_stmt *statement = cache->statements[DELETE_KEY];
+	int64_t before = rows_changes(cache);
 	int r;
 
 	r = cache_note_key(change, found->slot);
@@ -39,14 +40,19 @@ int cache_delete_key(struct cache *cache, const struct cache_key *found,
 	change->listing[found->key.kind] = true;
 	rows_bind_integer(statement, 1, found->key.kind);
 	rows_bind_integer(statement, 2, found->slot);
-	return rows_execute(cache, statement);
+	r = rows_execute(cache, statement);
+	return r ? r : rows_expect_changes(cache, before);
 }
 
 int cache_delete_damaged_key(struct cache *cache, const struct key *key,
                              struct cache_change *change)
 {
+	int64_t before = rows_changes(cache);
+	int r;
+
 	change->listing[key->kind] = true;
-	return rows_run_on(cache, DELETE_KEYS_BY_HASH, seal_key_hash(cache->seal, key), 0);
+	r = rows_run_on(cache, DELETE_KEYS_BY_HASH, seal_key_hash(cache->seal, key), 0);
+	return r ? r : rows_expect_changes(cache, before);
 }
 
 static int note_keys_of(struct cache *cache, uint32_t customer, struct cache_change *change)

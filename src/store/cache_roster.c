@@ -67,15 +67,12 @@ static int first_day(struct cache *cache, uint32_t *ret)
 	return r;
 }
 
-/* What is found and cannot be deleted would be found for ever. */
 static int delete_found(struct cache *cache, uint32_t slot, struct cache_change *change)
 {
-	int64_t before = sqlite3_total_changes64(cache->database);
+	int64_t before = rows_changes(cache);
 	int r = cache_delete_customer(cache, slot, change);
 
-	if (r)
-		return r;
-	return sqlite3_total_changes64(cache->database) > before ? 0 : rows_disordered(cache);
+	return r ? r : rows_expect_changes(cache, before);
 }
 
 static int delete_days(struct cache *cache, struct cache_change *change)

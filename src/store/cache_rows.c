@@ -327,6 +327,16 @@ int rows_disordered(struct cache *cache)
 	return -EIO;
 }
 
+int64_t rows_changes(struct cache *cache)
+{
+	return sqlite3_total_changes64(cache->database);
+}
+
+int rows_expect_changes(struct cache *cache, int64_t before)
+{
+	return rows_changes(cache) > before ? 0 : rows_disordered(cache);
+}
+
 int rows_damaged(struct cache *cache)
 {
 	if (counter_value(&cache->metrics.damaged_rows) == 0)

@@ -201,6 +201,21 @@ int cache_note_keys(struct cache *cache, struct cache_change *change)
 	}
 }
 
+/* SQLite inserts into pages whose rows are out of order, and may not find there what it has put. */
+static int expect_found(struct cache *cache, const struct key *key, uint32_t slot)
+{
+	struct cache_customer customer;
+	struct cache_key found;
+	int r;
+
+	r = rows_find_key(cache, key, &found);
+	if (!r && found.customer == slot)
+		r = rows_peek_customer(cache, slot, &customer);
+	if (r < 0)
+		return r;
+	return !r && found.customer == slot ? 0 : rows_disordered(cache);
+}
+
 struct answer {
 	const struct key *key;
 	struct record *record;
@@ -223,6 +238,8 @@ static int store_record(struct cache *cache, const void *arguments, int64_t now_
 		r = cache_lead_key(cache, &id, change->customer.slot, now_ms, change);
 	if (!r && !key_equal(&id, answer->key))
 		r = cache_lead_key(cache, answer->key, change->customer.slot, now_ms, change);
+	if (!r)
+		r = expect_found(cache, answer->key, change->customer.slot);
 	if (r)
 		return r;
 

@@ -183,7 +183,7 @@ static int evict(struct cache *cache, const void *arguments, int64_t now_ms,
                  struct cache_change *change)
 {
 	const struct victim *victim = arguments;
-	int64_t before = sqlite3_total_changes64(cache->database);
+	int64_t before = rows_changes(cache);
 	int r;
 
 	(void)now_ms;
@@ -197,10 +197,7 @@ static int evict(struct cache *cache, const void *arguments, int64_t now_ms,
 		if (!r)
 			r = cache_delete_customer(cache, victim->customer, change);
 	}
-	if (r)
-		return r;
-	/* What is found and cannot be deleted would be found for ever. */
-	return sqlite3_total_changes64(cache->database) > before ? 0 : rows_disordered(cache);
+	return r ? r : rows_expect_changes(cache, before);
 }
 
 static bool is_in_use(const struct victim *victim, int64_t now_ms)

@@ -65,14 +65,16 @@ int rows_take_key_of(struct cache *cache, sqlite3_stmt *statement, uint32_t cust
 int rows_find_key(struct cache *cache, const struct key *key, struct cache_key *ret)
 {
 	cleanup(rows_reset) sqlite3_stmt *statement = cache->statements[FIND_KEY];
+	bool is_damaged = false;
 	int r;
 
 	rows_bind_integer(statement, 1, seal_key_hash(cache->seal, key));
 	rows_bind_integer(statement, 2, key->kind);
 	do {
 		r = rows_take_key(cache, statement, ret);
-	} while (!r && !key_equal(&ret->key, key));
-	return r;
+		is_damaged |= r == ROWS_DAMAGED;
+	} while (r == ROWS_DAMAGED || (!r && !key_equal(&ret->key, key)));
+	return r == CACHE_NONE && is_damaged ? ROWS_DAMAGED : r;
 }
 
 int rows_read_key(struct cache *cache, uint32_t slot, struct cache_key *ret)
@@ -106,9 +108,12 @@ int rows_write_key(struct cache *cache, const struct cache_key *key)
 int rows_refresh_key(struct cache *cache, const struct cache_key *key)
 {
 	cleanup(rows_reset) sqlite3_stmt *statement = cache->statements[REFRESH_KEY];
+	int64_t before = rows_changes(cache);
+	int r;
 
 	bind_key(cache, statement, key);
-	return rows_execute(cache, statement);
+	r = rows_execute(cache, statement);
+	return r ? r : rows_expect_changes(cache, before);
 }
 
 /* Customers */

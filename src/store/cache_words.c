@@ -114,11 +114,11 @@ int cache_write_words(struct cache *cache, uint32_t slot, const struct record *r
 
 int cache_delete_words(struct cache *cache, uint32_t slot)
 {
-	int64_t before = sqlite3_total_changes64(cache->database);
+	int64_t before = rows_changes(cache);
 	int r;
 
 	r = rows_run_on(cache, DELETE_WORDS, slot, 0);
-	if (r || sqlite3_total_changes64(cache->database) == before)
+	if (r || rows_changes(cache) == before)
 		return r;
 	return sieve_note(cache, slot, SIEVE_GONE);
 }

@@ -131,6 +131,17 @@ int rows_failed(struct cache *cache, int code, const char *operation) must_check
 /** Rows that are whole, but not where they belong: the file is damaged. Returns -EIO. */
 int rows_disordered(struct cache *cache);
 
+/**
+ * How many rows have been changed so far.
+ *
+ * What is found by one way (an index) and cannot be changed by another would be found as it is for
+ * ever: whoever changes what was found asks before and, by rows_expect_changes(), after.
+ */
+int64_t rows_changes(struct cache *cache);
+
+/** Returns 0, or as rows_disordered() if nothing has been changed since there were @before. */
+int rows_expect_changes(struct cache *cache, int64_t before) must_check;
+
 /** Count a damaged row, and say so the first time. Returns ROWS_DAMAGED. */
 int rows_damaged(struct cache *cache);
 
