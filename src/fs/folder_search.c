@@ -11,6 +11,7 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/stat.h>
+#include <uv.h>
 
 #include "kapturefs/fs/folder_parts.h"
 #include "kapturefs/fs/tree_parts.h"
@@ -18,13 +19,16 @@
 #define TO_ID "../../by-id/"
 
 /* The search of generation g stands at g % SEARCHES. */
-enum { SEARCHES = 32 };
+enum { SEARCHES = 256 };
 
 /* How long the next reading is waited for after a look, and after a reading. */
 enum {
 	LOOK_MS = 1000,
 	READING_MS = 10000,
 };
+
+/* Spent on one reply to whoever lists: the rest is for the next. */
+enum { LIST_NS_MAX = 500 * 1000 };
 
 struct searches {
 	uint32_t generation; /* of the next, at the least */
@@ -57,7 +61,10 @@ static struct searching *recall(struct tree *tree, struct node node)
 {
 	struct searching *searching = &tree->searches->all[node.ordinal % SEARCHES];
 
-	return searching->search && searching->generation == node.ordinal ? searching : NULL;
+	if (!searching->search || searching->generation != node.ordinal)
+		return NULL;
+	searching->used_ms = catalog_now_ms(tree->catalog);
+	return searching;
 }
 
 static void fill(const struct searching *searching, struct tree_attributes *ret)
@@ -225,6 +232,8 @@ int search_list(struct tree *tree, struct node node, size_t place, folder_entry_
 {
 	struct searching *searching = recall(tree, node);
 	struct tree_attributes attributes;
+	uint64_t start_ns = uv_hrtime();
+	bool has_emitted = false;
 	const uint32_t *found;
 	struct cache_key id;
 	size_t count;
@@ -233,13 +242,14 @@ int search_list(struct tree *tree, struct node node, size_t place, folder_entry_
 	if (!searching)
 		return -ESTALE;
 	searching->is_read = true;
-	searching->used_ms = catalog_now_ms(tree->catalog);
 	r = catalog_search_step(tree->catalog, searching->search);
 	if (r)
 		return r < 0 ? r : TREE_BUSY;
 
 	found = cache_search_found(searching->search, &count);
 	for (; place < count; place++) {
+		if (has_emitted && uv_hrtime() - start_ns > LIST_NS_MAX)
+			break;
 		r = catalog_id(tree->catalog, found[place], &id);
 		if (r < 0)
 			return r;
@@ -249,6 +259,7 @@ int search_list(struct tree *tree, struct node node, size_t place, folder_entry_
 		fill_link(&id, searching->made_ms, &attributes);
 		if (!emit(userdata, id.key.text, &attributes, place))
 			break;
+		has_emitted = true;
 	}
 	return 0;
 }

@@ -27,6 +27,7 @@
 
 enum {
 	SETTLING_LOOK_MS = 2,
+	SETTLING_NS_MAX = 2 * 1000 * 1000, /* in one turn of the loop */
 	INTERRUPT_LOOK_MS = 10,
 	/*
 	 * A caller whose state cannot be seen, in another process namespace say, is let go after
@@ -246,6 +247,7 @@ static int request_wait(const struct request *request)
 static void look_at_settling(uv_timer_t *timer)
 {
 	struct requests *requests = timer->data;
+	uint64_t start_ns = uv_hrtime();
 	struct list *next;
 	int r;
 
@@ -253,6 +255,8 @@ static void look_at_settling(uv_timer_t *timer)
 	     link = next) {
 		struct waiting *waiting = container_of(link, struct waiting, settling);
 
+		if (uv_hrtime() - start_ns > SETTLING_NS_MAX)
+			break;
 		next = link->next;
 		r = waiting->request.serve(&waiting->request);
 		if (r == REQUEST_SETTLING)

@@ -14,9 +14,8 @@
 #include "kapturefs/fs/mounts.h"
 #include "kapturefs/fs/session.h"
 
-/* Requests served in one turn of the loop, so that answers from the API get theirs. */
 enum {
-	REQUESTS_PER_TURN = 64,
+	SERVE_NS_MAX = 1000 * 1000, /* in one turn of the loop: answers of the API wait */
 	OPTIONS_SIZE_MAX = 64 << 10,
 	NOTIFIER_LOOK_MS = 1,
 };
@@ -68,12 +67,14 @@ static int serve_one(struct session *session)
 static void session_readable(uv_poll_t *poll, int status, int events)
 {
 	struct session *session = poll->data;
-	int r = 0;
+	uint64_t start_ns = uv_hrtime();
+	int r;
 
 	(void)status;
 	(void)events;
-	for (int i = 0; i < REQUESTS_PER_TURN && !r; i++)
+	do
 		r = serve_one(session);
+	while (!r && uv_hrtime() - start_ns < SERVE_NS_MAX);
 	if (r == -ENODEV) {
 		log_debug("session: connection closed");
 		session_end(session);

@@ -111,9 +111,14 @@ void hunt_free(struct hunt *hunt)
 	free(hunt);
 }
 
-size_t hunt_conclude(struct hunt *hunt, uint32_t *ret)
+size_t hunt_count(const struct hunt *hunt)
 {
-	return hits_conclude(&hunt->hits, ret);
+	return hunt->hits.count;
+}
+
+void hunt_conclude(struct hunt *hunt, uint32_t *ret)
+{
+	hits_conclude(&hunt->hits, ret);
 }
 
 /* Looking at customers */

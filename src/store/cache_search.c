@@ -31,12 +31,9 @@ int cache_search_new(struct cache *cache, const char *words, struct cache_search
 	if (!search)
 		return -ENOMEM;
 	search->asked = strdup(words);
-	search->found = calloc(SEARCH_FOUND_MAX, sizeof(*search->found));
-	if (!search->asked || !search->found)
+	if (!search->asked)
 		return -ENOMEM;
 	r = hits_words_init(&search->words, words);
-	if (!r)
-		r = hunt_new(&search->words, SEARCH_FOUND_MAX, &search->hunt);
 	if (r)
 		return r;
 
@@ -66,7 +63,13 @@ bool cache_search_is_of(struct cache *cache, const struct cache_search *search, 
 
 static int conclude(struct cache_search *search)
 {
-	search->found_count = hunt_conclude(search->hunt, search->found);
+	size_t count = hunt_count(search->hunt);
+
+	search->found = calloc(count, sizeof(*search->found));
+	if (!search->found && count)
+		return -ENOMEM;
+	hunt_conclude(search->hunt, search->found);
+	search->found_count = count;
 	search->is_done = true;
 	hunt_free(steal(&search->hunt));
 	return 0;
@@ -74,10 +77,14 @@ static int conclude(struct cache_search *search)
 
 int cache_search_step(struct cache *cache, struct cache_search *search)
 {
-	int r;
+	int r = 0;
 
 	if (search->is_done)
 		return 0;
+	if (!search->hunt)
+		r = hunt_new(&search->words, SEARCH_FOUND_MAX, &search->hunt);
+	if (r)
+		return r;
 	do {
 		r = hunt_step(cache, search->hunt);
 	} while (cache_rescue(cache, r));

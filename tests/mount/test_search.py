@@ -3,6 +3,7 @@
 
 import errno
 import os
+import subprocess
 
 import pytest
 
@@ -38,18 +39,28 @@ def test_the_directory_of_searches_lists_nothing(mount):
 
 def test_directory_that_is_read_stays_while_others_change(mounts, api):
     """As os.walk() reads it: some entries, and the path of each."""
-    api.add_numbers(range(1, 701))
+    api.add_numbers(range(1, 1001))
     mount = mounts(api.url, rate='5000/s', burst='5000')
     for number in range(1, 601):
         os.stat(mount / 'by-id' / str(number))
     stream = Stream(mount / 'search/customer')
     names = [stream.next() for _ in range(10)]
-    for number in range(601, 701):
+    for number in range(601, 1001):
         os.stat(mount / 'by-id' / str(number))
         os.stat(mount / 'search/customer')
     names += stream.rest()
     stream.close()
     assert {os.fsencode(str(number)) for number in range(1, 601)} == set(names) - {b'.', b'..'}
+
+
+def test_many_at_once_are_all_read_to_their_end(mount):
+    """More than one after the other, for a directory stays for whoever goes on with it."""
+    words = [f'customer{" " * count}' for count in range(1, 61)]
+    for _ in range(2):
+        listings = [subprocess.Popen(['ls', mount / 'search' / each], stdout=subprocess.PIPE)
+                    for each in words]
+        assert {listing.communicate()[0] for listing in listings} == {b'7\n8\n9\n'}
+        words = [f' {each}' for each in words]
 
 
 def test_words_of_nobody_are_an_empty_directory(mount, api):
