@@ -13,15 +13,17 @@
  *   fs/           session (the mount) -> filesystem (operations, replies) -> request (its life)
  *                 -> tree (what a node is, contains and holds); control (.kapturefs);
  *                 notifier (what the kernel is told unasked);
- *                 unmounter (root's mount goes by it, for the daemon has no privilege left)
+ *                 unmounter (takes away what the daemon cannot: root's mount, for want of
+ *                 privilege, and the connection of a daemon that was killed)
  *   store/        catalog (find, want) -> cache (what is kept) and
  *                 kapture (the API) through the interface in source.h
  *   model/        key, record, payload, naming, node: pure      io/  http, database: generic
  *   base/         log (events, flood, sink, line), buffer, list, metrics, siphash
  *   sandbox/      a stand-in API to try all of it
  *
- * Everything runs on one thread, in the turns of one libuv loop; only the notifier's calls into
- * the kernel, which may have to wait for a page, have a thread of their own.
+ * Everything runs on one thread, in the turns of one libuv loop, but for what has to wait: the
+ * notifier's calls into the kernel, for a page, and the syncing and moving of the cache's log, for
+ * the disk, have threads of their own.
  */
 
 #include <fcntl.h>
