@@ -28,6 +28,7 @@
 #include "kapturefs/base/log.h"
 #include "kapturefs/io/database.h"
 #include "kapturefs/io/database_header.h"
+#include "kapturefs/io/database_wipe.h"
 
 enum {
 	BUSY_TIMEOUT_MS = 200,
@@ -167,6 +168,8 @@ static int connect_file(const char *path, sqlite3 **ret)
 		code = sqlite3_db_config(database, SQLITE_DBCONFIG_DEFENSIVE, 1, NULL);
 	if (!code)
 		code = sqlite3_busy_timeout(database, BUSY_TIMEOUT_MS);
+	if (!code && is_file(path))
+		code = database_wipe_writes(database);
 	if (code)
 		return refusal(database, code, "open");
 	if (sqlite3_db_readonly(database, "main") == 1)
@@ -211,8 +214,9 @@ static int inspect(sqlite3 *database, const struct database_schema *schema, bool
  * power failure takes the last commits back: answers that were promised to be kept,
  * and row numbers that were already handed out and would be given again.
  *
- * secure_delete is some builds' default and not others'. foreign_keys hold
- * for this connection only. A write-ahead log that once grew is cut back at the next checkpoint.
+ * secure_delete is some builds' default and not others'; what it does not reach, database_wipe.c
+ * does. foreign_keys hold for this connection only. A write-ahead log that once grew is cut back at
+ * the next checkpoint.
  */
 static const char settings[] = "PRAGMA synchronous = FULL;"
                                "PRAGMA secure_delete = ON;"

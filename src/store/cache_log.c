@@ -92,6 +92,9 @@ int cache_log_cut(struct cache *cache)
 	code = move(cache, SQLITE_CHECKPOINT_TRUNCATE);
 	if (code)
 		return rows_failed(cache, code, "checkpoint");
+	/* Pages in memory still have what is wiped in the file, and would bring it back. */
+	if (cache->log.has_remains)
+		(void)sqlite3_db_release_memory(cache->database);
 	cache->log.has_remains = false;
 	return 0;
 }

@@ -10,7 +10,7 @@ import sources
 LIBRARIES = {
     'cJSON': (r'(cjson/)?cJSON.*\.h', ['src/model/payload*.[ch]', 'src/sandbox/*.c']),
     'libcurl': (r'curl/.*\.h', ['src/io/http*.c', 'include/kapturefs/io/http_*.h']),
-    'SQLite': (r'sqlite3.*\.h', ['src/io/database*.c', 'include/kapturefs/io/database.h',
+    'SQLite': (r'sqlite3.*\.h', ['src/io/database*.c', 'include/kapturefs/io/database*.h',
                                  'src/store/cache*.c', 'include/kapturefs/store/cache_*.h']),
     'xxHash': (r'xxhash\.h', ['src/store/cache_seal.c', 'src/store/cache_gram.c']),
     'utf8proc': (r'utf8proc\.h', ['src/model/fold.c']),

@@ -215,6 +215,63 @@ static void test_rows_that_moved_leave_no_byte_either(void **state)
 	free(all.bytes);
 }
 
+/* A name that tells of whom and when it is, and is longer or shorter every time. */
+static uint32_t store_told(struct fixture *fixture, unsigned id, unsigned version, unsigned *dice)
+{
+	struct key key;
+	char name[300];
+	char text[16];
+	int head = snprintf(name, sizeof(name), "zq%06uv%02uqz", id, version);
+
+	*dice = *dice * 1103515245 + 12345;
+	memset(name + head, 'x', sizeof(name) - (size_t)head);
+	name[(unsigned)head + (*dice >> 16) % 200] = '\0';
+	snprintf(text, sizeof(text), "%u", id + 1);
+	key = make_key(KEY_ID, text);
+	return store_and_drop(fixture, &key, text, name, 1000 + version).customer.slot;
+}
+
+static unsigned count_told(const struct fixture *fixture, const uint32_t *slots)
+{
+	struct planted all = read_all(fixture);
+	const char *at = all.bytes;
+	unsigned version;
+	unsigned count = 0;
+	unsigned id;
+
+	while ((at = memmem(at, all.length - (size_t)(at - all.bytes), "zq", 2))) {
+		count += sscanf(at, "zq%6uv%2uqz", &id, &version) == 2 && slots[id] == 0;
+		at += 2;
+	}
+	free(all.bytes);
+	return count;
+}
+
+/* Where SQLite has put rows meanwhile, in the file, its log or its memory, they are wiped, too. */
+static void test_of_many_no_byte_stays_or_comes_back(void **state)
+{
+	enum { CUSTOMERS = 3000, VERSIONS = 4 };
+	struct fixture *fixture = *state;
+	static uint32_t slots[CUSTOMERS];
+	unsigned dice = 1;
+
+	for (unsigned version = 0; version < VERSIONS; version++) {
+		for (unsigned i = 0; i < CUSTOMERS; i++) {
+			unsigned id = i * (version ? 37 : 1) % CUSTOMERS;
+
+			slots[id] = store_told(fixture, id, version, &dice);
+		}
+	}
+	for (unsigned id = 0; id < CUSTOMERS; id += 2) {
+		forget(fixture, slots[id]);
+		slots[id] = 0;
+	}
+	assert_int_equal(count_told(fixture, slots), 0);
+	for (unsigned id = 1; id < CUSTOMERS; id += 2)
+		store_told(fixture, id, VERSIONS, &dice);
+	assert_int_equal(count_told(fixture, slots), 0);
+}
+
 static void test_the_key_of_an_absence_is_in_no_file(void **state)
 {
 	struct fixture *fixture = *state;
@@ -318,6 +375,7 @@ int main(void)
 		in_a_cache(test_forgetting_names_what_is_gone),
 		in_a_cache(test_a_forgotten_customer_leaves_no_byte),
 		in_a_cache(test_rows_that_moved_leave_no_byte_either),
+		in_a_cache(test_of_many_no_byte_stays_or_comes_back),
 		in_a_cache(test_the_key_of_an_absence_is_in_no_file),
 		in_a_cache(test_forgetting_by_any_key_forgets_the_customer),
 		in_a_cache(test_what_was_set_aside_goes_with_the_forgotten),
