@@ -19,13 +19,10 @@
 #define TO_ID "../../by-id/"
 
 /* The search of generation g stands at g % SEARCHES. */
-enum { SEARCHES = 256 };
+enum { SEARCHES = 128 };
 
-/* How long the next reading is waited for after a look, and after a reading. */
-enum {
-	LOOK_MS = 1000,
-	READING_MS = 10000,
-};
+/* How long whoever has not come to the end is waited for. */
+enum { READING_MS = 10000 };
 
 /* Spent on one reply to whoever lists: the rest is for the next. */
 enum { LIST_NS_MAX = 500 * 1000 };
@@ -37,7 +34,7 @@ struct searches {
 		uint32_t generation;
 		int64_t made_ms;
 		int64_t used_ms;
-		bool is_read;
+		bool is_listed; /* not to its end yet */
 	} all[SEARCHES];
 };
 
@@ -79,35 +76,40 @@ static void fill(const struct searching *searching, struct tree_attributes *ret)
 	};
 }
 
-/* The least can go first. */
-static unsigned worth(const struct searching *searching, int64_t now_ms)
+static bool is_held(const struct searching *searching, int64_t now_ms)
 {
-	int64_t unused_ms = now_ms - searching->used_ms;
+	return searching->is_listed && now_ms - searching->used_ms <= READING_MS;
+}
 
-	if (!searching->search)
-		return 0;
-	if (searching->is_read)
-		return unused_ms > READING_MS ? 2 : 4;
-	return unused_ms > LOOK_MS ? 1 : 3;
+/* What has been left in the middle keeps a lot for going on with. */
+static void drop_left(struct searches *searches, int64_t now_ms)
+{
+	for (size_t i = 0; i < SEARCHES; i++) {
+		struct searching *searching = &searches->all[i];
+
+		if (searching->is_listed && !is_held(searching, now_ms)) {
+			cache_search_free(searching->search);
+			*searching = (struct searching){ 0 };
+		}
+	}
 }
 
 /*
- * Where the next goes. Whoever has a directory open looks its path up again and again, and each
- * look is another search where customers change: these go, and not the one that is being read.
+ * Where the next goes, or NULL. Whoever has a directory open looks its path up again and again, and
+ * each look is another search where customers change: these go, the oldest first, and not the one
+ * that is being listed.
  */
-static struct searching *least_worth(struct searches *searches, int64_t now_ms)
+static struct searching *find_place(struct searches *searches, int64_t now_ms)
 {
-	struct searching *least = &searches->all[0];
+	struct searching *oldest = NULL;
 
-	for (size_t i = 1; i < SEARCHES; i++) {
+	for (size_t i = 0; i < SEARCHES; i++) {
 		struct searching *other = &searches->all[i];
-		unsigned most = worth(least, now_ms);
 
-		if (worth(other, now_ms) < most ||
-		    (worth(other, now_ms) == most && other->used_ms < least->used_ms))
-			least = other;
+		if (!is_held(other, now_ms) && (!oldest || other->used_ms < oldest->used_ms))
+			oldest = other;
 	}
-	return least;
+	return oldest;
 }
 
 /* No generation comes twice, until all have been there. */
@@ -124,10 +126,14 @@ static uint32_t next_generation(struct searches *searches, const struct searchin
 static int begin(struct tree *tree, const char *words, struct searching **ret)
 {
 	int64_t now_ms = catalog_now_ms(tree->catalog);
-	struct searching *searching = least_worth(tree->searches, now_ms);
 	struct cache_search *search;
+	struct searching *searching;
 	int r;
 
+	drop_left(tree->searches, now_ms);
+	searching = find_place(tree->searches, now_ms);
+	if (!searching)
+		return -EBUSY;
 	r = catalog_search(tree->catalog, words, &search);
 	if (r)
 		return r;
@@ -241,12 +247,13 @@ int search_list(struct tree *tree, struct node node, size_t place, folder_entry_
 
 	if (!searching)
 		return -ESTALE;
-	searching->is_read = true;
+	searching->is_listed = true;
 	r = catalog_search_step(tree->catalog, searching->search);
 	if (r)
 		return r < 0 ? r : TREE_BUSY;
 
 	found = cache_search_found(searching->search, &count);
+	searching->is_listed = place < count;
 	for (; place < count; place++) {
 		if (has_emitted && uv_hrtime() - start_ns > LIST_NS_MAX)
 			break;

@@ -27,7 +27,7 @@
 
 enum {
 	SETTLING_LOOK_MS = 2,
-	SETTLING_NS_MAX = 2 * 1000 * 1000, /* in one turn of the loop */
+	SETTLING_NS_MAX = 3 * 1000 * 1000, /* in one turn of the loop; searches have 2 of it */
 	INTERRUPT_LOOK_MS = 10,
 	/*
 	 * A caller whose state cannot be seen, in another process namespace say, is let go after
@@ -244,34 +244,43 @@ static int request_wait(const struct request *request)
 	return 0;
 }
 
+static void put_last(struct requests *requests, struct list *link)
+{
+	list_remove(link);
+	list_insert_before(&requests->settling, link);
+}
+
+static void settle(struct waiting *waiting)
+{
+	int r = waiting->request.serve(&waiting->request);
+
+	if (r == REQUEST_SETTLING)
+		return;
+	request_end(&waiting->request, r);
+	waiting_free(waiting);
+}
+
 static void look_at_settling(uv_timer_t *timer)
 {
 	struct requests *requests = timer->data;
+	const struct list *last = requests->settling.previous;
 	uint64_t start_ns = uv_hrtime();
-	struct list *next;
-	int r;
+	bool is_last = list_is_empty(&requests->settling);
 
-	for (struct list *link = requests->settling.next; link != &requests->settling;
-	     link = next) {
-		struct waiting *waiting = container_of(link, struct waiting, settling);
+	while (!is_last && uv_hrtime() - start_ns < SETTLING_NS_MAX) {
+		struct list *link = requests->settling.next;
 
-		if (uv_hrtime() - start_ns > SETTLING_NS_MAX)
-			break;
-		next = link->next;
-		r = waiting->request.serve(&waiting->request);
-		if (r == REQUEST_SETTLING)
-			continue;
-		request_end(&waiting->request, r);
-		waiting_free(waiting);
+		is_last = link == last;
+		put_last(requests, link);
+		settle(container_of(link, struct waiting, settling));
 	}
 	if (list_is_empty(&requests->settling)) {
 		uv_timer_stop(timer);
 		return;
 	}
-	/* What there is of a turn may do for the first only: the next turn is another's. */
-	next = requests->settling.next;
-	list_remove(next);
-	list_insert_before(&requests->settling, next);
+	/* What there is of a turn may do for the first only: the next is another's. */
+	if (is_last)
+		put_last(requests, requests->settling.next);
 }
 
 static int request_settle(const struct request *request)

@@ -197,12 +197,15 @@ bool hits_suffice(const struct hits *hits, unsigned class)
 }
 
 /* Take the worst off the heap again and again: the best comes last, and stands first. */
-void hits_conclude(struct hits *hits, uint32_t *ret)
+size_t hits_conclude(struct hits *hits, uint32_t *ret)
 {
+	size_t count = hits->count;
+
 	while (hits->count) {
 		ret[hits->count - 1] = hits->all[0].slot;
 		hits->all[0] = hits->all[--hits->count];
 		sift_down(hits->all, hits->count);
 	}
 	hits_fini(hits);
+	return count;
 }

@@ -111,14 +111,9 @@ void hunt_free(struct hunt *hunt)
 	free(hunt);
 }
 
-size_t hunt_count(const struct hunt *hunt)
+size_t hunt_conclude(struct hunt *hunt, uint32_t *ret)
 {
-	return hunt->hits.count;
-}
-
-void hunt_conclude(struct hunt *hunt, uint32_t *ret)
-{
-	hits_conclude(&hunt->hits, ret);
+	return hits_conclude(&hunt->hits, ret);
 }
 
 /* Looking at customers */

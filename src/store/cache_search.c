@@ -61,17 +61,25 @@ bool cache_search_is_of(struct cache *cache, const struct cache_search *search, 
 	       strcmp(search->asked, words) == 0;
 }
 
+static int begin(struct cache_search *search)
+{
+	search->found = calloc(SEARCH_FOUND_MAX, sizeof(*search->found));
+	if (!search->found)
+		return -ENOMEM;
+	return hunt_new(&search->words, SEARCH_FOUND_MAX, &search->hunt);
+}
+
+/* It cannot fail, for a hunt at its end cannot go on. */
 static int conclude(struct cache_search *search)
 {
-	size_t count = hunt_count(search->hunt);
+	uint32_t *shrunk;
 
-	search->found = calloc(count, sizeof(*search->found));
-	if (!search->found && count)
-		return -ENOMEM;
-	hunt_conclude(search->hunt, search->found);
-	search->found_count = count;
+	search->found_count = hunt_conclude(search->hunt, search->found);
 	search->is_done = true;
 	hunt_free(steal(&search->hunt));
+	shrunk = reallocarray(search->found, search->found_count + 1, sizeof(*shrunk));
+	if (shrunk)
+		search->found = shrunk;
 	return 0;
 }
 
@@ -82,7 +90,7 @@ int cache_search_step(struct cache *cache, struct cache_search *search)
 	if (search->is_done)
 		return 0;
 	if (!search->hunt)
-		r = hunt_new(&search->words, SEARCH_FOUND_MAX, &search->hunt);
+		r = begin(search);
 	if (r)
 		return r;
 	do {

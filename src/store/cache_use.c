@@ -85,7 +85,7 @@ bool cache_flush_some_touched(struct cache *cache)
 	return true;
 }
 
-/* Neighbours share a set, so that what a crawl fills it with is written to one page. */
+/* Neighbours share a set, so that what a crawl fills it with is written to a few pages. */
 static size_t set_of(uint32_t customer)
 {
 	uint32_t neighbours = customer / TOUCHED_A_SET;

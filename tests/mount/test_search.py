@@ -1,6 +1,7 @@
 # SPDX-License-Identifier: MIT
 """search/<words>/: links to the cached customers in which all words occur."""
 
+import concurrent.futures
 import errno
 import os
 import subprocess
@@ -54,13 +55,14 @@ def test_directory_that_is_read_stays_while_others_change(mounts, api):
 
 
 def test_many_at_once_are_all_read_to_their_end(mount):
-    """More than one after the other, for a directory stays for whoever goes on with it."""
-    words = [f'customer{" " * count}' for count in range(1, 61)]
-    for _ in range(2):
-        listings = [subprocess.Popen(['ls', mount / 'search' / each], stdout=subprocess.PIPE)
-                    for each in words]
-        assert {listing.communicate()[0] for listing in listings} == {b'7\n8\n9\n'}
-        words = [f' {each}' for each in words]
+    """Side by side and one after the other, in more directories than are kept."""
+    words = [f'customer{" " * count}' for count in range(240)]
+    listings = [subprocess.Popen(['ls', mount / 'search' / each], stdout=subprocess.PIPE)
+                for each in words[:60]]
+    assert {listing.communicate()[0] for listing in listings} == {b'7\n8\n9\n'}
+    with concurrent.futures.ThreadPoolExecutor(8) as pool:
+        found = pool.map(lambda each: sorted(os.listdir(mount / 'search' / each)), words)
+    assert list(found) == [['7', '8', '9']] * len(words)
 
 
 def test_words_of_nobody_are_an_empty_directory(mount, api):

@@ -60,5 +60,5 @@ void hits_add(struct hits *hits, uint32_t slot, uint32_t score);
 /** Whether none that is of @class or a worse one is needed. */
 bool hits_suffice(const struct hits *hits, unsigned class);
 
-/** Write the slots into @ret, of @hits->count, the best first, and let go of them. */
-void hits_conclude(struct hits *hits, uint32_t *ret);
+/** Write the slots into @ret, the best first, and let go of them. Returns how many. */
+size_t hits_conclude(struct hits *hits, uint32_t *ret);

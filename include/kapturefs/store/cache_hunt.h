@@ -21,8 +21,5 @@ define_cleanup(struct hunt *, hunt_free);
 /** Go on, for less than a millisecond. Returns 0 at the end, CACHE_MORE, or a negative errno. */
 int hunt_step(struct cache *cache, struct hunt *hunt) must_check;
 
-/** How many are found, so far. */
-size_t hunt_count(const struct hunt *hunt);
-
-/** At the end: write the slots of those found into @ret, of hunt_count(), the best first. */
-void hunt_conclude(struct hunt *hunt, uint32_t *ret);
+/** At the end: write the slots of those found into @ret, the best first. Returns how many. */
+size_t hunt_conclude(struct hunt *hunt, uint32_t *ret);
