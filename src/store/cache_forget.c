@@ -125,12 +125,14 @@ static int forget_customer(struct cache *cache, const void *arguments, int64_t n
 	r = cache_delete_customer(cache, *slot, change);
 	if (!r)
 		r = sieve_note(cache, *slot, SIEVE_FORGOTTEN);
-	/* A date that shows the id without its customer would have been asked in vain. */
-	if (!r && change->previous &&
+	if (r || !change->previous ||
 	    key_parse(KEY_ID, record_id(change->previous), strlen(record_id(change->previous)),
-	              &id) == 0)
-		r = cache_delete_rosters_with(cache, id.text, change);
-	return r;
+	              &id))
+		return r;
+
+	r = rows_expect_key(cache, &id, 0);
+	/* A date that shows the id without its customer would have been asked in vain. */
+	return r ? r : cache_delete_rosters_with(cache, id.text, change);
 }
 
 /* Nobody is known by @key, but that may be known, and an id may be in a roster. */
@@ -151,6 +153,17 @@ static int forget_unknown(struct cache *cache, const struct key *key, struct cac
 	return absent == CACHE_NONE && !change->key_count ? CACHE_NONE : 0;
 }
 
+static int forget_found(struct cache *cache, const struct cache_key *found, int64_t now_ms,
+                        struct cache_change *change)
+{
+	int r;
+
+	if (found->key.kind == KEY_DATE)
+		return cache_delete_customer(cache, found->customer, change);
+	r = forget_customer(cache, &found->customer, now_ms, change);
+	return r == CACHE_NONE ? cache_delete_key(cache, found, change) : r;
+}
+
 static int forget_key(struct cache *cache, const void *arguments, int64_t now_ms,
                       struct cache_change *change)
 {
@@ -161,15 +174,11 @@ static int forget_key(struct cache *cache, const void *arguments, int64_t now_ms
 	r = rows_find_key(cache, key, &found);
 	if (r == CACHE_NONE)
 		return forget_unknown(cache, key, change);
-	if (r == ROWS_DAMAGED)
-		return cache_delete_damaged_key(cache, key, change);
-	if (r)
-		return r;
-
-	if (key->kind == KEY_DATE)
-		return cache_delete_customer(cache, found.customer, change);
-	r = forget_customer(cache, &found.customer, now_ms, change);
-	return r == CACHE_NONE ? cache_delete_key(cache, &found, change) : r;
+	if (r == 0)
+		r = forget_found(cache, &found, now_ms, change);
+	else if (r == ROWS_DAMAGED)
+		r = cache_delete_damaged_key(cache, key, change);
+	return r ? r : rows_expect_key(cache, key, 0);
 }
 
 static int force_key(struct cache *cache, uint32_t slot)

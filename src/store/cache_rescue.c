@@ -260,8 +260,8 @@ int cache_write_down(struct cache *cache)
 
 	rows_finalize(cache);
 	r = overlay_write_down(cache->database);
-	if (rows_prepare(cache, r != 0))
-		(void)lose_file(cache);
+	if (rows_prepare(cache, r != 0) || r == DATABASE_DAMAGED)
+		return lose_file(cache) ? 0 : -ENOMEM;
 	if (r)
 		return r;
 

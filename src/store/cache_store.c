@@ -45,6 +45,8 @@ static int insert_key(struct cache *cache, const struct key *key, uint32_t custo
 		r = cache_new_slot(cache, &row.slot);
 	if (!r)
 		r = rows_write_key(cache, &row);
+	if (!r)
+		r = rows_expect_key(cache, key, customer);
 	if (r)
 		return r;
 
@@ -201,19 +203,13 @@ int cache_note_keys(struct cache *cache, struct cache_change *change)
 	}
 }
 
-/* SQLite inserts into pages whose rows are out of order, and may not find there what it has put. */
-static int expect_found(struct cache *cache, const struct key *key, uint32_t slot)
+/* As rows_expect_key(). */
+static int expect_customer(struct cache *cache, uint32_t slot)
 {
 	struct cache_customer customer;
-	struct cache_key found;
-	int r;
+	int r = rows_peek_customer(cache, slot, &customer);
 
-	r = rows_find_key(cache, key, &found);
-	if (!r && found.customer == slot)
-		r = rows_peek_customer(cache, slot, &customer);
-	if (r < 0)
-		return r;
-	return !r && found.customer == slot ? 0 : rows_disordered(cache);
+	return r > 0 ? rows_disordered(cache) : r;
 }
 
 struct answer {
@@ -239,7 +235,7 @@ static int store_record(struct cache *cache, const void *arguments, int64_t now_
 	if (!r && !key_equal(&id, answer->key))
 		r = cache_lead_key(cache, answer->key, change->customer.slot, now_ms, change);
 	if (!r)
-		r = expect_found(cache, answer->key, change->customer.slot);
+		r = expect_customer(cache, change->customer.slot);
 	if (r)
 		return r;
 
@@ -272,9 +268,9 @@ static int store_absence(struct cache *cache, const void *arguments, int64_t now
 	} else if (r == ROWS_DAMAGED) {
 		r = cache_delete_damaged_key(cache, answer->key, change);
 	}
-	if (r < 0)
-		return r;
-	return rows_write_absent(cache, answer->key, now_ms);
+	if (r >= 0)
+		r = rows_expect_key(cache, answer->key, 0);
+	return r ? r : rows_write_absent(cache, answer->key, now_ms);
 }
 
 int cache_store(struct cache *cache, const struct key *key, struct record *record, int64_t now_ms,

@@ -85,6 +85,17 @@ int rows_find_key(struct cache *cache, const struct key *key, struct cache_key *
 	return r == CACHE_NONE && is_damaged ? ROWS_DAMAGED : r;
 }
 
+int rows_expect_key(struct cache *cache, const struct key *key, uint32_t customer)
+{
+	struct cache_key found;
+	int r = rows_find_key(cache, key, &found);
+
+	if (r < 0)
+		return r;
+	return customer == (r ? 0 : found.customer) && r != ROWS_DAMAGED ? 0
+	                                                                 : rows_disordered(cache);
+}
+
 int rows_read_key(struct cache *cache, uint32_t slot, struct cache_key *ret)
 {
 	cleanup(rows_reset) sqlite3_stmt *statement = cache->statements[READ_KEY];

@@ -126,6 +126,81 @@ static void test_rows_of_another_cache_are_missing(void **state)
 	assert_int_equal(system(command), 0);
 }
 
+/* Run SQL on the file as it is, closed meanwhile, and with its index of keys hidden. */
+static void tamper_behind_index(struct fixture *fixture, const char *sql)
+{
+	sqlite3 *database;
+	const char *const steps[] = {
+		"PRAGMA writable_schema = ON;"
+		"CREATE TABLE hidden AS SELECT * FROM sqlite_schema WHERE name = 'key_hash';"
+		"DELETE FROM sqlite_schema WHERE name = 'key_hash'",
+		sql,
+		"PRAGMA writable_schema = ON;"
+		"INSERT INTO sqlite_schema SELECT * FROM hidden; DROP TABLE hidden",
+	};
+
+	cache_close(steal(&fixture->cache));
+	for (size_t i = 0; i < array_length(steps); i++) {
+		assert_int_equal(sqlite3_open(fixture->path, &database), SQLITE_OK);
+		assert_int_equal(sqlite3_exec(database, steps[i], NULL, NULL, NULL), SQLITE_OK);
+		sqlite3_close(database);
+	}
+	open_cache(fixture);
+}
+
+static void test_a_key_that_only_its_index_has_is_damage_when_it_is_to_go(void **state)
+{
+	struct fixture *fixture = *state;
+	struct key id = make_key(KEY_ID, "1");
+	struct cache_change change;
+	int64_t fetched_ms;
+
+	store_id(fixture, "1", 1000);
+	tamper_behind_index(fixture, "DELETE FROM key");
+	store_absent(fixture, &id, 2000);
+	assert_false(knows(fixture, &id));
+	assert_int_equal(cache_find_absent(fixture->cache, &id, &fetched_ms), 0);
+	assert_in_range(count_files(fixture, "cache.db.damaged-"), 1, 2);
+
+	store_id(fixture, "1", 3000);
+	tamper_behind_index(fixture, "DELETE FROM key");
+	assert_int_equal(cache_forget_key(fixture->cache, &id, 4000, &change), CACHE_NONE);
+	assert_false(knows(fixture, &id));
+	assert_int_equal(count_files(fixture, "cache.db.damaged-"), 0);
+}
+
+static void test_a_key_that_only_its_index_has_is_damage_when_it_is_refreshed(void **state)
+{
+	struct fixture *fixture = *state;
+	struct key id = make_key(KEY_ID, "1");
+	struct cache_key found;
+
+	store_id(fixture, "1", 1000);
+	tamper_behind_index(fixture, "DELETE FROM key");
+	store_id(fixture, "1", 2000);
+	assert_int_equal(cache_find_key(fixture->cache, &id, &found), 0);
+	assert_int_equal(found.fetched_ms, 2000);
+	assert_in_range(count_files(fixture, "cache.db.damaged-"), 1, 2);
+}
+
+static void test_damage_is_found_when_what_is_in_memory_is_written_down(void **state)
+{
+	struct fixture *fixture = *state;
+
+	store_id(fixture, "1", 1000);
+	tamper_behind_index(fixture, "UPDATE key SET fetched_ms = fetched_ms + 1");
+	assert_int_equal(database_run(fixture->cache->database, "PRAGMA max_page_count = 1"), 0);
+	for (uint32_t i = 0; i < 200; i++)
+		store_generated(fixture, i, 2000);
+	assert_int_equal(fixture->cache->mode, CACHE_OVER_FILE);
+	store_id(fixture, "1", 3000);
+	assert_int_equal(database_run(fixture->cache->database, "PRAGMA max_page_count = 100000"),
+	                 0);
+	assert_int_equal(cache_write_down(fixture->cache), 0);
+	assert_int_equal(fixture->cache->mode, CACHE_ON_FILE);
+	assert_in_range(count_files(fixture, "cache.db.damaged-"), 1, 2);
+}
+
 /* Its ordinals are lost, so the kernel must not know the new customer by the old number. */
 static void test_a_damaged_customer_comes_back_as_another(void **state)
 {
@@ -355,6 +430,9 @@ int main(void)
 		in_a_cache(test_a_key_that_leads_elsewhere_than_it_was_written_is_missing),
 		in_a_cache(test_an_absence_that_is_not_as_written_does_not_count),
 		in_a_cache(test_rows_of_another_cache_are_missing),
+		in_a_cache(test_a_key_that_only_its_index_has_is_damage_when_it_is_to_go),
+		in_a_cache(test_a_key_that_only_its_index_has_is_damage_when_it_is_refreshed),
+		in_a_cache(test_damage_is_found_when_what_is_in_memory_is_written_down),
 		in_a_cache(test_a_damaged_customer_comes_back_as_another),
 		in_a_cache(test_a_damaged_key_is_replaced),
 		in_a_cache(test_a_key_that_its_index_has_lost_is_not_listed_twice),

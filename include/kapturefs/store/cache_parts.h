@@ -148,8 +148,8 @@ int cache_set_aside(struct cache *cache) must_check;
 int cache_remove_aside(const struct cache *cache) must_check;
 
 /**
- * From CACHE_OVER_FILE back to CACHE_ON_FILE: write down what is in memory. Returns 0 or a negative
- * errno.
+ * From CACHE_OVER_FILE back to CACHE_ON_FILE: write down what is in memory. Returns 0, if only
+ * because the file turned out to be damaged and there is another, or a negative errno.
  */
 int cache_write_down(struct cache *cache) must_check;
 

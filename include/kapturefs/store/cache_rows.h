@@ -91,8 +91,8 @@ void rows_finalize(struct cache *cache);
 
 /**
  * Put views over the file's tables under the same names, which are written in memory; and write
- * down what was, and take the views away. No statement may be prepared. Both return 0, or a
- * negative errno and nothing changed.
+ * down what was, and take the views away. No statement may be prepared. Both return 0, or
+ * DATABASE_DAMAGED or a negative errno and nothing changed.
  */
 int overlay_begin(sqlite3 *database) must_check;
 int overlay_write_down(sqlite3 *database) must_check;
@@ -155,6 +155,12 @@ int rows_take_key(struct cache *cache, sqlite3_stmt *statement, struct cache_key
 int rows_take_key_of(struct cache *cache, sqlite3_stmt *statement, uint32_t customer,
                      struct cache_key *ret) must_check;
 int rows_find_key(struct cache *cache, const struct key *key, struct cache_key *ret) must_check;
+/**
+ * After @key was made to lead to @customer, or to nobody (0): SQLite inserts into pages whose rows
+ * are out of order and may not find there what it has put, and what an index has and its table has
+ * not is not deleted. Returns 0, or as rows_disordered() if it leads elsewhere.
+ */
+int rows_expect_key(struct cache *cache, const struct key *key, uint32_t customer) must_check;
 int rows_read_key(struct cache *cache, uint32_t slot, struct cache_key *ret) must_check;
 /** A customer's row as it stands; borrowed until its statement goes on. */
 struct customer_row {
