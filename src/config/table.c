@@ -42,7 +42,7 @@ const struct config_option config_options[] = {
 	  "SQLite file of the cache; :memory: keeps nothing on disk", SHOWN("by host") },
 	{ "cache_size", OPTION_SIZE, AT(cache_size), "SIZE",
 	  "least recently used customers are evicted beyond it",
-	  RANGE(GIGABYTE, MEGABYTE, 1024 * GIGABYTE) },
+	  RANGE(GIGABYTE, MEGABYTE, 100 * GIGABYTE) }, /* see database_wipe.c */
 	{ "retain", OPTION_NUMBER, AT(retain), "DAYS",
 	  "how long a customer that nobody asks for stays in the cache", RANGE(30, 1, 10000) },
 	{ "memory", OPTION_SIZE, AT(memory), "SIZE", "customers kept parsed in memory",

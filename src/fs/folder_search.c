@@ -81,13 +81,14 @@ static bool is_held(const struct searching *searching, int64_t now_ms)
 	return searching->is_listed && now_ms - searching->used_ms <= READING_MS;
 }
 
-/* What has been left in the middle keeps a lot for going on with. */
+/* Words that nobody waits for any more keep a lot for being looked for. */
 static void drop_left(struct searches *searches, int64_t now_ms)
 {
 	for (size_t i = 0; i < SEARCHES; i++) {
 		struct searching *searching = &searches->all[i];
 
-		if (searching->is_listed && !is_held(searching, now_ms)) {
+		if (searching->is_listed && !is_held(searching, now_ms) &&
+		    !cache_search_is_done(searching->search)) {
 			cache_search_free(searching->search);
 			*searching = (struct searching){ 0 };
 		}
@@ -253,7 +254,6 @@ int search_list(struct tree *tree, struct node node, size_t place, folder_entry_
 		return r < 0 ? r : TREE_BUSY;
 
 	found = cache_search_found(searching->search, &count);
-	searching->is_listed = place < count;
 	for (; place < count; place++) {
 		if (has_emitted && uv_hrtime() - start_ns > LIST_NS_MAX)
 			break;
@@ -268,5 +268,6 @@ int search_list(struct tree *tree, struct node node, size_t place, folder_entry_
 			break;
 		has_emitted = true;
 	}
+	searching->is_listed = place < count;
 	return 0;
 }

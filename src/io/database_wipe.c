@@ -31,7 +31,10 @@ static size_t read_16(const unsigned char *bytes)
 	return (size_t)bytes[0] << 8 | bytes[1];
 }
 
-/* Overflow and free pages begin with the number of another, whose first byte is 0 up to 128 GiB. */
+/*
+ * Overflow and free pages begin with the number of another. Its first byte is none of these in a
+ * file of less than 128 GiB, and no file of ours grows to that.
+ */
 static size_t header_size(const unsigned char *header)
 {
 	switch (header[0]) {
@@ -79,6 +82,9 @@ int database_wipe_writes(sqlite3 *database)
 		of_the_system = file->pMethods;
 		wiping = *of_the_system;
 		wiping.xWrite = write_wiped;
+		/* A later SQLite may have methods that there is no place for. */
+		if (wiping.iVersion > 3)
+			wiping.iVersion = 3;
 	}
 	/* One VFS has one set of methods. */
 	assert(file->pMethods == of_the_system);

@@ -110,6 +110,24 @@ int cache_note_previous(struct cache *cache, uint32_t slot, struct cache_change 
 	return r;
 }
 
+/* Whoever came in its place when the row of its id was damaged is the same customer. */
+static int forget_id(struct cache *cache, const struct key *id, struct cache_change *change)
+{
+	struct cache_key found;
+	int r;
+
+	r = rows_find_key(cache, id, &found);
+	if (r == 0)
+		r = cache_delete_customer(cache, found.customer, change);
+	else if (r == ROWS_DAMAGED)
+		r = cache_delete_damaged_key(cache, id, change);
+	if (r < 0)
+		return r;
+	r = rows_expect_key(cache, id, 0);
+	/* A date that shows the id without its customer would have been asked in vain. */
+	return r ? r : cache_delete_rosters_with(cache, id->text, change);
+}
+
 static int forget_customer(struct cache *cache, const void *arguments, int64_t now_ms,
                            struct cache_change *change)
 {
@@ -125,14 +143,11 @@ static int forget_customer(struct cache *cache, const void *arguments, int64_t n
 	r = cache_delete_customer(cache, *slot, change);
 	if (!r)
 		r = sieve_note(cache, *slot, SIEVE_FORGOTTEN);
-	if (r || !change->previous ||
+	if (!r && change->previous &&
 	    key_parse(KEY_ID, record_id(change->previous), strlen(record_id(change->previous)),
-	              &id))
-		return r;
-
-	r = rows_expect_key(cache, &id, 0);
-	/* A date that shows the id without its customer would have been asked in vain. */
-	return r ? r : cache_delete_rosters_with(cache, id.text, change);
+	              &id) == 0)
+		r = forget_id(cache, &id, change);
+	return r;
 }
 
 /* Nobody is known by @key, but that may be known, and an id may be in a roster. */

@@ -115,7 +115,9 @@ static int run_each(sqlite3 *database, const char *const *parts, size_t count)
 
 	for (size_t i = 0; !r && i < count; i++)
 		r = database_run(database, parts[i]);
-	return r && (sqlite3_errcode(database) & 0xff) == SQLITE_CORRUPT ? DATABASE_DAMAGED : r;
+	if (r && rows_trouble(sqlite3_extended_errcode(database)) == TROUBLE_DAMAGE)
+		return DATABASE_DAMAGED;
+	return r;
 }
 
 static int conclude(sqlite3 *database, int r)

@@ -102,7 +102,8 @@ static const char *const statement_texts[STATEMENTS] = {
 	[WRITE_KEY] = "INSERT INTO key"
 	              " (kind, slot, customer, fetched_ms, is_forced, text, sum, hash)"
 	              " VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8)",
-	[REFRESH_KEY] = "UPDATE key SET fetched_ms = ?4, is_forced = ?5, sum = ?7"
+	/* The text, for it is not read when the key is found, and may be damaged. */
+	[REFRESH_KEY] = "UPDATE key SET fetched_ms = ?4, is_forced = ?5, text = ?6, sum = ?7"
 	                " WHERE kind = ?1 AND slot = ?2",
 	[DELETE_KEY] = "DELETE FROM key WHERE kind = ?1 AND slot = ?2",
 	[DELETE_KEYS_BY_HASH] = "DELETE FROM key WHERE hash = ?1",
@@ -232,7 +233,7 @@ void rows_bind_blob(sqlite3_stmt *statement, int place, const char *bytes, size_
 }
 
 /* The primary code of a failure to read or write stands for many things. */
-static enum cache_trouble trouble_of(int code)
+enum cache_trouble rows_trouble(int code)
 {
 	switch (code) {
 	case SQLITE_IOERR_NOMEM:
@@ -265,7 +266,7 @@ static enum cache_trouble trouble_of(int code)
 
 int rows_failed(struct cache *cache, int code, const char *operation)
 {
-	enum cache_trouble trouble = trouble_of(code);
+	enum cache_trouble trouble = rows_trouble(code);
 
 	/* What comes after the first failure is mostly its consequence, unless it is worse. */
 	if (trouble > cache->trouble)

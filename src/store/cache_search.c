@@ -63,7 +63,8 @@ bool cache_search_is_of(struct cache *cache, const struct cache_search *search, 
 
 static int begin(struct cache_search *search)
 {
-	search->found = calloc(SEARCH_FOUND_MAX, sizeof(*search->found));
+	if (!search->found)
+		search->found = calloc(SEARCH_FOUND_MAX, sizeof(*search->found));
 	if (!search->found)
 		return -ENOMEM;
 	return hunt_new(&search->words, SEARCH_FOUND_MAX, &search->hunt);

@@ -110,6 +110,7 @@ static void bind_key(struct cache *cache, sqlite3_stmt *statement, const struct 
 	rows_bind_integer(statement, 2, key->slot);
 	rows_bind_integer(statement, 4, key->fetched_ms);
 	rows_bind_integer(statement, 5, key->is_forced);
+	rows_bind_text(statement, 6, key->key.text);
 	rows_bind_integer(statement, 7, key_sum(cache, key));
 }
 
@@ -119,7 +120,6 @@ int rows_write_key(struct cache *cache, const struct cache_key *key)
 
 	bind_key(cache, statement, key);
 	rows_bind_integer(statement, 3, key->customer);
-	rows_bind_text(statement, 6, key->key.text);
 	rows_bind_integer(statement, 8, seal_key_hash(cache->seal, &key->key));
 	return rows_execute(cache, statement);
 }

@@ -191,6 +191,14 @@ static bool take_key(void *userdata, const struct cache_key *key)
 	return true;
 }
 
+static bool find_id(void *userdata, const struct cache_key *key)
+{
+	bool *is_listed = userdata;
+
+	*is_listed = strcmp(key->key.text, "42") == 0;
+	return !*is_listed;
+}
+
 static void look(struct damaged *damaged)
 {
 	struct cache_customer customer;
@@ -201,7 +209,9 @@ static void look(struct damaged *damaged)
 	assert_int_equal(cache_list_keys(damaged->cache, KEY_ID, 0, take_key, NULL), 0);
 	r = cache_find_key(damaged->cache, &damaged->id, &found);
 	assert_true(r == 0 || r == CACHE_NONE);
-	assert_true(r || is_believed || !(damaged->what & IN_KEY));
+	/* To find a key its text is not read, but the checksum, which tells of another. */
+	assert_true(r || damaged->is_the_same || !(damaged->what & IN_KEY) ||
+	            !(damaged->what & IS_SEALED));
 	r = cache_read_customer(damaged->cache, damaged->key.customer, &customer);
 	assert_true(r == 0 || r == CACHE_NONE);
 	if (r)
@@ -214,8 +224,11 @@ static void look(struct damaged *damaged)
 static void assert_next_answer_mends_it(struct damaged *damaged)
 {
 	struct cache_customer customer;
+	bool is_listed = false;
 
 	store(damaged, 2);
+	assert_int_equal(cache_list_keys(damaged->cache, KEY_ID, 0, find_id, &is_listed), 0);
+	assert_true(is_listed);
 	assert_int_equal(cache_read_customer(damaged->cache, damaged->key.customer, &customer), 0);
 	assert_true(has_value(customer.record, 2));
 	assert_false(has_value(customer.record, 1));

@@ -126,6 +126,25 @@ static void test_rows_of_another_cache_are_missing(void **state)
 	assert_int_equal(system(command), 0);
 }
 
+static void test_whoever_came_in_place_of_the_damaged_is_forgotten_with_it(void **state)
+{
+	struct fixture *fixture = *state;
+	struct key phone = make_key(KEY_PHONE, "555");
+	struct cache_change change;
+
+	store_id(fixture, "1", 1000);
+	store_and_drop(fixture, &phone, "42", "Asha", 1000);
+	tamper(fixture, "UPDATE key SET fetched_ms = fetched_ms + 1 WHERE text = '42'");
+	store_id(fixture, "42", 2000);
+	assert_true(knows_id(fixture, "42"));
+	assert_true(knows(fixture, &phone));
+	assert_int_equal(cache_forget_key(fixture->cache, &phone, 3000, &change), 0);
+	cache_change_fini(&change);
+	assert_false(knows(fixture, &phone));
+	assert_false(knows_id(fixture, "42"));
+	assert_true(knows_id(fixture, "1"));
+}
+
 /* Run SQL on the file as it is, closed meanwhile, and with its index of keys hidden. */
 static void tamper_behind_index(struct fixture *fixture, const char *sql)
 {
@@ -430,6 +449,7 @@ int main(void)
 		in_a_cache(test_a_key_that_leads_elsewhere_than_it_was_written_is_missing),
 		in_a_cache(test_an_absence_that_is_not_as_written_does_not_count),
 		in_a_cache(test_rows_of_another_cache_are_missing),
+		in_a_cache(test_whoever_came_in_place_of_the_damaged_is_forgotten_with_it),
 		in_a_cache(test_a_key_that_only_its_index_has_is_damage_when_it_is_to_go),
 		in_a_cache(test_a_key_that_only_its_index_has_is_damage_when_it_is_refreshed),
 		in_a_cache(test_damage_is_found_when_what_is_in_memory_is_written_down),

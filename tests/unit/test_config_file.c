@@ -218,7 +218,7 @@ static void test_a_bad_value_is_named_with_its_line(void **state)
 	assert_refused(*state, "[acme]\noffline = perhaps\n", 2,
 	               "option offline=perhaps: give yes or no");
 	assert_refused(*state, "cache_size = 1K\n", 1,
-	               "option cache_size=1K: give a size from 1M to 1024G");
+	               "option cache_size=1K: give a size from 1M to 100G");
 	assert_refused(*state, "rate = 10/m\n", 1,
 	               "option rate=10/m: give requests a second from 0.001/s to 10000/s");
 	assert_refused(*state, "noatime = yes\n", 1,

@@ -205,7 +205,7 @@ static void test_sizes_take_units(void **state)
 	assert_int_equal(config->memory, 3 << 10);
 	assert_int_equal(config->cache_size, 5 << 20);
 	assert_refused(config, "cache_size=1023K",
-	               "option cache_size=1023K: give a size from 1M to 1024G");
+	               "option cache_size=1023K: give a size from 1M to 100G");
 	assert_refused(config, "memory=1T", "option memory=1T: give a size from 0 to 1024G");
 	assert_refused(config, "memory=1MB", "option memory=1MB: give a size from 0 to 1024G");
 	assert_refused(config, "memory=17179869185G",

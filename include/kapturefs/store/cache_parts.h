@@ -22,13 +22,6 @@ enum cache_mode {
 	CACHE_IN_MEMORY, /* there is no file */
 };
 
-/* What the last statement that failed says about the place that it worked on. */
-enum cache_trouble {
-	TROUBLE_NONE,
-	TROUBLE_WRITING, /* full, read-only, or writing fails: what is there can be read */
-	TROUBLE_DAMAGE,  /* cannot be read, or is not what was written */
-};
-
 enum {
 	TOUCHED_SETS = 4096,
 	TOUCHED_A_SET = 16, /* as many as are written in a third of a millisecond */

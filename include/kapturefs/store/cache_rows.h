@@ -125,6 +125,16 @@ int rows_run_on(struct cache *cache, enum statement which, int64_t first,
 /** The number that a statement returns, whose parameters are bound. Returns as rows_step(). */
 int rows_number(struct cache *cache, enum statement which, int64_t *ret) must_check;
 
+/* What the last statement that failed says about the place that it worked on. */
+enum cache_trouble {
+	TROUBLE_NONE,
+	TROUBLE_WRITING, /* full, read-only, or writing fails: what is there can be read */
+	TROUBLE_DAMAGE,  /* cannot be read, or is not what was written */
+};
+
+/** What SQLite's @code tells of the file. */
+enum cache_trouble rows_trouble(int code);
+
 /** The negative errno for SQLite's @code, logged; notes the trouble. */
 int rows_failed(struct cache *cache, int code, const char *operation) must_check;
 
