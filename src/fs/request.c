@@ -145,8 +145,7 @@ static void waiting_interrupted(fuse_req_t req, void *userdata)
 
 	(void)req;
 	waiting->interrupted_ms = uv_now(requests->loop);
-	list_remove(&waiting->interrupted);
-	list_insert_before(&requests->interrupted, &waiting->interrupted);
+	list_move_before(&requests->interrupted, &waiting->interrupted);
 	uv_timer_start(&requests->interrupt_timer, look_at_interrupted, 0, INTERRUPT_LOOK_MS);
 }
 
@@ -244,12 +243,6 @@ static int request_wait(const struct request *request)
 	return 0;
 }
 
-static void put_last(struct requests *requests, struct list *link)
-{
-	list_remove(link);
-	list_insert_before(&requests->settling, link);
-}
-
 static void settle(struct waiting *waiting)
 {
 	int r = waiting->request.serve(&waiting->request);
@@ -271,7 +264,7 @@ static void look_at_settling(uv_timer_t *timer)
 		struct list *link = requests->settling.next;
 
 		is_last = link == last;
-		put_last(requests, link);
+		list_move_before(&requests->settling, link);
 		settle(container_of(link, struct waiting, settling));
 	}
 	if (list_is_empty(&requests->settling)) {
@@ -280,7 +273,7 @@ static void look_at_settling(uv_timer_t *timer)
 	}
 	/* What there is of a turn may do for the first only: the next is another's. */
 	if (is_last)
-		put_last(requests, requests->settling.next);
+		list_move_before(&requests->settling, requests->settling.next);
 }
 
 static int request_settle(const struct request *request)

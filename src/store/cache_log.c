@@ -23,7 +23,7 @@
 #include "kapturefs/store/cache_parts.h"
 
 enum {
-	LOG_FRAME_SIZE = 4096 + 24, /* a page in the log */
+	LOG_FRAME_SIZE = DATABASE_PAGE_SIZE + 24, /* a page in the log */
 	LOG_PAGES_MIN = 16,
 	LOG_PAGES_MAX = 4000,
 	LOG_SHARE = 16,   /* a sixteenth of the whole */

@@ -71,7 +71,7 @@ static int begin(struct cache_search *search)
 }
 
 /* It cannot fail, for a hunt at its end cannot go on. */
-static int conclude(struct cache_search *search)
+static void conclude(struct cache_search *search)
 {
 	uint32_t *shrunk;
 
@@ -81,7 +81,6 @@ static int conclude(struct cache_search *search)
 	shrunk = reallocarray(search->found, search->found_count + 1, sizeof(*shrunk));
 	if (shrunk)
 		search->found = shrunk;
-	return 0;
 }
 
 int cache_search_step(struct cache *cache, struct cache_search *search)
@@ -97,7 +96,9 @@ int cache_search_step(struct cache *cache, struct cache_search *search)
 	do {
 		r = hunt_step(cache, search->hunt);
 	} while (cache_rescue(cache, r));
-	return r ? r : conclude(search);
+	if (!r)
+		conclude(search);
+	return r;
 }
 
 bool cache_search_is_done(const struct cache_search *search)

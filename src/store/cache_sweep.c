@@ -263,7 +263,7 @@ static bool has_much_free(const struct cache *cache, const struct sizes *sizes)
 	if (cache->mode != CACHE_ON_FILE || free_bytes == 0)
 		return false;
 	return sizes->file > sizes->max ||
-	       (free_bytes > sizes->file / 4 && free_bytes > FREE_PAGES_MIN * 4096);
+	       (free_bytes > sizes->file / 4 && free_bytes > FREE_PAGES_MIN * DATABASE_PAGE_SIZE);
 }
 
 static int step(struct cache *cache, int64_t now_ms, struct cache_change *ret)

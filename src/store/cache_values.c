@@ -89,11 +89,11 @@ int rows_expect_key(struct cache *cache, const struct key *key, uint32_t custome
 {
 	struct cache_key found;
 	int r = rows_find_key(cache, key, &found);
+	bool is_as_said = customer ? r == 0 && found.customer == customer : r == CACHE_NONE;
 
 	if (r < 0)
 		return r;
-	return customer == (r ? 0 : found.customer) && r != ROWS_DAMAGED ? 0
-	                                                                 : rows_disordered(cache);
+	return is_as_said ? 0 : rows_disordered(cache);
 }
 
 int rows_read_key(struct cache *cache, uint32_t slot, struct cache_key *ret)

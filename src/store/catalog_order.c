@@ -115,8 +115,7 @@ static void collect_marked(struct fetch *fetch, void *userdata)
 	if (!fetch->is_forgotten)
 		return;
 	fetch->is_answered = true;
-	list_remove(&fetch->link);
-	list_insert_before(collected, &fetch->link);
+	list_move_before(collected, &fetch->link);
 }
 
 static void drop_marked(struct catalog *catalog)

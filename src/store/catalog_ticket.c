@@ -132,8 +132,7 @@ void ticket_link(struct catalog_ticket *ticket, struct fetch *fetch, struct dead
 
 void ticket_move(struct catalog_ticket *ticket, struct fetch *to)
 {
-	list_remove(&ticket->of_fetch);
-	list_insert_before(&to->tickets, &ticket->of_fetch);
+	list_move_before(&to->tickets, &ticket->of_fetch);
 	ticket->fetch = to;
 }
 

@@ -88,8 +88,7 @@ bool hotset_find(struct hotset *hotset, uint32_t slot, struct cache_customer *re
 	if (!entry)
 		return false;
 
-	list_remove(&entry->order);
-	list_insert_before(&hotset->order, &entry->order);
+	list_move_before(&hotset->order, &entry->order);
 	*ret = entry->customer;
 	record_ref(ret->record);
 	return true;

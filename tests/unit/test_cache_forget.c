@@ -11,6 +11,7 @@
 #include <cmocka.h>
 
 #include "caches.h"
+#include "damage.h"
 #include "kapturefs/store/cache_parts.h"
 
 enum { PIECE = 16 }; /* bytes: none in common by chance */
@@ -216,16 +217,16 @@ static void test_rows_that_moved_leave_no_byte_either(void **state)
 }
 
 /* A name that tells of whom and when it is, and is longer or shorter every time. */
-static uint32_t store_told(struct fixture *fixture, unsigned id, unsigned version, unsigned *dice)
+static uint32_t store_told(struct fixture *fixture, unsigned id, unsigned version,
+                           struct dice *dice)
 {
 	struct key key;
 	char name[300];
 	char text[16];
 	int head = snprintf(name, sizeof(name), "zq%06uv%02uqz", id, version);
 
-	*dice = *dice * 1103515245 + 12345;
 	memset(name + head, 'x', sizeof(name) - (size_t)head);
-	name[(unsigned)head + (*dice >> 16) % 200] = '\0';
+	name[(size_t)head + roll(dice, 200)] = '\0';
 	snprintf(text, sizeof(text), "%u", id + 1);
 	key = make_key(KEY_ID, text);
 	return store_and_drop(fixture, &key, text, name, 1000 + version).customer.slot;
@@ -253,7 +254,7 @@ static void test_of_many_no_byte_stays_or_comes_back(void **state)
 	enum { CUSTOMERS = 3000, VERSIONS = 4 };
 	struct fixture *fixture = *state;
 	static uint32_t slots[CUSTOMERS];
-	unsigned dice = 1;
+	struct dice dice = { 1 };
 
 	for (unsigned version = 0; version < VERSIONS; version++) {
 		for (unsigned i = 0; i < CUSTOMERS; i++) {

@@ -10,6 +10,7 @@
 #include <string.h>
 #include <cmocka.h>
 
+#include "damage.h"
 #include "databases.h"
 #include "kapturefs/io/database_wipe.h"
 
@@ -33,20 +34,14 @@ struct row {
 	unsigned version;
 };
 
-static uint64_t draw(uint64_t *dice, uint64_t below)
-{
-	*dice = *dice * 6364136223846793005u + 1442695040888963407u;
-	return (*dice >> 33) % below;
-}
-
 /* One row in sixteen has pages of its own. */
-static void put(sqlite3_stmt *statement, uint64_t *dice, unsigned id, unsigned version)
+static void put(sqlite3_stmt *statement, struct dice *dice, unsigned id, unsigned version)
 {
 	char text[16 * TEXT_MAX + 32];
-	size_t length = 60 + draw(dice, TEXT_MAX - 60);
+	size_t length = 60 + roll(dice, TEXT_MAX - 60);
 	int head = snprintf(text, sizeof(text), "<%06u:%06u>", id, version);
 
-	if (draw(dice, 16) == 0)
+	if (roll(dice, 16) == 0)
 		length *= 16;
 	memset(text + head, 'x', length);
 	sqlite3_bind_int64(statement, 1, id);
@@ -94,14 +89,14 @@ static unsigned churn(struct fixture *fixture, const char *put_sql, const char *
 	static struct row rows[ROWS];
 	sqlite3_stmt *putting;
 	sqlite3_stmt *dropping;
-	uint64_t dice = 1;
+	struct dice dice = { 1 };
 
 	memset(rows, 0, sizeof(rows));
 	assert_int_equal(database_prepare(database, put_sql, &putting), 0);
 	assert_int_equal(database_prepare(database, drop_sql, &dropping), 0);
 	assert_int_equal(database_run(database, "BEGIN"), 0);
 	for (unsigned i = 0; i < ROWS + CHANGES; i++) {
-		unsigned id = i < ROWS ? i : (unsigned)draw(&dice, ROWS);
+		unsigned id = i < ROWS ? i : (unsigned)roll(&dice, ROWS);
 
 		if (rows[id].is_there)
 			drop(dropping, id);

@@ -36,3 +36,10 @@ static inline void list_remove(struct list *item)
 	item->next->previous = item->previous;
 	list_init(item);
 }
+
+/** Link @item, which may be linked, before @place, which is another; before the head means last. */
+static inline void list_move_before(struct list *place, struct list *item)
+{
+	list_remove(item);
+	list_insert_before(place, item);
+}

@@ -7,6 +7,9 @@
 
 #include "kapturefs/base/base.h"
 
+/** The size of a page, in bytes: SQLite's default, which nobody changes. */
+enum { DATABASE_PAGE_SIZE = 4096 };
+
 /** What a file must be to be ours, and how to make it so. */
 struct database_schema {
 	int32_t application_id;

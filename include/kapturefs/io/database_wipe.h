@@ -6,8 +6,7 @@
 #include <stddef.h>
 #include <stdint.h>
 
-/** The size of a page, in bytes; files of other sizes are left as they are. */
-enum { DATABASE_PAGE_SIZE = 4096 };
+#include "kapturefs/io/database.h"
 
 /**
  * Wipe what is in @page, which has the @number in a file with auto_vacuum, between the pointers to
