@@ -94,7 +94,7 @@ static const struct command commands[] = {
 	{ "top", command_top, "MOUNTPOINT", "watch a mount: requests, latencies, waiting look-ups",
 	  NULL },
 	{ "doctor", command_doctor, "[--json] [-o OPTION[=VALUE][,...]] [SOURCE]",
-	  "check what a mount needs, and say how to mend what is missing", NULL },
+	  "check what a mount needs, and say how to fix what is missing", NULL },
 	{ "sandbox", command_sandbox,
 	  "[--port N] [--customers N] [--seed N] [--latency MS] [--token T] [--tls] [--ca FILE] "
 	  "[--faults FILE]",

@@ -23,14 +23,14 @@ static const struct {
 	const char *ascii;
 	enum terminal_colour colour;
 } verdicts[] = {
-	[DOCTOR_WELL] = { "well", "✓", "ok  ", TERMINAL_GREEN },
+	[DOCTOR_WELL] = { "ok", "✓", "ok  ", TERMINAL_GREEN },
 	[DOCTOR_NOTE] = { "note", "!", "note", TERMINAL_YELLOW },
 	[DOCTOR_FAILED] = { "failed", "✗", "FAIL", TERMINAL_RED },
 	[DOCTOR_SKIPPED] = { "skipped", "-", "-   ", TERMINAL_DIM },
 };
 
 void doctor_say(struct doctor *doctor, const char *name, enum doctor_verdict verdict,
-                const char *mend, const char *format, ...)
+                const char *fix, const char *format, ...)
 {
 	struct doctor_row *row = &doctor->rows[doctor->row_count];
 	va_list arguments;
@@ -42,7 +42,7 @@ void doctor_say(struct doctor *doctor, const char *name, enum doctor_verdict ver
 	va_end(arguments);
 	row->name = name;
 	row->verdict = verdict;
-	row->mend = mend;
+	row->fix = fix;
 	doctor->row_count++;
 }
 
@@ -63,9 +63,9 @@ static void print_row(const struct doctor_row *row, bool has_colours, bool has_u
 	printf(" %s%s%s  %-18s  %s\n", on,
 	       has_unicode ? verdicts[row->verdict].sign : verdicts[row->verdict].ascii, off,
 	       row->name, row->text);
-	if (row->mend)
-		printf(" %*s  %-18s  %smend: %s%s\n", has_unicode ? 1 : 4, "", "",
-		       terminal_switch(has_colours, TERMINAL_BOLD), row->mend, off);
+	if (row->fix)
+		printf(" %*s  %-18s  %sfix: %s%s\n", has_unicode ? 1 : 4, "", "",
+		       terminal_switch(has_colours, TERMINAL_BOLD), row->fix, off);
 }
 
 static void print_words(const struct doctor *doctor)
@@ -103,7 +103,7 @@ static int print_json(const struct doctor *doctor)
 		json_text(&writer, "name", row->name);
 		json_text(&writer, "verdict", verdicts[row->verdict].word);
 		json_text(&writer, "text", row->text);
-		json_text(&writer, "mend", row->mend ? row->mend : "");
+		json_text(&writer, "fix", row->fix ? row->fix : "");
 		json_close(&writer, '}');
 	}
 	json_close(&writer, ']');
@@ -127,7 +127,7 @@ static void examine(struct doctor *doctor)
 
 static const char usage[] =
         "usage: kapturefs doctor [--json] [-o OPTION[=VALUE][,...]] [SOURCE]\n\n"
-        "Check what a mount of SOURCE would need, and say how to mend what is missing. Without\n"
+        "Check what a mount of SOURCE would need, and say how to fix what is missing. Without\n"
         "SOURCE, the only one that the configuration file has is meant; without any, what is of\n"
         "this machine is checked. Nothing is changed, and at most one request is sent, for a\n"
         "customer that cannot exist.\n\n"

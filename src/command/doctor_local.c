@@ -301,7 +301,7 @@ static void say_cache(struct doctor *doctor, const char *path, enum cache_health
 	static const struct {
 		enum doctor_verdict verdict;
 		const char *words;
-		const char *mend;
+		const char *fix;
 	} table[] = {
 		[CACHE_HEALTHY] = { DOCTOR_WELL, "whole", NULL },
 		[CACHE_IN_USE] = { DOCTOR_WELL, "in use by a mount, which looks after it", NULL },
@@ -313,7 +313,7 @@ static void say_cache(struct doctor *doctor, const char *path, enum cache_health
 		[CACHE_UNREAD] = { DOCTOR_WELL, "whole, as far as it was read", NULL },
 	};
 
-	doctor_say(doctor, "cache", table[health].verdict, table[health].mend, "%s: %s", path,
+	doctor_say(doctor, "cache", table[health].verdict, table[health].fix, "%s: %s", path,
 	           table[health].words);
 }
 

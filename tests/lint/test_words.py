@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: MIT
-"""Nothing of the machine that it was written on, and nothing left for later."""
+"""Nothing of the machine that it was written on, nothing left for later, plain words for users."""
 
 import re
 
@@ -8,6 +8,9 @@ import sources
 MACHINE_PATH = re.compile(r'(?<![\w.$}~])/(work|tmp|root|home)/\w')
 PLANTED = re.compile(r'\bPLANTED_|\bplanted\b', re.IGNORECASE)
 LATER = re.compile(r'\b(TODO|FIXME|XXX|HACK)\b')
+# What is wrong gets a fix, and what is not is ok.
+QUAINT = re.compile(r'\bmend(s|ed|ing|able)?\b|(?<!\bas )\bwell\b(?!-known)', re.IGNORECASE)
+COMMENT_OR_STRING = re.compile(r'/\*.*?\*/|//[^\n]*|"((?:[^"\\\n]|\\.)*)"', re.DOTALL)
 
 
 def lines_with(root, pattern, paths):
@@ -19,7 +22,40 @@ def lines_with(root, pattern, paths):
 def shipped(root):
     single = [root / name for name in ('README.md', 'meson.build', 'bootstrap')]
     return [path for path in single if path.is_file()] + sources.files(
-        root, 'src', 'include', 'man', suffixes=('.c', '.h', '.1', '.5', '.build', '.sql'))
+        root, 'src', 'include', 'man',
+        suffixes=('.c', '.h', '.1', '.5', '.7', '.8', '.build', '.sql'))
+
+
+def strings(path):
+    """The string literals of a file of C, each with its line."""
+    text = path.read_text()
+    for match in COMMENT_OR_STRING.finditer(text):
+        if match[1] is not None:
+            yield text.count('\n', 0, match.start()) + 1, match[1]
+
+
+def quaint(root):
+    """What users read in words that this project does not use to them."""
+    pages = [path for path in shipped(root) if path.suffix in ('.md', '.1', '.5', '.7', '.8')
+             or path.name == 'bootstrap']
+    pages += sources.files(root, 'src/install', suffixes=(
+        '', '.in', '.bash', '.fish', '.conf', '.sysusers', '.tmpfiles'))
+    return lines_with(root, QUAINT, pages) + [
+        f'{sources.name(root, path)}:{number}: {text}'
+        for path in sources.files(root, 'src', 'include')
+        for number, text in strings(path) if QUAINT.search(text)]
+
+
+def test_users_read_fix_and_ok():
+    assert quaint(sources.ROOT) == []
+
+
+def test_a_planted_quaint_word_is_found(tmp_path):
+    sources.plant(tmp_path, 'src/x.c', '/* all is well */\nchar a[] = "the mend: %s \\" well";\n')
+    sources.plant(tmp_path, 'man/x.1', 'It works as well.\nIt is mended.\n')
+    sources.plant(tmp_path, 'README.md', 'a well-known name\nall is well\n')
+    assert quaint(tmp_path) == ['README.md:2: all is well', 'man/x.1:2: It is mended.',
+                                'src/x.c:2: the mend: %s \\" well']
 
 
 def test_no_path_of_a_build_machine():

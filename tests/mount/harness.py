@@ -47,7 +47,7 @@ def require_fuse():
         with open('/dev/fuse', 'rb'):
             pass
     except OSError as error:
-        pytest.exit(f'/dev/fuse cannot be used ({error.strerror}); mend: modprobe fuse',
+        pytest.exit(f'/dev/fuse cannot be used ({error.strerror}); fix: modprobe fuse',
                     returncode=77 if os.environ.get('MOUNT_TESTS') == 'auto' else 1)
 
 

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: MIT
-"""The command line: mistakes are one line that names cause and mend, and leave nothing behind."""
+"""The command line: mistakes are one line that names cause and fix, and leave nothing behind."""
 
 import os
 import pathlib

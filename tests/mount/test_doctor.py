@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: MIT
-"""`kapturefs doctor`: each thing that would keep a mount from working is found, with its mend."""
+"""`kapturefs doctor`: each thing that would keep a mount from working is found, with its fix."""
 
 import json
 import os
@@ -33,7 +33,7 @@ def patient(tmp_path):
 
 
 def rows(result):
-    """[(sign, name, text, mend)] of what was printed."""
+    """[(sign, name, text, fix)] of what was printed."""
     found = []
     for line in result.stdout.splitlines():
         if not line.startswith(' '):
@@ -41,7 +41,7 @@ def rows(result):
         if line[1] != ' ':
             found.append([line[1], line[4:22].strip(), line[24:], ''])
         else:
-            found[-1][3] = line.strip().removeprefix('mend: ')
+            found[-1][3] = line.strip().removeprefix('fix: ')
     return [tuple(row) for row in found]
 
 
@@ -73,12 +73,14 @@ def test_nothing_is_changed(patient, api):
 def test_json_tells_the_same(patient, api):
     told = json.loads(patient('--json', api.url).stdout)
     assert told['works'] is True
+    assert {check['verdict'] for check in told['checks']} <= {'ok', 'note'}
     assert [check['name'] for check in told['checks']] == \
         [name for _, name, _, _ in rows(patient(api.url))]
     result = patient('--json', api.url, token_file='/nowhere')
     told = json.loads(result.stdout)
     assert result.returncode == 1 and told['works'] is False
-    assert [check['name'] for check in told['checks'] if check['verdict'] == 'failed'] == ['token']
+    [failed] = [check for check in told['checks'] if check['verdict'] == 'failed']
+    assert failed['name'] == 'token' and 'fix' in failed
 
 
 def test_token_of_no_file_and_of_others_is_found(patient, api):
@@ -105,8 +107,8 @@ def test_refused_token_is_found(patient, api):
     (api_module.Reply(b'', 503), 'HTTP 503')], ids=['404', 'no JSON', '503'])
 def test_server_that_is_not_the_api_is_found(patient, api, reply, text):
     api.respond = lambda request: reply
-    [(name, said, mend)] = failures(patient(api.url))
-    assert name == 'API' and said.startswith(text) and 'SOURCE' in mend
+    [(name, said, fix)] = failures(patient(api.url))
+    assert name == 'API' and said.startswith(text) and 'SOURCE' in fix
     assert len(api.requests) == 1
 
 
@@ -121,14 +123,14 @@ def test_port_that_nobody_listens_on_is_found(patient):
     with socket.socket() as taken:
         taken.bind(('127.0.0.1', 0))    # and does not listen
         result = patient(f'http://127.0.0.1:{taken.getsockname()[1]}')
-    [(name, text, mend)] = failures(result)
-    assert name == 'connection' and 'refused' in text and 'port' in mend
+    [(name, text, fix)] = failures(result)
+    assert name == 'connection' and 'refused' in text and 'port' in fix
     assert [row[1] for row in rows(result)][-2:] == ['name', 'connection']
 
 
 def test_name_that_does_not_exist_is_found(patient):
-    [(name, text, mend)] = failures(patient('https://nobody.invalid'))
-    assert name == 'name' and text.startswith('nobody.invalid: ') and 'resolv.conf' in mend
+    [(name, text, fix)] = failures(patient('https://nobody.invalid'))
+    assert name == 'name' and text.startswith('nobody.invalid: ') and 'resolv.conf' in fix
 
 
 def test_certificate_of_nobody_is_found_before_the_token_is_sent(patient):
@@ -140,8 +142,8 @@ def test_certificate_of_nobody_is_found_before_the_token_is_sent(patient):
     server = api_module.Api(certificate=(patient.directory / 'cert.pem',
                                          patient.directory / 'key.pem'))
     try:
-        [(name, text, mend)] = failures(patient(server.url))
-        assert name == 'TLS' and 'certificate' in text and 'cafile=PATH' in mend
+        [(name, text, fix)] = failures(patient(server.url))
+        assert name == 'TLS' and 'certificate' in text and 'cafile=PATH' in fix
         assert server.requests == []
         result = patient(server.url, cafile=patient.directory / 'cert.pem')
         assert (result.returncode, failures(result)) == (0, [])

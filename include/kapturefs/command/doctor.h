@@ -21,7 +21,7 @@ struct doctor_row {
 	const char *name; /* static */
 	enum doctor_verdict verdict;
 	char text[DOCTOR_TEXT_SIZE];
-	const char *mend; /* static, or NULL: the text says it, or there is nothing to do */
+	const char *fix; /* static, or NULL: the text says it, or there is nothing to do */
 };
 
 struct doctor {
@@ -36,7 +36,7 @@ struct doctor {
 };
 
 void doctor_say(struct doctor *doctor, const char *name, enum doctor_verdict verdict,
-                const char *mend, const char *format, ...) printf_like(5, 6);
+                const char *fix, const char *format, ...) printf_like(5, 6);
 
 /*
  * The checks; each adds one row or more. They change nothing, and need no privilege.

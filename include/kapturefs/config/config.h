@@ -3,7 +3,7 @@
 /*
  * What the user wants, as one plain value.
  *
- * Every complaint is one line that names the option or file and the mend.
+ * Every complaint is one line that names the option or file and the fix.
  */
 
 #include <stdbool.h>
