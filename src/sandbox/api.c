@@ -4,13 +4,17 @@
  * days.c.
  */
 
+#include <errno.h>
 #include <string.h>
 #include <strings.h>
 
 #include "kapturefs/sandbox/message.h"
 #include "kapturefs/sandbox/state.h"
 
-enum { STATUS_OK = 200 };
+enum {
+	STATUS_OK = 200,
+	NS_A_MILLISECOND = 1000000,
+};
 
 /* Word for word, the misspelling included. */
 static const char refused[] = "{\"message\": \"Invalid Auth Key\",\"status\": \"failed\"}";
@@ -114,7 +118,40 @@ static int answer_overruled(struct state *state, const struct request *request,
 	return r;
 }
 
-int api_answer(struct state *state, const struct request *request, struct answer *answer)
+/* Returns whether there is still anybody to answer. */
+static bool wait_to_read(const struct fault *fault, const struct answer_way *way)
+{
+	return !fault || !fault->read_ms ||
+	       answer_wait_until(way->received_ns + (uint64_t)fault->read_ms * NS_A_MILLISECOND,
+	                         way, -1);
+}
+
+static struct fault *choose_fault(struct state *state, const struct key *key)
+{
+	struct fault *fault;
+
+	pthread_mutex_lock(&state->lock);
+	fault = faults_choose(&state->faults, key);
+	pthread_mutex_unlock(&state->lock);
+	return fault;
+}
+
+static int read_answer(struct state *state, const struct request *request, const struct key *key,
+                       const struct fault *fault, struct answer *answer)
+{
+	int r;
+
+	pthread_mutex_lock(&state->lock);
+	if (!fault || fault_is_honest(fault))
+		r = answer_honestly(state, request, key, answer);
+	else
+		r = answer_overruled(state, request, key, fault->content, answer);
+	pthread_mutex_unlock(&state->lock);
+	return r;
+}
+
+int api_answer(struct state *state, const struct request *request, const struct answer_way *way,
+               struct answer *answer)
 {
 	struct key key;
 	const struct key *asked;
@@ -127,13 +164,9 @@ int api_answer(struct state *state, const struct request *request, struct answer
 	asked = r ? NULL : &key;
 
 	answer->delay_ms = state->latency_ms;
-	pthread_mutex_lock(&state->lock);
-	fault = faults_choose(&state->faults, asked);
-	if (!fault || fault_is_honest(fault))
-		r = answer_honestly(state, request, asked, answer);
-	else
-		r = answer_overruled(state, request, asked, fault->content, answer);
-	pthread_mutex_unlock(&state->lock);
+	fault = choose_fault(state, asked);
+	r = wait_to_read(fault, way) ? read_answer(state, request, asked, fault, answer)
+	                             : -ECANCELED;
 	if (!fault)
 		return r;
 

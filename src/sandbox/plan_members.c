@@ -329,6 +329,7 @@ const struct row plan_rows[] = {
 	{ "count", read_number, AT(count), AT(is_counted), 1, UINT32_MAX, true },
 	{ "probability", read_probability, 0, 0, 0, 0, true },
 	{ "delay_ms", read_number, AT(delay_ms), AT(is_delayed), 0, DELAY_MS_MAX, false },
+	{ "read_ms", NUMBER(read_ms, 0), DELAY_MS_MAX, false },
 	{ "status", NUMBER(status, STATUS_MIN), STATUS_MAX, false },
 	{ "body", read_body, 0, 0, 0, 0, false },
 	{ "answer", read_answer, 0, 0, 0, 0, false },

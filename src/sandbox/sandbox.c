@@ -102,14 +102,15 @@ static bool is_outdated(struct sandbox *sandbox, struct MHD_Connection *connecti
 	return info && state_is_outdated(&sandbox->state, (uintptr_t)info->socket_context);
 }
 
-static int make_up(struct sandbox *sandbox, const struct incoming *incoming, struct answer *answer)
+static int make_up(struct sandbox *sandbox, const struct incoming *incoming,
+                   const struct answer_way *way, struct answer *answer)
 {
 	if (incoming->r == -EFBIG)
 		return answer_mistaken(answer, NULL);
 	if (incoming->r)
 		return incoming->r;
 	if (incoming->is_counted)
-		return api_answer(&sandbox->state, &incoming->request, answer);
+		return api_answer(&sandbox->state, &incoming->request, way, answer);
 	return control_answer(&sandbox->state, &incoming->request, answer);
 }
 
@@ -126,7 +127,7 @@ static enum MHD_Result respond(struct sandbox *sandbox, struct MHD_Connection *c
 	answer_init(&answer);
 	if (incoming->is_counted && is_outdated(sandbox, connection))
 		return MHD_NO;
-	if (make_up(sandbox, incoming, &answer))
+	if (make_up(sandbox, incoming, &way, &answer))
 		return MHD_NO;
 	return answer_send(&answer, &way) ? MHD_YES : MHD_NO;
 }

@@ -4,6 +4,9 @@
 import json
 import pathlib
 import subprocess
+import threading
+
+import pytest
 
 import harness
 from expected import decode, details_of
@@ -155,3 +158,18 @@ def test_mistaken_requests_are_answered(sandbox):
         status, _ = sandbox.call(path, body, headers)
         assert status in (200, 400), body
     assert sandbox.call('/nowhere')[0] == 404
+
+
+@pytest.mark.parametrize('rule, name', [('delay_ms', 'Before'), ('read_ms', 'After')])
+def test_slow_answer_is_of_when_it_was_read(sandbox, rule, name):
+    number = sandbox.customers(1)[0]['id']
+    sandbox.change(id=int(number), set={'name': 'Before'})
+    sandbox.behave(**{rule: 500})
+    replies = []
+    asking = threading.Thread(
+        target=lambda: replies.append(sandbox.ask(kapture_customer_id=number)))
+    asking.start()
+    harness.wait_until(lambda: sandbox.statistics()['rules'][0]['fired'] == 1, 'it was asked')
+    sandbox.change(id=int(number), set={'name': 'After'})
+    asking.join(harness.END_SECONDS)
+    assert json.loads(replies[0][1])['Customer Details']['name'] == name

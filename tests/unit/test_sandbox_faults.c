@@ -176,6 +176,7 @@ static void test_rules_that_make_no_sense_are_named(void **state)
 		{ "{\"count\":-1}", "count: must be a whole number from 1 to 4294967295" },
 		{ "{\"delay_ms\":1.5}", "delay_ms: must be a whole number from 0 to 600000" },
 		{ "{\"delay_ms\":600001}", "delay_ms: must be a whole number from 0 to 600000" },
+		{ "{\"read_ms\":600001}", "read_ms: must be a whole number from 0 to 600000" },
 		{ "{\"probability\":1.1}", "probability: must be a number from 0 to 1" },
 		{ "{\"hang\":1}", "hang: must be true or false" },
 		{ "{\"body\":{}}", "body: must be a text" },

@@ -57,7 +57,8 @@ struct fault {
 	/* What. */
 	bool is_delayed; /* @delay_ms takes the place of the sandbox's latency */
 	uint32_t delay_ms;
-	unsigned status; /* HTTP; 0: as should be */
+	uint32_t read_ms; /* from the request until it is looked at what the answer is */
+	unsigned status;  /* HTTP; 0: as should be */
 	enum content content;
 	uint32_t size; /* of the content; 0: its default */
 	char *body;    /* owned; for CONTENT_BODY */

@@ -80,9 +80,10 @@ int days_answer(struct state *state, const struct request *request,
 
 /**
  * Make up the answer to a request to the API, between state_begin_request() and
- * state_end_request(). Takes the lock. Errors as buffer_append().
+ * state_end_request(). Takes the lock. A rule may have it wait on its way, without the lock.
+ * Errors as buffer_append(), and -ECANCELED if the sandbox ends meanwhile.
  */
-int api_answer(struct state *state, const struct request *request,
+int api_answer(struct state *state, const struct request *request, const struct answer_way *way,
                struct answer *answer) must_check;
 
 /**
