@@ -33,7 +33,9 @@
 #include <unistd.h>
 
 #include "kapturefs/base/base.h"
+#include "kapturefs/base/columns.h"
 #include "kapturefs/base/log.h"
+#include "kapturefs/base/spelling.h"
 #include "kapturefs/command/command.h"
 #include "kapturefs/config/options.h"
 #include "kapturefs/fs/unmounter.h"
@@ -43,8 +45,13 @@ struct command {
 	int (*run)(int argc, char **argv);
 	const char *synopsis;
 	const char *summary;
-	const char *details; /* whole lines, or NULL */
+	const char *details; /* paragraphs, and entries for which a line begins with two blanks */
 };
+
+enum { USAGE_INDENT = 19 };
+
+static int command_help(int argc, char **argv);
+static int command_version(int argc, char **argv);
 
 static const struct command commands[] = {
 	{ "mount", command_mount, "[-f] [-d] [-o OPTION[=VALUE][,...]] SOURCE MOUNTPOINT",
@@ -93,6 +100,8 @@ static const struct command commands[] = {
 	{ "status", command_status, "[--json] MOUNTPOINT", "tell how a mount is doing", NULL },
 	{ "top", command_top, "MOUNTPOINT", "watch a mount: requests, latencies, waiting look-ups",
 	  NULL },
+	{ "umount", command_umount, "MOUNTPOINT", "unmount, and wait until the cache is closed",
+	  "A mount whose daemon died is taken away, too.\n" },
 	{ "doctor", command_doctor, "[--json] [-o OPTION[=VALUE][,...]] [SOURCE]",
 	  "check what a mount needs, and say how to fix what is missing", NULL },
 	{ "sandbox", command_sandbox,
@@ -101,23 +110,68 @@ static const struct command commands[] = {
 	  "serve generated customers by the same API, for trying and testing", NULL },
 	{ "demo", command_demo, "MOUNTPOINT", "sandbox and mount in one, nothing to configure",
 	  NULL },
+	{ "help", command_help, "[COMMAND]", "print this, or what COMMAND takes", NULL },
+	{ "version", command_version, "", "print the version", NULL },
 };
+
+/* Not yet here, and no tenant's name where they would stand. */
+static const char *const due[] = { "find", "why", "watch", "fleet" };
+
+/* The name that @word may stand for: a command_near_fn. */
+static const char *near_command(const char *word, bool *ret_is_due)
+{
+	struct spelling spelling = { .word = word };
+	const char *name;
+
+	for (size_t i = 0; i < array_length(commands); i++)
+		spelling_try(&spelling, commands[i].name);
+	name = spelling.nearest;
+	for (size_t i = 0; i < array_length(due); i++)
+		spelling_try(&spelling, due[i]);
+	*ret_is_due = spelling.nearest != name;
+	return spelling.nearest;
+}
+
+static const struct command *find_command(const char *name)
+{
+	for (size_t i = 0; i < array_length(commands); i++) {
+		if (strcmp(name, commands[i].name) == 0)
+			return &commands[i];
+	}
+	return NULL;
+}
+
+static void print_usage(const char *head, const struct command *command, const char *optional)
+{
+	char start[64];
+
+	snprintf(start, sizeof(start), "%s kapturefs %s", head,
+	         optional ? optional : command->name);
+	columns_print(stdout, start, USAGE_INDENT, command->synopsis);
+}
+
+static void print_entry(const char *name, const char *text)
+{
+	char head[64];
+
+	snprintf(head, sizeof(head), "  %s", name);
+	columns_print(stdout, head, CONFIG_HELP_INDENT, text);
+}
 
 static int print_help(void)
 {
-	printf("usage: kapturefs [mount] %s\n", commands[0].synopsis);
+	print_usage("usage:", &commands[0], "[mount]");
 	for (size_t i = 1; i < array_length(commands); i++)
-		printf("       kapturefs %s %s\n", commands[i].name, commands[i].synopsis);
+		print_usage("      ", &commands[i], NULL);
 	printf("       kapturefs --check-config [FILE]\n"
 	       "       kapturefs COMMAND --help\n"
 	       "       kapturefs --help | --version\n\n");
 	for (size_t i = 0; i < array_length(commands); i++)
-		printf("  %-24s %s\n", commands[i].name, commands[i].summary);
-	printf("  --check-config           check the configuration file and the files that it "
-	       "names\n");
+		print_entry(commands[i].name, commands[i].summary);
+	print_entry("--check-config", "check the configuration file and the files that it names");
 	printf("\nSOURCE is a sub domain (acme), a host or a base URL.\n\n%s\noptions of -o:\n",
 	       commands[0].details);
-	config_print_options(stdout);
+	config_print_options(stdout, true);
 	return fflush(stdout) ? EXIT_FAILED : EXIT_OK;
 }
 
@@ -128,15 +182,62 @@ static const char *base_name(const char *path)
 	return slash ? slash + 1 : path;
 }
 
+/* The lines of @text up to one that is empty or the head of an entry, in one; returns the rest. */
+static const char *join_lines(const char *text, char *ret, size_t size)
+{
+	size_t length = 0;
+
+	do {
+		size_t blanks = strspn(text, " ");
+		size_t line = strcspn(text, "\n");
+
+		/* In the head of an entry, many blanks are the gap before its meaning. */
+		length += (size_t)snprintf(ret + length, size - length, "%s%.*s", length ? " " : "",
+		                           (int)(length ? line - blanks : line),
+		                           text + (length ? blanks : 0));
+		text += line + (text[line] == '\n');
+	} while (length < size && *text && *text != '\n' &&
+	         (strspn(text, " ") == 0 || strspn(text, " ") > 2) &&
+	         (*ret != ' ' || *text == ' '));
+	return text;
+}
+
+static void print_details(const char *text)
+{
+	char lines[1024];
+	char *gap;
+
+	while (*text) {
+		for (; *text == '\n'; text++)
+			putchar('\n');
+		text = join_lines(text, lines, sizeof(lines));
+		gap = lines[0] == ' ' ? strstr(lines + 2, "  ") : NULL;
+		if (gap)
+			*gap = '\0';
+		columns_print(stdout, gap ? lines : "", gap ? CONFIG_HELP_INDENT : 0,
+		              gap ? gap + 1 : lines);
+	}
+}
+
+/* To the others, what is shown by a mount means nothing. */
+static bool has_mount(const struct command *command)
+{
+	return command->run == command_mount || command->run == command_attach ||
+	       command->run == command_doctor;
+}
+
 static int print_command_help(const struct command *command)
 {
-	printf("usage: kapturefs %s %s\n\n%s\n", command->name, command->synopsis,
-	       command->summary);
-	if (command->details)
-		printf("\n%s", command->details);
+	print_usage("usage:", command, NULL);
+	putchar('\n');
+	columns_print(stdout, "", 0, command->summary);
+	if (command->details) {
+		putchar('\n');
+		print_details(command->details);
+	}
 	if (strstr(command->synopsis, "-o OPTION")) {
 		printf("\noptions of -o:\n");
-		config_print_options(stdout);
+		config_print_options(stdout, has_mount(command));
 	}
 	return fflush(stdout) ? EXIT_FAILED : EXIT_OK;
 }
@@ -166,6 +267,57 @@ static bool keep_standard_descriptors(void)
 	return true;
 }
 
+static int command_version(int argc, char **argv)
+{
+	if (argc > 1) {
+		fprintf(stderr, "kapturefs: version: %s: takes no operand\n", argv[1]);
+		return EXIT_USAGE;
+	}
+	printf("kapturefs %s\n", KAPTUREFS_VERSION);
+	return fflush(stdout) ? EXIT_FAILED : EXIT_OK;
+}
+
+static int command_help(int argc, char **argv)
+{
+	const struct command *command;
+	const char *near;
+	bool is_due;
+
+	if (argc > 1 && strcmp(argv[1], "--") == 0)
+		argc--, argv++;
+	if (argc < 2)
+		return print_help();
+	command = argc == 2 ? find_command(argv[1]) : NULL;
+	if (command)
+		return print_command_help(command);
+	near = near_command(argv[1], &is_due);
+	if (argc > 2)
+		fprintf(stderr, "kapturefs: help: give one COMMAND\n");
+	else if (near && !is_due)
+		fprintf(stderr, "kapturefs: help: %s: no such command; did you mean %s?\n", argv[1],
+		        near);
+	else
+		fprintf(stderr, "kapturefs: help: %s: no such command; see kapturefs help\n",
+		        argv[1]);
+	return EXIT_USAGE;
+}
+
+/* The word is the first: a command, SOURCE or an option. */
+static int run(int argc, char **argv)
+{
+	const struct command *command = find_command(argv[1]);
+
+	if (command)
+		return run_command(command, argc - 1, argv + 1);
+	if (strcmp(argv[1], "--version") == 0 || strcmp(argv[1], "-V") == 0)
+		return command_version(argc - 1, argv + 1);
+	if (strcmp(argv[1], "--check-config") == 0)
+		return command_check_config(argc - 1, argv + 1);
+	if (strcmp(argv[1], "-h") == 0 || wants_help(argc, argv))
+		return print_help();
+	return command_mount_unnamed(argc, argv, near_command);
+}
+
 int main(int argc, char **argv)
 {
 	if (!keep_standard_descriptors())
@@ -179,18 +331,5 @@ int main(int argc, char **argv)
 		fprintf(stderr, "kapturefs: give SOURCE and MOUNTPOINT; see kapturefs --help\n");
 		return EXIT_USAGE;
 	}
-	if (strcmp(argv[1], "--help") == 0 || strcmp(argv[1], "-h") == 0)
-		return print_help();
-	if (strcmp(argv[1], "--version") == 0 || strcmp(argv[1], "-V") == 0) {
-		printf("kapturefs %s\n", KAPTUREFS_VERSION);
-		return EXIT_OK;
-	}
-	if (strcmp(argv[1], "--check-config") == 0)
-		return command_check_config(argc - 1, argv + 1);
-
-	for (size_t i = 0; i < array_length(commands); i++) {
-		if (strcmp(argv[1], commands[i].name) == 0)
-			return run_command(&commands[i], argc - 1, argv + 1);
-	}
-	return command_mount(argc, argv);
+	return run(argc, argv);
 }

@@ -10,6 +10,7 @@
 #include "kapturefs/config/file.h"
 #include "kapturefs/config/options.h"
 #include "kapturefs/config/parse.h"
+#include "kapturefs/config/table.h"
 
 enum { FILE_SIZE_MAX = 256 << 10 };
 
@@ -103,6 +104,20 @@ void config_file_fini(struct config_file *file)
 
 /* Questions */
 
+/*
+ * What opens an account goes to nobody but those whom the file knows: a source without a section
+ * may be a typing error. A file without any section is of one account.
+ */
+static bool is_withheld(const struct config_file *file, size_t section, const char *option)
+{
+	return section == 0 && file->section_count > 1 && config_option_is_secret(option);
+}
+
+bool config_file_withholds(const struct config_file *file, size_t section, const char *option)
+{
+	return is_withheld(file, section, option) && config_file_line(file, section, option) > 0;
+}
+
 int config_file_apply(const struct config_file *file, size_t section, struct config *config,
                       struct config_complaint *complaint)
 {
@@ -112,7 +127,8 @@ int config_file_apply(const struct config_file *file, size_t section, struct con
 	for (size_t i = 0; !r && i < file->entry_count; i++) {
 		const struct config_entry *entry = &file->entries[i];
 
-		if (entry->section == 0 || entry->section == section)
+		if ((entry->section == 0 || entry->section == section) &&
+		    !is_withheld(file, section, entry->name))
 			r = config_set_option(config, entry->name, entry->value, file->directory,
 			                      complaint);
 	}

@@ -127,22 +127,50 @@ static int choose_file(const struct config_request *request, char **ret,
 	return r || *ret ? r : config_find_file(ret);
 }
 
-static int apply_file(const char *path, struct config *config, struct config_complaint *complaint)
+/* What the file says for @config's source; *@ret_withheld is the line of a token for others. */
+static int apply_file(const char *path, struct config *config, unsigned *ret_withheld,
+                      struct config_complaint *complaint)
 {
 	struct config_file file;
+	size_t section;
 	int r;
 
 	r = config_file_read(path, &file, complaint);
 	if (r)
 		return r == CONFIG_FILE_ABSENT ? -EINVAL : r;
-	r = config_file_apply(&file, config_file_find(&file, config->base_url), config, complaint);
+	section = config_file_find(&file, config->base_url);
+	if (config_file_withholds(&file, section, "token_file"))
+		*ret_withheld = config_file_line(&file, section, "token_file");
+	r = config_file_apply(&file, section, config, complaint);
 	config_file_fini(&file);
 	return r;
+}
+
+bool config_knows_source(const struct config_request *request)
+{
+	cleanup(config_fini) struct config config = { 0 };
+	struct config_complaint complaint;
+	struct config_file file;
+	bool is_known;
+	char *path;
+
+	if (choose_file(request, &path, &complaint) || !path)
+		return false;
+	if (config_file_read(path, &file, &complaint)) {
+		free(path);
+		return false;
+	}
+	is_known = config_set_source(&config, request->source, &complaint) == 0 &&
+	           config_file_find(&file, config.base_url) > 0;
+	config_file_fini(&file);
+	free(path);
+	return is_known;
 }
 
 static int load(const struct config_request *request, struct config *config,
                 struct config_complaint *complaint)
 {
+	unsigned withheld = 0;
 	char *path;
 	int r;
 
@@ -151,9 +179,14 @@ static int load(const struct config_request *request, struct config *config,
 		return r;
 	r = config_set_source(config, request->source, complaint);
 	if (!r && path)
-		r = apply_file(path, config, complaint);
+		r = apply_file(path, config, &withheld, complaint);
 	if (!r)
 		r = apply_options(request, config, complaint);
+	if (!r && withheld && !config->token_file && !getenv("CREDENTIALS_DIRECTORY"))
+		r = config_complain(complaint,
+		                    "%s:%u: token_file is for the sources that have a section; add "
+		                    "[%s], or give -o token_file=PATH",
+		                    path, withheld, request->source);
 	if (!r)
 		r = config_complete(config, complaint);
 	free(config->config_file);

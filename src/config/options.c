@@ -190,11 +190,22 @@ static int set_option(struct config *config, const struct config_option *option,
 int config_set_option(struct config *config, const char *name, const char *value,
                       const char *directory, struct config_complaint *complaint)
 {
-	for (size_t i = 0; i < config_option_count; i++) {
-		if (strcmp(name, config_options[i].name) == 0)
-			return set_option(config, &config_options[i], value, directory, complaint);
-	}
+	const struct config_option *option = config_option_find(name);
+	const char *near;
+
+	if (option)
+		return set_option(config, option, value, directory, complaint);
+	near = config_option_near(name);
+	if (near)
+		return config_complain(complaint, "unknown option %s; did you mean %s?", name,
+		                       near);
 	return config_complain(complaint, "unknown option %s; kapturefs --help lists them", name);
+}
+
+/* Of fstab, and for programs other than mount(8). */
+static bool is_remark(const char *word)
+{
+	return strncmp(word, "x-", 2) == 0 || strncmp(word, "comment=", 8) == 0;
 }
 
 static int take_word(struct config *config, char *word, const char *directory,
@@ -202,7 +213,7 @@ static int take_word(struct config *config, char *word, const char *directory,
 {
 	char *value = strchr(word, '=');
 
-	if (!*word || strncmp(word, "x-", 2) == 0 || strncmp(word, "comment=", 8) == 0)
+	if (!*word || is_remark(word))
 		return 0;
 	if (value)
 		*value++ = '\0';
@@ -223,6 +234,23 @@ int config_set_options(struct config *config, const char *text, const char *dire
 		r = take_word(config, word, directory, complaint);
 	free(copy);
 	return r;
+}
+
+bool config_has_fstab_word(const char *options)
+{
+	const struct config_option *option;
+	bool is_found = false;
+	char word[64];
+
+	for (; *options && !is_found; options += *options == ',') {
+		size_t length = strcspn(options, ",");
+
+		snprintf(word, sizeof(word), "%.*s", (int)length, options);
+		option = config_option_find(word);
+		is_found = is_remark(word) || (option && option->type == OPTION_IGNORED);
+		options += length;
+	}
+	return is_found;
 }
 
 int config_join_fuse_options(struct config *config)

@@ -6,7 +6,10 @@
  */
 
 #include <stdio.h>
+#include <string.h>
 
+#include "kapturefs/base/columns.h"
+#include "kapturefs/base/spelling.h"
 #include "kapturefs/config/options.h"
 #include "kapturefs/config/table.h"
 
@@ -118,6 +121,32 @@ const struct config_option config_options[] = {
 
 const size_t config_option_count = array_length(config_options);
 
+const struct config_option *config_option_find(const char *name)
+{
+	for (size_t i = 0; i < config_option_count; i++) {
+		if (strcmp(name, config_options[i].name) == 0)
+			return &config_options[i];
+	}
+	return NULL;
+}
+
+bool config_option_is_secret(const char *name)
+{
+	return strcmp(name, "token_file") == 0 || strcmp(name, "header_file") == 0 ||
+	       strcmp(name, "body_file") == 0;
+}
+
+const char *config_option_near(const char *name)
+{
+	struct spelling spelling = { .word = name };
+
+	for (size_t i = 0; i < config_option_count; i++) {
+		if (config_options[i].argument)
+			spelling_try(&spelling, config_options[i].name);
+	}
+	return spelling.nearest;
+}
+
 enum number_kind option_number_kind(const struct config_option *option)
 {
 	switch ((int)option->type) {
@@ -145,20 +174,36 @@ static const char *initial_text(const struct config_option *option, char number[
 	return NULL;
 }
 
-void config_print_options(FILE *stream)
+/* Without a mount there is nothing that they could be about. */
+static bool is_for_mount(const struct config_option *option)
+{
+	static const char *const names[] = { "xattr", "uid", "gid", "umask", "busy_poll" };
+
+	for (size_t i = 0; i < array_length(names); i++) {
+		if (strcmp(option->name, names[i]) == 0)
+			return true;
+	}
+	return option->type == OPTION_FUSE;
+}
+
+static void print_option(FILE *stream, const struct config_option *option)
+{
+	char number[NUMBER_TEXT_SIZE];
+	const char *initial = initial_text(option, number);
+	char head[64];
+	char text[256];
+
+	snprintf(head, sizeof(head), "  %s%s%s", option->name, *option->argument ? "=" : "",
+	         option->argument);
+	snprintf(text, sizeof(text), "%s%s%s%s", option->help, initial ? " (default: " : "",
+	         initial ? initial : "", initial ? ")" : "");
+	columns_print(stream, head, CONFIG_HELP_INDENT, text);
+}
+
+void config_print_options(FILE *stream, bool has_mount)
 {
 	for (size_t i = 0; i < config_option_count; i++) {
-		char number[NUMBER_TEXT_SIZE];
-		const char *initial = initial_text(&config_options[i], number);
-		char name[64];
-
-		if (!config_options[i].argument)
-			continue;
-		snprintf(name, sizeof(name), "%s%s%s", config_options[i].name,
-		         *config_options[i].argument ? "=" : "", config_options[i].argument);
-		fprintf(stream, "  %-24s %s", name, config_options[i].help);
-		if (initial)
-			fprintf(stream, " (default: %s)", initial);
-		fputc('\n', stream);
+		if (config_options[i].argument && (has_mount || !is_for_mount(&config_options[i])))
+			print_option(stream, &config_options[i]);
 	}
 }

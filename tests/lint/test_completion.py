@@ -20,7 +20,7 @@ def listed():
     head, options = text.split('\noptions of -o:\n')
     commands = {match for line in head.splitlines()
                 for match in re.findall(r'^       kapturefs ([a-z]+)', line)}
-    return commands | {'mount'}, {line.split()[0] for line in options.splitlines() if line}
+    return commands | {'mount'}, set(re.findall(r'^  ([a-z]\S*)', options, re.MULTILINE))
 
 
 @pytest.fixture(scope='module')

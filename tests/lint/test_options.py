@@ -51,9 +51,14 @@ VALUES = {'': 'flag', 'PATH': 'path', 'URL': 'URL', 'SIZE': 'size', 'SECONDS': '
 OPTION = re.compile(r'^  ([a-z_]+)(?:=(\S+))?\s+.*?(?: \(default: (.*)\))?$')
 
 
+def unfold(text):
+    """The text with each entry in a line of its own."""
+    return re.sub(r'\n {19,}', ' ', text)
+
+
 def help_options(text):
     """The options of -o by name: (what they take, default), '' for none."""
-    lines = text.split('\noptions of -o:\n')[1].splitlines()
+    lines = unfold(text).split('\noptions of -o:\n')[1].splitlines()
     return {match[1]: (match[2] or '', match[3] or '') for match in map(OPTION.match, lines)}
 
 
@@ -135,6 +140,29 @@ def test_the_page_of_the_sandbox_lists_the_names_that_a_member_takes(tmp_path, m
     item = re.search(rf'^\.It Va {member}\n.*?^\.Bl -tag.*?\n(.*?)^\.El', SANDBOX_PAGE.read_text(),
                      re.MULTILINE | re.DOTALL)[1]
     assert sorted(re.findall(r'^\.It Li (\S+)$', item, re.MULTILINE)) == sorted(text.split())
+
+
+def help_of(command):
+    return subprocess.run([os.environ['KAPTUREFS'], *command, '--help'], capture_output=True,
+                          text=True, check=True, timeout=10).stdout
+
+
+def test_help_fits_a_terminal(help_text):
+    commands = re.findall(r'^       kapturefs ([a-z]+)', help_text, re.MULTILINE)
+    assert 'warm' in commands
+    for command in ([], ['mount'], *([name] for name in commands)):
+        lines = help_of(command).splitlines()
+        assert [line for line in lines if len(line) > 79 or line != line.rstrip()] == [], command
+
+
+def test_help_of_a_command_lists_only_the_options_that_it_has(help_text):
+    of_mounts = {'xattr', 'uid', 'gid', 'umask', 'busy_poll', 'allow_other', 'allow_root',
+                 'auto_unmount'}
+    all_of_them = help_options(help_text)
+    assert help_options(help_of(['mount'])) == all_of_them
+    assert help_options(help_of(['get'])).keys() == all_of_them.keys() - of_mounts
+    for command in ('status', 'warm', 'umount', 'version'):
+        assert 'options of -o' not in help_of([command])
 
 
 def test_help_lists_what_a_user_needs_first(help_text):
@@ -231,7 +259,8 @@ def test_names_are_read_from_both():
 def test_options_are_read_from_help_and_pages():
     text = ('  -f                 first\n\noptions of -o:\n'
             '  token_file=PATH    file with the token\n'
-            '  ttl=SECONDS        how long (or so) (default: 300)\n'
+            '  ttl=SECONDS        how long\n                           (or so) (default:\n'
+            '                           300)\n'
             '  offline            never (default: off)\n')
     assert help_options(text) == {'token_file': ('PATH', ''), 'ttl': ('SECONDS', '300'),
                                   'offline': ('', 'off')}

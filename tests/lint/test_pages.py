@@ -33,7 +33,7 @@ def flags_of_page(text):
 
 
 def commands():
-    return re.findall(r'^       kapturefs ([a-z]+) ', help_of(), re.MULTILINE)
+    return re.findall(r'^       kapturefs ([a-z]+)(?: |$)', help_of(), re.MULTILINE)
 
 
 def synopses():

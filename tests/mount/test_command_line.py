@@ -180,6 +180,8 @@ OPTIONS = {
     'nonsense': ['nonsense'],
     'nonsense=1': ['nonsense'],
     'TTL=5': ['TTL'],
+    'ttll=5': ['ttll', 'ttl?'],
+    'max-stale=5': ['max-stale', 'max_stale?'],
     'ttl': ['ttl'],
     'ttl=': ['ttl'],
     'ttl=-1': ['ttl'],

@@ -140,3 +140,16 @@ def test_a_file_that_is_named_must_exist(scratch):
     result = command('-o', f'config={scratch}/none', 'acme', scratch / 'mnt')
     assert (result.returncode, result.stderr) == (
         2, f'kapturefs: {scratch}/none: No such file or directory\n')
+
+
+def test_the_token_for_all_is_not_for_a_source_without_a_section(scratch, api):
+    harness.write_token(scratch)
+    path = configure(scratch, f'token_file = token\n[acme]\ncache = cache.db\n')
+    for words in ([api.url, scratch / 'mnt'], ['acne', scratch / 'mnt']):
+        result = command('-o', f'config={path}', *words)
+        assert (result.returncode, result.stdout) == (2, '')
+        assert result.stderr == (f'kapturefs: {path}:1: token_file is for the sources that have a '
+                                 f'section; add [{words[0]}], or give -o token_file=PATH\n')
+    result = command('get', '-o', f'config={path}', api.url, 'id:7')
+    assert result.returncode == 2 and 'have a section' in result.stderr
+    assert api.requests == []

@@ -204,7 +204,7 @@ static void test_the_line_of_an_option_is_known(void **state)
 static void test_an_unknown_option_is_named_with_its_line(void **state)
 {
 	assert_refused(*state, "ttl = 1\n\n[acme]\ntll = 5\n", 4,
-	               "unknown option tll; kapturefs --help lists them");
+	               "unknown option tll; did you mean ttl?");
 	assert_refused(*state, "[acme]\n= 5\n", 2, "no option before the =");
 	assert_refused(*state, "x-systemd.automount = 1\n", 1,
 	               "unknown option x-systemd.automount; kapturefs --help lists them");

@@ -101,6 +101,38 @@ static void test_the_command_line_turns_off_what_the_file_turns_on(void **state)
 	config_fini(&config);
 }
 
+static void test_secrets_for_all_go_to_no_source_without_a_section(void **state)
+{
+	static const char text[] = "token_file = t\nheader_file = h\nbody_file = b\nttl = 7\n";
+	struct config config;
+	char sections[256];
+	char expected[PATH_MAX];
+
+	snprintf(sections, sizeof(sections), "%s[acme]\n", text);
+	scratch_write(*state, "kapturefs/config", 0600, sections);
+	config = load("acme", NULL);
+	assert_non_null(config.token_file);
+	assert_non_null(config.header_file);
+	assert_non_null(config.body_file);
+	config_fini(&config);
+	config = load("acne", "token_file=/mine");
+	assert_string_equal(config.token_file, "/mine");
+	assert_null(config.header_file);
+	assert_null(config.body_file);
+	assert_int_equal(config.ttl, 7);
+	config_fini(&config);
+	snprintf(expected, sizeof(expected),
+	         "%s:1: token_file is for the sources that have a section; add [acne], or give -o "
+	         "token_file=PATH",
+	         scratch_path(*state, "kapturefs/config"));
+	assert_refused("acne", NULL, expected);
+
+	scratch_write(*state, "kapturefs/config", 0600, text);
+	config = load("acne", NULL);
+	assert_non_null(config.token_file);
+	config_fini(&config);
+}
+
 static void test_options_given_in_several_pieces_are_one_list(void **state)
 {
 	struct config_request what = request("acme", "ttl=1,patience=1");
@@ -298,6 +330,8 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		TEST(test_defaults_then_file_then_section_then_command_line),
 		TEST(test_the_command_line_turns_off_what_the_file_turns_on),
+		TEST(test_secrets_for_all_go_to_no_source_without_a_section),
+		TEST(test_secrets_for_all_go_to_no_source_without_a_section),
 		TEST(test_options_given_in_several_pieces_are_one_list),
 		TEST(test_the_file_that_is_named_is_read_instead_of_the_users),
 		TEST(test_a_file_that_is_named_must_exist),

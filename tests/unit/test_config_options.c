@@ -311,7 +311,11 @@ static void test_a_token_is_refused_and_not_repeated(void **state)
 static void test_mistakes_name_the_option(void **state)
 {
 	assert_refused(*state, "nonsense", "unknown option nonsense; kapturefs --help lists them");
-	assert_refused(*state, "TTL=5", "unknown option TTL; kapturefs --help lists them");
+	assert_refused(*state, "TTL=5", "unknown option TTL; did you mean ttl?");
+	assert_refused(*state, "token-file=x",
+	               "unknown option token-file; did you mean token_file?");
+	assert_refused(*state, "max_connection=1",
+	               "unknown option max_connection; did you mean max_connections?");
 	assert_refused(*state, "ttl", "option ttl needs a value: ttl=SECONDS");
 	assert_refused(*state, "ttl=", "option ttl needs a value: ttl=SECONDS");
 	assert_refused(*state, "two\nlines",

@@ -2,6 +2,8 @@
 /* SPDX-License-Identifier: MIT */
 /* The subcommands. Each takes its own name as argv[0] and returns the exit status. */
 
+#include <stdbool.h>
+
 enum {
 	EXIT_OK = 0,
 	EXIT_FAILED = 1, /* it could not be done */
@@ -9,6 +11,15 @@ enum {
 };
 
 int command_mount(int argc, char **argv);
+
+/** The name that @word may stand for, or NULL; *@ret_is_due if only a later version has it. */
+typedef const char *command_near_fn(const char *word, bool *ret_is_due);
+
+/**
+ * As command_mount(), where the name of the command was left out: a SOURCE that is @near one is
+ * refused, unless the configuration or mount(8) says that it is a source.
+ */
+int command_mount_unnamed(int argc, char **argv, command_near_fn *near);
 int command_attach(int argc, char **argv);
 int command_export(int argc, char **argv);
 int command_sandbox(int argc, char **argv);
@@ -19,6 +30,7 @@ int command_forget(int argc, char **argv);
 int command_warm(int argc, char **argv);
 int command_status(int argc, char **argv);
 int command_top(int argc, char **argv);
+int command_umount(int argc, char **argv);
 int command_doctor(int argc, char **argv);
 int command_check_config(int argc, char **argv); /* `--check-config` */
 

@@ -6,6 +6,7 @@
  * Reading checks the whole of it, so that a file is either good for every source or refused.
  */
 
+#include <stdbool.h>
 #include <stddef.h>
 
 #include "kapturefs/base/base.h"
@@ -53,14 +54,17 @@ int config_file_read(const char *path, struct config_file *ret,
 void config_file_fini(struct config_file *file);
 
 /**
- * Set the options for all and those of @section. Returns 0, or a negative errno when there
- * is no memory.
+ * Set the options for all and those of @section. Without a section (0) in a file that has some,
+ * those that name secrets are left out. Returns 0, or a negative errno when there is no memory.
  */
 int config_file_apply(const struct config_file *file, size_t section, struct config *config,
                       struct config_complaint *complaint) must_check;
 
 /** The section for @base_url; 0, which is what holds for all, if there is none of its own. */
 size_t config_file_find(const struct config_file *file, const char *base_url);
+
+/** Whether the file has @option for all, and it is left out for @section. */
+bool config_file_withholds(const struct config_file *file, size_t section, const char *option);
 
 /** The line where @section, or what holds for all, gives @option; 0 if neither does. */
 unsigned config_file_line(const struct config_file *file, size_t section, const char *option);

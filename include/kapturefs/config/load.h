@@ -8,6 +8,8 @@
  * so that it can be done again.
  */
 
+#include <stdbool.h>
+
 #include "kapturefs/base/base.h"
 #include "kapturefs/config/config.h"
 
@@ -36,6 +38,9 @@ int config_request_add_options(struct config_request *request, const char *optio
  */
 int config_load(const struct config_request *request, struct config *ret,
                 struct config_complaint *complaint) must_check;
+
+/** Whether the file that config_load() would read has a section for the request's source. */
+bool config_knows_source(const struct config_request *request);
 
 enum config_load_outcome {
 	CONFIG_NEEDS_REMOUNT = 1,

@@ -24,6 +24,9 @@ int config_set_option(struct config *config, const char *name, const char *value
 int config_set_options(struct config *config, const char *options, const char *directory,
                        struct config_complaint *complaint) must_check;
 
+/** Whether the list has a word that is for mount(8), who then has called us. */
+bool config_has_fstab_word(const char *options);
+
 /**
  * Take from @from the options that may change in a running mount. Tells whether others differ,
  * too, and names them in *@complaint, "a, b".
@@ -34,5 +37,11 @@ bool config_take_changes(struct config *config, struct config *from,
 /** Join the options for libfuse that are set into config->fuse_options. Returns 0, -ENOMEM. */
 int config_join_fuse_options(struct config *config) must_check;
 
-/** Write the options with defaults and meanings, for --help. */
-void config_print_options(FILE *stream);
+/** The column in which meanings stand in --help. */
+enum { CONFIG_HELP_INDENT = 27 };
+
+/**
+ * Write the options with defaults and meanings, for --help; without @has_mount only those that mean
+ * something to a command that does not mount.
+ */
+void config_print_options(FILE *stream, bool has_mount);

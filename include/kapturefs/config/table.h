@@ -39,6 +39,15 @@ struct config_option {
 extern const struct config_option config_options[];
 extern const size_t config_option_count;
 
+/** The option of that name, or NULL. */
+const struct config_option *config_option_find(const char *name);
+
+/** Whether the option of that name is a file of secrets. */
+bool config_option_is_secret(const char *name);
+
+/** The name that is nearest to @name, of those that --help lists; NULL if none is near. */
+const char *config_option_near(const char *name);
+
 static inline bool option_is_text(const struct config_option *option)
 {
 	return option->type == OPTION_PATH || option->type == OPTION_TEXT;

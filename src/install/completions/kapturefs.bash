@@ -3,13 +3,13 @@
 
 _kapturefs_commands()
 {
-	sed -n 's/^ *\(usage:\)\? *kapturefs \([a-z]\+\) .*/\2/p; s/^usage: kapturefs \[mount\].*/mount/p'
+	sed -n 's/^       kapturefs \([a-z]\+\)\( .*\)\?$/\1/p; s/^usage: kapturefs \[mount\].*/mount/p'
 }
 
-# The flags in the synopsis of the command $1: `[--port N]`.
+# The flags in the synopsis, which an empty line ends: `[--port N]`.
 _kapturefs_flags()
 {
-	sed -n "s/^ *\(usage:\)\? *kapturefs \[\?$1\]\? //p" | grep -oE -- '--?[a-z][a-z-]*'
+	sed '/^$/q' | grep -oE -- '\[--?[a-z][a-z-]*' | tr -d '['
 }
 
 # `ttl=` for those that take a value, `offline` for those that do not.
@@ -50,7 +50,7 @@ _kapturefs()
 		fi
 		found=("${found[@]/#/$done}")
 	elif [[ $typed == -* ]]; then
-		mapfile -t found < <(compgen -W "$(_kapturefs_flags "$command" <<<"$help") --help" -- "$typed")
+		mapfile -t found < <(compgen -W "$("$program" "$command" --help 2>/dev/null | _kapturefs_flags) --help" -- "$typed")
 		((${#words[@]} > 2)) || found+=($(compgen -W '--version --check-config' -- "$typed"))
 	else
 		((${#words[@]} > 2)) ||

@@ -3,7 +3,7 @@
 
 function __kapturefs_commands
     echo mount
-    kapturefs --help 2>/dev/null | string match -rg '^ +kapturefs ([a-z]+) '
+    kapturefs --help 2>/dev/null | string match -rg '^       kapturefs ([a-z]+)(?: |$)'
 end
 
 # What has been typed of a list after -o, and behind it each option with its meaning.
@@ -25,20 +25,20 @@ end
 
 # The flags in the synopsis of each command: `[--jobs N]`.
 function __kapturefs_flags
-    kapturefs --help 2>/dev/null | string replace 'usage: kapturefs [mount]' ' kapturefs mount' |
-        string match -r '^ +kapturefs [a-z]+ .*' | while read -l line
-            set -l command (string match -rg '^ +kapturefs ([a-z]+) ' -- $line)
-            for flag in (string match -arg '\[(--?[a-z][a-z-]*(?: [^\]\[]+)?)\]' -- $line)
-                set -l words (string split ' ' -- $flag)
-                set -l kind -s
-                string match -q -- '--*' $flag; and set kind -l
-                test (count $words) -eq 2; and set -a kind -r
-                complete -c kapturefs -n "__kapturefs_is $command" $kind[2..] $kind[1] \
-                    (string trim -l -c - -- $words[1])
-            end
-            string match -q '*[-o OPTION*' -- $line; and complete -c kapturefs \
-                -n "__kapturefs_is $command" -s o -x -a '(__kapturefs_options)' -d options
+    for command in (__kapturefs_commands)
+        # The synopsis, which an empty line ends.
+        set -l usage (kapturefs $command --help 2>/dev/null | sed '/^$/q' | string join ' ')
+        for flag in (string match -arg '\[(--?[a-z][a-z-]*(?: [^\]\[]+)?)\]' -- $usage)
+            set -l words (string split ' ' -- $flag)
+            set -l kind -s
+            string match -q -- '--*' $flag; and set kind -l
+            test (count $words) -eq 2; and set -a kind -r
+            complete -c kapturefs -n "__kapturefs_is $command" $kind[2..] $kind[1] \
+                (string trim -l -c - -- $words[1])
         end
+        string match -q '*[-o OPTION*' -- "$usage"; and complete -c kapturefs \
+            -n "__kapturefs_is $command" -s o -x -a '(__kapturefs_options)' -d options
+    end
 end
 
 complete -c kapturefs -n 'test (count (commandline -opc)) -eq 1' -a '(__kapturefs_commands)'

@@ -1,0 +1,301 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * The daemon is found before the mount is gone, for then nobody can be asked who it was, and
+ * waited for by a descriptor, since its number may be another's by the time it has ended.
+ */
+
+#include <errno.h>
+#include <fcntl.h>
+#include <poll.h>
+#include <signal.h>
+#include <spawn.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/mount.h>
+#include <sys/syscall.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+#include "kapturefs/base/buffer.h"
+#include "kapturefs/command/command.h"
+#include "kapturefs/command/control_read.h"
+#include "kapturefs/command/holders.h"
+#include "kapturefs/fs/mounts.h"
+
+enum {
+	STATUS_SIZE_MAX = 1 << 20,
+	CAUSE_SIZE = 512,
+	HOLDERS_SHOWN = 5,
+	DEAD_MS = 2000,
+	END_MS = 30 * 1000,
+};
+
+struct unmounting {
+	const char *path; /* absolute, as the table of mounts has it */
+	int daemon;       /* a descriptor of the process, or -1 */
+	pid_t pid;
+	bool answers;
+	char cause[CAUSE_SIZE]; /* of a failure */
+};
+
+static int complain(const char *path, const char *text, int status)
+{
+	fprintf(stderr, "kapturefs: umount: %s: %s\n", path, text);
+	return status;
+}
+
+static void close_descriptor(const int *descriptor)
+{
+	if (*descriptor >= 0)
+		close(*descriptor);
+}
+
+static void free_text(char **text)
+{
+	free(*text);
+}
+
+/* Where it is */
+
+static bool is_mounted(const char *path)
+{
+	return strcmp(mounts_find(path).type, "fuse.kapturefs") == 0;
+}
+
+/* The last name is not looked at: a mount whose daemon died or hangs has no answer to it. */
+static char *resolve(const char *path)
+{
+	cleanup(free_text) char *copy = strdup(path);
+	cleanup(free_text) char *parent = NULL;
+	const char *name;
+	char *whole = NULL;
+	char *slash;
+
+	if (!copy || strcmp(path, ".") == 0)
+		return copy ? getcwd(NULL, 0) : NULL;
+	for (size_t length = strlen(copy); length > 1 && copy[length - 1] == '/';)
+		copy[--length] = '\0';
+	slash = strrchr(copy, '/');
+	name = slash ? slash + 1 : copy;
+	if (slash && slash != copy)
+		*slash = '\0';
+	parent = realpath(slash == copy ? "/" : slash ? copy : ".", NULL);
+	if (!parent || asprintf(&whole, "%s/%s", strcmp(parent, "/") == 0 ? "" : parent, name) < 0)
+		return NULL;
+	if (is_mounted(whole))
+		return whole;
+	free(whole);
+	return realpath(path, NULL);
+}
+
+/* Who serves it */
+
+static bool is_kapturefs(pid_t pid)
+{
+	char path[64];
+	char name[64] = "";
+	FILE *file;
+
+	snprintf(path, sizeof(path), "/proc/%d/comm", (int)pid);
+	file = fopen(path, "re");
+	if (file) {
+		(void)!fgets(name, sizeof(name), file);
+		fclose(file);
+	}
+	return strstr(name, "kapture");
+}
+
+/* In a container the number may be one of another world. */
+static void find_daemon(struct unmounting *unmounting)
+{
+	cleanup(buffer_fini) struct buffer page;
+	struct config_complaint complaint;
+	const char *member;
+
+	buffer_init(&page, STATUS_SIZE_MAX);
+	if (control_read(unmounting->path, "status.json", &page, &complaint) ||
+	    buffer_append_text(&page, ""))
+		return;
+	unmounting->answers = true;
+	member = strstr(page.data, "\"pid\": ");
+	unmounting->pid = member ? (pid_t)atoi(member + strlen("\"pid\": ")) : 0;
+	if (unmounting->pid > 0 && is_kapturefs(unmounting->pid))
+		unmounting->daemon = (int)syscall(SYS_pidfd_open, unmounting->pid, 0);
+}
+
+/* Whether nobody serves it any more; a process that can be left alone looks. */
+static bool is_dead(const char *path)
+{
+	cleanup(close_descriptor) int descriptor = -1;
+	struct pollfd ended = { .events = POLLIN };
+	int status = 0;
+	pid_t pid = fork();
+
+	/* What stat(2) says may be remembered. */
+	if (pid == 0)
+		_exit(open(path, O_RDONLY | O_DIRECTORY | O_CLOEXEC) < 0 && errno == ENOTCONN);
+	if (pid < 0)
+		return false;
+	descriptor = (int)syscall(SYS_pidfd_open, pid, 0);
+	ended.fd = descriptor;
+	if (descriptor < 0 || poll(&ended, 1, DEAD_MS) != 1) {
+		kill(pid, SIGKILL);
+		return false;
+	}
+	return waitpid(pid, &status, 0) == pid && WIFEXITED(status) && WEXITSTATUS(status) == 1;
+}
+
+/* Unmounting */
+
+/* The last line that came, without who says it. */
+static void keep_cause(char cause[CAUSE_SIZE], char *text, size_t length)
+{
+	static const char name[] = "fusermount3: ";
+	char *start;
+
+	while (length > 0 && text[length - 1] == '\n')
+		length--;
+	text[length] = '\0';
+	start = strrchr(text, '\n');
+	start = start ? start + 1 : text;
+	if (strncmp(start, name, strlen(name)) == 0)
+		start += strlen(name);
+	snprintf(cause, CAUSE_SIZE, "%s", start);
+}
+
+/* Run fusermount3, which may where an ordinary user may not. */
+static int run_fusermount(const char *path, bool is_lazy, char cause[CAUSE_SIZE])
+{
+	cleanup(free_text) char *place = strdup(path);
+	char program[] = "fusermount3", unmount[] = "-u", lazy[] = "-z", end[] = "--";
+	char *arguments[] = { program,
+		              unmount,
+		              is_lazy ? lazy : end,
+		              is_lazy ? end : place,
+		              is_lazy ? place : NULL,
+		              NULL };
+	posix_spawn_file_actions_t actions;
+	char text[CAUSE_SIZE];
+	size_t length = 0;
+	ssize_t piece = 0;
+	int status = 0;
+	int ends[2];
+	pid_t pid;
+	int r;
+
+	if (!place || pipe2(ends, O_CLOEXEC) < 0)
+		return -ENOMEM;
+	posix_spawn_file_actions_init(&actions);
+	posix_spawn_file_actions_adddup2(&actions, ends[1], STDERR_FILENO);
+	r = -posix_spawnp(&pid, program, &actions, NULL, arguments, environ);
+	posix_spawn_file_actions_destroy(&actions);
+	close(ends[1]);
+	while (!r && length < sizeof(text) - 1 &&
+	       (piece = read(ends[0], text + length, sizeof(text) - 1 - length)) > 0)
+		length += (size_t)piece;
+	close(ends[0]);
+	if (r == -ENOENT)
+		snprintf(cause, CAUSE_SIZE, "no fusermount3 here; install the package fuse3");
+	if (r)
+		return r;
+	keep_cause(cause, text, length);
+	return waitpid(pid, &status, 0) == pid && status == 0 ? 0 : -EPERM;
+}
+
+static int unmount(struct unmounting *unmounting, bool is_lazy)
+{
+	int flags = UMOUNT_NOFOLLOW | (is_lazy ? MNT_DETACH : 0);
+
+	if (umount2(unmounting->path, flags) == 0)
+		return 0;
+	snprintf(unmounting->cause, CAUSE_SIZE, "%s", strerror(errno));
+	return errno == EPERM ? run_fusermount(unmounting->path, is_lazy, unmounting->cause)
+	                      : -errno;
+}
+
+/* "bash (4711) is in it, less (4712) has a file of it open" */
+static bool say_holders(const char *path, char cause[CAUSE_SIZE])
+{
+	struct holder holders[HOLDERS_SHOWN + 1];
+	size_t count = holders_list(path, holders, HOLDERS_SHOWN + 1);
+	size_t length;
+
+	if (!count)
+		return false;
+	length = (size_t)snprintf(cause, CAUSE_SIZE, "busy: ");
+	for (size_t i = 0; i < count && i < HOLDERS_SHOWN; i++)
+		length += (size_t)snprintf(cause + length, CAUSE_SIZE - length, "%s%s (%d) %s",
+		                           i ? ", " : "", holders[i].name, (int)holders[i].pid,
+		                           holders[i].is_inside ? "is in it"
+		                                                : "has a file of it open");
+	snprintf(cause + length, CAUSE_SIZE - length, "%s; end %s and try again",
+	         count > HOLDERS_SHOWN ? ", and others" : "", count == 1 ? "it" : "them");
+	return true;
+}
+
+/* Who is busy in a dead mount has nothing to wait for. */
+static int take_away(struct unmounting *unmounting)
+{
+	int r = unmount(unmounting, false);
+
+	if (r && !unmounting->answers && is_dead(unmounting->path))
+		r = unmount(unmounting, true);
+	if (!r)
+		return EXIT_OK;
+	if (!say_holders(unmounting->path, unmounting->cause) && r == -EBUSY)
+		snprintf(unmounting->cause, CAUSE_SIZE,
+		         "busy: another user's process is in it, or has a file of it open");
+	return complain(unmounting->path, unmounting->cause, EXIT_FAILED);
+}
+
+/* Only then its cache is closed. */
+static int wait_for_daemon(const struct unmounting *unmounting)
+{
+	struct pollfd ended = { .fd = unmounting->daemon, .events = POLLIN };
+	int r;
+
+	if (unmounting->daemon < 0)
+		return EXIT_OK;
+	do
+		r = poll(&ended, 1, END_MS);
+	while (r < 0 && errno == EINTR);
+	if (r == 1)
+		return EXIT_OK;
+	fprintf(stderr,
+	        "kapturefs: umount: %s: unmounted, but process %d has not ended within %d s: its "
+	        "disk is slow, or a container has the mount, too\n",
+	        unmounting->path, (int)unmounting->pid, END_MS / 1000);
+	return EXIT_FAILED;
+}
+
+int command_umount(int argc, char **argv)
+{
+	cleanup(free_text) char *path = NULL;
+	struct unmounting unmounting = { .daemon = -1 };
+	int status;
+
+	if (argc > 1 && strcmp(argv[1], "--") == 0)
+		argc--, argv++;
+	else if (argc > 1 && argv[1][0] == '-' && argv[1][1])
+		return complain(argv[1], "unknown option; see kapturefs umount --help", EXIT_USAGE);
+	if (argc != 2) {
+		fprintf(stderr, "kapturefs: umount: give one MOUNTPOINT\n");
+		return EXIT_USAGE;
+	}
+	path = resolve(argv[1]);
+	if (!path)
+		return complain(argv[1], strerror(errno), EXIT_FAILED);
+	if (!is_mounted(path))
+		return complain(argv[1],
+		                "no kapturefs is mounted there; see findmnt -t "
+		                "fuse.kapturefs",
+		                EXIT_FAILED);
+	unmounting.path = path;
+	find_daemon(&unmounting);
+	status = take_away(&unmounting);
+	if (status == EXIT_OK)
+		status = wait_for_daemon(&unmounting);
+	close_descriptor(&unmounting.daemon);
+	return status;
+}
