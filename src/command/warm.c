@@ -24,6 +24,7 @@
 #include "kapturefs/base/buffer.h"
 #include "kapturefs/command/command.h"
 #include "kapturefs/command/warm_parts.h"
+#include "kapturefs/config/number.h"
 #include "kapturefs/model/date.h"
 #include "kapturefs/model/json.h"
 
@@ -260,16 +261,6 @@ static const struct option long_options[] = {
 	{ NULL, 0, NULL, 0 },
 };
 
-static bool parse_number(const char *text, uint64_t minimum, uint64_t maximum, uint64_t *ret)
-{
-	char *end;
-
-	errno = 0;
-	*ret = strtoull(text, &end, 10);
-	return !errno && text[0] >= '0' && text[0] <= '9' && !*end && *ret >= minimum &&
-	       *ret <= maximum;
-}
-
 static bool set_option(struct warm *warm, int option)
 {
 	switch (option) {
@@ -286,9 +277,11 @@ static bool set_option(struct warm *warm, int option)
 		warm->has_last = true;
 		return date_parse(optarg, strlen(optarg), &warm->last_day) == 0;
 	case 'j':
-		return parse_number(optarg, 1, JOBS_MAX, &warm->jobs);
+		return number_parse(NUMBER_PLAIN, optarg, &warm->jobs) && warm->jobs >= 1 &&
+		       warm->jobs <= JOBS_MAX;
 	default:
-		return parse_number(optarg, 0, UINT32_MAX, &warm->max_age);
+		return number_parse(NUMBER_SECONDS, optarg, &warm->max_age) &&
+		       warm->max_age <= UINT32_MAX;
 	}
 }
 

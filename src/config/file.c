@@ -5,6 +5,7 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/stat.h>
+#include <sys/sysmacros.h>
 #include <unistd.h>
 
 #include "kapturefs/config/file.h"
@@ -13,6 +14,9 @@
 #include "kapturefs/config/table.h"
 
 enum { FILE_SIZE_MAX = 256 << 10 };
+
+/* Linux's list of devices, Documentation/admin-guide/devices.txt. */
+enum { MEMORY_MAJOR = 1, NULL_MINOR = 3 };
 
 static void close_descriptor(const int *descriptor)
 {
@@ -23,6 +27,9 @@ static void close_descriptor(const int *descriptor)
 static int check_status(const char *path, const struct stat *status,
                         struct config_complaint *complaint)
 {
+	/* /dev/null, by which no file at all is meant. */
+	if (S_ISCHR(status->st_mode) && status->st_rdev == makedev(MEMORY_MAJOR, NULL_MINOR))
+		return 0;
 	if (!S_ISREG(status->st_mode))
 		return config_complain(complaint, "%s: not a regular file", path);
 	if (status->st_uid != geteuid() && status->st_uid != 0)

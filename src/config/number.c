@@ -1,16 +1,25 @@
 /* SPDX-License-Identifier: MIT */
 
+#include <ctype.h>
 #include <errno.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <strings.h>
 
 #include "kapturefs/config/number.h"
 
 static const struct unit {
 	char letter;
 	unsigned shift;
-} units[] = { { 'G', 30 }, { 'M', 20 }, { 'K', 10 } };
+} units[] = { { 'T', 40 }, { 'G', 30 }, { 'M', 20 }, { 'K', 10 } };
+
+enum { MINUTE = 60, HOUR = 60 * MINUTE, DAY = 24 * HOUR };
+
+static const struct {
+	char letter;
+	unsigned seconds;
+} periods[] = { { 's', 1 }, { 'm', MINUTE }, { 'h', HOUR }, { 'd', DAY } };
 
 static bool is_digit(char byte)
 {
@@ -31,14 +40,46 @@ static bool parse_digits(const char *text, int base, uint64_t *ret, const char *
 	return !errno;
 }
 
+/* K, M, G or T, which are powers of 1024, each with B or iB behind it or without; or a B alone. */
 static bool parse_unit(const char *text, uint64_t *number)
 {
+	const char *rest = text + 1;
+	unsigned shift = 0;
+
+	if (!*text || strcasecmp(text, "B") == 0)
+		return true;
 	for (size_t i = 0; i < array_length(units); i++) {
-		if (text[0] == units[i].letter && !text[1])
-			return !__builtin_mul_overflow(*number, UINT64_C(1) << units[i].shift,
-			                               number);
+		if (toupper((unsigned char)*text) == units[i].letter)
+			shift = units[i].shift;
 	}
-	return !*text;
+	if (*rest && strcasecmp(rest, "B") != 0 && strcasecmp(rest, "iB") != 0)
+		return false;
+	return shift && !__builtin_mul_overflow(*number, UINT64_C(1) << shift, number);
+}
+
+/* Nothing, or the letter of a unit. M would be months elsewhere, so case counts. */
+static bool parse_period(const char *text, uint64_t *seconds)
+{
+	if (!*text)
+		return true;
+	for (size_t i = 0; i < array_length(periods); i++) {
+		if (*text == periods[i].letter && !text[1])
+			return !__builtin_mul_overflow(*seconds, periods[i].seconds, seconds);
+	}
+	return false;
+}
+
+/* Days, unless there is a unit; then whole ones. */
+static bool parse_days(const char *text, uint64_t *days)
+{
+	uint64_t seconds = *days;
+
+	if (!*text)
+		return true;
+	if (!parse_period(text, &seconds) || seconds % DAY)
+		return false;
+	*days = seconds / DAY;
+	return true;
 }
 
 /* Up to three decimals, and `/s`, which is optional because nothing else would make sense. */
@@ -63,16 +104,28 @@ bool number_parse(enum number_kind kind, const char *text, uint64_t *ret)
 {
 	uint64_t number;
 	const char *end;
-	bool is_valid;
+	bool is_valid = false;
 
 	if (!parse_digits(text, kind == NUMBER_OCTAL ? 8 : 10, &number, &end))
 		return false;
-	if (kind == NUMBER_SIZE)
+	switch (kind) {
+	case NUMBER_SIZE:
 		is_valid = parse_unit(end, &number);
-	else if (kind == NUMBER_RATE)
+		break;
+	case NUMBER_SECONDS:
+		is_valid = parse_period(end, &number);
+		break;
+	case NUMBER_DAYS:
+		is_valid = parse_days(end, &number);
+		break;
+	case NUMBER_RATE:
 		is_valid = parse_rate(end, &number);
-	else
+		break;
+	case NUMBER_PLAIN:
+	case NUMBER_OCTAL:
 		is_valid = !*end;
+		break;
+	}
 	if (is_valid)
 		*ret = number;
 	return is_valid;
@@ -118,6 +171,8 @@ const char *number_print(enum number_kind kind, uint64_t number, char ret[NUMBER
 		snprintf(ret, NUMBER_TEXT_SIZE, "%#llo", (unsigned long long)number);
 		break;
 	case NUMBER_PLAIN:
+	case NUMBER_SECONDS:
+	case NUMBER_DAYS:
 		snprintf(ret, NUMBER_TEXT_SIZE, "%llu", (unsigned long long)number);
 		break;
 	}

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 
 #include <errno.h>
+#include <pwd.h>
 #include <stdarg.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -68,6 +69,11 @@ void config_fini(struct config *config)
 
 /* Setting */
 
+static void free_text(char **text)
+{
+	free(*text);
+}
+
 static int set_text(char **place, const char *value)
 {
 	char *copy = strdup(value);
@@ -79,28 +85,45 @@ static int set_text(char **place, const char *value)
 	return 0;
 }
 
+/* `~/` is what a shell makes of it; who has no HOME has an entry in the list of users. */
+static const char *find_home(void)
+{
+	const char *home = getenv("HOME");
+	const struct passwd *user;
+
+	if (home && home[0] == '/')
+		return home;
+	user = getpwuid(getuid());
+	return user && user->pw_dir[0] == '/' ? user->pw_dir : NULL;
+}
+
 /*
  * The daemon works in /, so every path is made absolute while it is known from where it is
  * meant.
  */
-static int set_path(char **place, const char *value, const char *directory)
+static int set_path(char **place, const struct config_option *option, const char *value,
+                    const char *directory, struct config_complaint *complaint)
 {
-	char *current = NULL;
+	cleanup(free_text) char *current = NULL;
 	char *path;
-	int length;
 
 	if (value[0] == '/' || strcmp(value, ":memory:") == 0)
 		return set_text(place, value);
 
-	if (!directory) {
-		current = getcwd(NULL, 0);
-		if (!current)
+	if (value[0] == '~' && (value[1] == '/' || !value[1])) {
+		directory = find_home();
+		value += value[1] ? 2 : 1;
+		if (!directory)
+			return config_complain(complaint,
+			                       "option %s=~/%s: HOME is not set; give a path that "
+			                       "begins with /",
+			                       option->name, value);
+	} else if (!directory) {
+		directory = current = getcwd(NULL, 0);
+		if (!directory)
 			return -errno;
-		directory = current;
 	}
-	length = asprintf(&path, "%s/%s", strcmp(directory, "/") == 0 ? "" : directory, value);
-	free(current);
-	if (length < 0)
+	if (asprintf(&path, "%s/%s", strcmp(directory, "/") == 0 ? "" : directory, value) < 0)
 		return -ENOMEM;
 
 	free(*place);
@@ -111,13 +134,32 @@ static int set_path(char **place, const char *value, const char *directory)
 static const char *number_name(const struct config_option *option)
 {
 	static const char *const names[] = {
-		[NUMBER_PLAIN] = "a number",
-		[NUMBER_SIZE] = "a size",
-		[NUMBER_OCTAL] = "an octal number",
-		[NUMBER_RATE] = "requests a second",
+		[NUMBER_PLAIN] = "a number",        [NUMBER_SIZE] = "a size",
+		[NUMBER_SECONDS] = "a number",      [NUMBER_DAYS] = "a number",
+		[NUMBER_OCTAL] = "an octal number", [NUMBER_RATE] = "requests a second",
 	};
 
 	return names[option_number_kind(option)];
+}
+
+/* What may stand behind the digits, for who has put something else there. */
+static const char *unit_hint(enum number_kind kind, const char *value)
+{
+	size_t digits = strspn(value, "0123456789");
+	uint64_t number;
+
+	if (!digits || !value[digits] || number_parse(kind, value, &number))
+		return "";
+	switch ((int)kind) {
+	case NUMBER_SIZE:
+		return ", as bytes or with K, M, G or T behind it";
+	case NUMBER_SECONDS:
+		return ", as seconds or with s, m, h or d behind it";
+	case NUMBER_DAYS:
+		return ", as days or with d behind it";
+	default:
+		return "";
+	}
 }
 
 static int set_number(uint64_t *place, const struct config_option *option, const char *value,
@@ -130,10 +172,11 @@ static int set_number(uint64_t *place, const struct config_option *option, const
 
 	if (!number_parse(kind, value, &number) || number < option->minimum ||
 	    number > option->maximum)
-		return config_complain(complaint, "option %s=%s: give %s from %s to %s",
+		return config_complain(complaint, "option %s=%s: give %s from %s to %s%s",
 		                       option->name, value, number_name(option),
 		                       number_print(kind, option->minimum, minimum),
-		                       number_print(kind, option->maximum, maximum));
+		                       number_print(kind, option->maximum, maximum),
+		                       unit_hint(kind, value));
 	*place = number;
 	return 0;
 }
@@ -183,7 +226,7 @@ static int set_option(struct config *config, const struct config_option *option,
 	if (option_is_number(option))
 		return set_number(number_of(config, option), option, value, complaint);
 	if (option->type == OPTION_PATH)
-		return set_path(text_of(config, option), value, directory);
+		return set_path(text_of(config, option), option, value, directory, complaint);
 	return set_text(text_of(config, option), value);
 }
 

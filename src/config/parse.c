@@ -1,9 +1,9 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * inih takes names, values and trailing comments apart. Lines are fed to it one by one,
- * because it would cut section names at 49 bytes, take an indented option for the
- * continuation of the one above it, and go on in the middle of a line that is too long for
- * it, all without a word.
+ * inih takes names and values apart. Lines are fed to it one by one and without comments,
+ * because it would cut section names at 49 bytes, take an indented option for the continuation
+ * of the one above it, # behind a value for a part of it, and go on in the middle of a line that
+ * is too long for it, all without a word.
  */
 
 #include <errno.h>
@@ -174,6 +174,16 @@ static int take_option(void *userdata, const char *section, const char *name, co
 
 /* Lines */
 
+/* Where a comment begins: at a # or ; that a blank precedes; else @end. */
+static const char *find_comment(const char *start, const char *end)
+{
+	for (const char *at = start + 1; at < end; at++) {
+		if (strchr(";#", *at) && strchr(" \t", at[-1]))
+			return at;
+	}
+	return end;
+}
+
 static int take_line(struct parser *parser, const char *start, const char *end, char *line,
                      size_t size)
 {
@@ -189,6 +199,8 @@ static int take_line(struct parser *parser, const char *start, const char *end, 
 		return 0;
 	if (*start == '[')
 		return take_heading(parser, start, end);
+	end = find_comment(start, end);
+	length = (size_t)(end - start);
 	if (length >= size)
 		return config_complain(parser->complaint, "the line is longer than %zu bytes",
 		                       size - 1);

@@ -46,23 +46,23 @@ const struct config_option config_options[] = {
 	{ "cache_size", OPTION_SIZE, AT(cache_size), "SIZE",
 	  "least recently used customers are evicted beyond it",
 	  RANGE(GIGABYTE, MEGABYTE, 100 * GIGABYTE) }, /* see database_wipe.c */
-	{ "retain", OPTION_NUMBER, AT(retain), "DAYS",
+	{ "retain", OPTION_DAYS, AT(retain), "DAYS",
 	  "how long a customer that nobody asks for stays in the cache", RANGE(30, 1, 10000) },
 	{ "memory", OPTION_SIZE, AT(memory), "SIZE", "customers kept parsed in memory",
 	  RANGE(64 * MEGABYTE, 0, 1024 * GIGABYTE) },
-	{ "ttl", OPTION_NUMBER, AT(ttl), "SECONDS", "how long an answer counts as fresh",
+	{ "ttl", OPTION_SECONDS, AT(ttl), "SECONDS", "how long an answer counts as fresh",
 	  LIVE_RANGE(300, 0, SECONDS_MAX) },
-	{ "negative_ttl", OPTION_NUMBER, AT(negative_ttl), "SECONDS",
+	{ "negative_ttl", OPTION_SECONDS, AT(negative_ttl), "SECONDS",
 	  "how long \"does not exist\" counts", LIVE_RANGE(60, 0, SECONDS_MAX) },
-	{ "max_stale", OPTION_NUMBER, AT(max_stale), "SECONDS",
+	{ "max_stale", OPTION_SECONDS, AT(max_stale), "SECONDS",
 	  "how long past its ttl an answer may stand in for a new one",
 	  LIVE_RANGE(86400, 0, SECONDS_MAX) },
-	{ "timeout", OPTION_NUMBER, AT(timeout), "SECONDS",
+	{ "timeout", OPTION_SECONDS, AT(timeout), "SECONDS",
 	  "the most that one lookup may wait, retries included", LIVE_RANGE(30, 1, SECONDS_MAX) },
-	{ "patience", OPTION_NUMBER, AT(patience), "SECONDS",
+	{ "patience", OPTION_SECONDS, AT(patience), "SECONDS",
 	  "the most that a lookup waits when an old answer can be served",
 	  LIVE_RANGE(2, 0, SECONDS_MAX) },
-	{ "connect_timeout", OPTION_NUMBER, AT(connect_timeout), "SECONDS",
+	{ "connect_timeout", OPTION_SECONDS, AT(connect_timeout), "SECONDS",
 	  "the most that connecting may take", RANGE(5, 1, SECONDS_MAX) },
 	{ "retries", OPTION_NUMBER, AT(retries), "N",
 	  "tries after one that failed in a way that may pass", LIVE_RANGE(3, 0, 10) },
@@ -152,6 +152,10 @@ enum number_kind option_number_kind(const struct config_option *option)
 	switch ((int)option->type) {
 	case OPTION_SIZE:
 		return NUMBER_SIZE;
+	case OPTION_SECONDS:
+		return NUMBER_SECONDS;
+	case OPTION_DAYS:
+		return NUMBER_DAYS;
 	case OPTION_OCTAL:
 		return NUMBER_OCTAL;
 	case OPTION_RATE:

@@ -153,3 +153,31 @@ def test_the_token_for_all_is_not_for_a_source_without_a_section(scratch, api):
     result = command('get', '-o', f'config={path}', api.url, 'id:7')
     assert result.returncode == 2 and 'have a section' in result.stderr
     assert api.requests == []
+
+
+def test_no_file_at_all_is_meant_by_the_null_device(scratch, api):
+    """The user's file would be a mistake."""
+    (scratch / 'kapturefs').mkdir()
+    configure(scratch, 'nonsense = 1\n', name='kapturefs/config')
+    harness.write_token(scratch)
+    environment = {'XDG_CONFIG_HOME': str(scratch)}
+    options = f'token_file={scratch}/token,cache=:memory:'
+    api.add_numbers([7])
+    assert 'nonsense' in command('get', '-o', options, api.url, 'id:7',
+                                 environment=environment).stderr
+    result = command('get', '-o', f'{options},config=/dev/null', api.url, 'id:7',
+                     environment=environment)
+    assert (result.returncode, result.stderr) == (0, '')
+    assert check('/dev/null') == (0, ['/dev/null: ok, no section'], [])
+
+
+def test_a_tilde_is_the_home_directory_and_a_hash_begins_a_comment(scratch, api):
+    harness.write_token(scratch)
+    api.add_numbers([7])
+    configure(scratch, f'[{api.url}] # mine\ntoken_file = ~/token   # not readable by others\n'
+              'cache = ~/c.db ; here\nttl = 5m\ncache_size = 10GiB\n')
+    result = command('get', '-o', 'config=~/config', api.url, 'id:7', cwd='/',
+                     environment={'HOME': str(scratch)})
+    assert (result.returncode, result.stderr) == (0, '')
+    assert (scratch / 'c.db').exists()
+    assert not any('~' in path.name for path in scratch.iterdir())

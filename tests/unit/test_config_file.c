@@ -145,13 +145,19 @@ static void test_blanks_comments_and_line_ends_do_not_matter(void **state)
 	         "\tttl=1\r\n"
 	         "   patience   =   2   ; seconds\r\n"
 	         "  timeout: 3\r\n"
+	         "retries = 4 # tries; not seconds\r\n"
+	         "rate=5/s\t#a second\r\n"
+	         "cafile = /c#d;e #%0200d\r\n"
 	         "token_file = /a b;c,d#e",
-	         0);
+	         0, 0);
 	read_good(*state, text, &file);
 	config = applied(&file, "https://acme.kapturecrm.com");
 	assert_int_equal(config.ttl, 1);
 	assert_int_equal(config.patience, 2);
 	assert_int_equal(config.timeout, 3);
+	assert_int_equal(config.retries, 4);
+	assert_int_equal(config.rate, 5000);
+	assert_string_equal(config.cafile, "/c#d;e");
 	assert_string_equal(config.token_file, "/a b;c,d#e");
 	config_fini(&config);
 	config_file_fini(&file);

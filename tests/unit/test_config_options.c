@@ -183,12 +183,15 @@ static void test_numbers_are_digits_and_nothing_else(void **state)
 	};
 	struct config *config = *state;
 	char option[64];
-	char expected[128];
+	char expected[192];
 
 	for (size_t i = 0; i < array_length(bad); i++) {
 		snprintf(option, sizeof(option), "ttl=%s", bad[i]);
 		snprintf(expected, sizeof(expected),
-		         "option ttl=%s: give a number from 0 to 864000000", bad[i]);
+		         "option ttl=%s: give a number from 0 to 864000000%s", bad[i],
+		         bad[i][0] >= '0' && bad[i][0] <= '9' && bad[i][1] && bad[i][1] != '9'
+		                 ? ", as seconds or with s, m, h or d behind it"
+		                 : "");
 		assert_refused(config, option, expected);
 	}
 	assert_int_equal(config->ttl, 300);
@@ -196,7 +199,11 @@ static void test_numbers_are_digits_and_nothing_else(void **state)
 
 static void test_sizes_take_units(void **state)
 {
+	static const char *const bad[] = { "1P", "1 M",  "1MM", "1Mi",         "iB",
+		                           "M",  "1.5G", "1b1", "17179869185G" };
 	struct config *config = *state;
+	char option[64];
+	char expected[192];
 
 	set(config, "memory=4096,cache_size=2G");
 	assert_int_equal(config->memory, 4096);
@@ -204,12 +211,64 @@ static void test_sizes_take_units(void **state)
 	set(config, "memory=3K,cache_size=5M");
 	assert_int_equal(config->memory, 3 << 10);
 	assert_int_equal(config->cache_size, 5 << 20);
+	set(config, "memory=1T,cache_size=10GiB");
+	assert_int_equal(config->memory, INT64_C(1) << 40);
+	assert_int_equal(config->cache_size, INT64_C(10) << 30);
+	set(config, "memory=10GB,cache_size=2097152B");
+	assert_int_equal(config->memory, INT64_C(10) << 30);
+	assert_int_equal(config->cache_size, 2 << 20);
+	set(config, "memory=8kib,cache_size=2gb");
+	assert_int_equal(config->memory, 8 << 10);
+	assert_int_equal(config->cache_size, INT64_C(2) << 30);
+	for (size_t i = 0; i < array_length(bad); i++) {
+		snprintf(option, sizeof(option), "memory=%s", bad[i]);
+		snprintf(expected, sizeof(expected), "option %s: give a size from 0 to 1T%s",
+		         option,
+		         bad[i][0] >= '0' && bad[i][0] <= '9'
+		                 ? ", as bytes or with K, M, G or T behind it"
+		                 : "");
+		assert_refused(config, option, expected);
+	}
 	assert_refused(config, "cache_size=1023K",
 	               "option cache_size=1023K: give a size from 1M to 100G");
-	assert_refused(config, "memory=1T", "option memory=1T: give a size from 0 to 1024G");
-	assert_refused(config, "memory=1MB", "option memory=1MB: give a size from 0 to 1024G");
-	assert_refused(config, "memory=17179869185G",
-	               "option memory=17179869185G: give a size from 0 to 1024G");
+	assert_refused(config, "memory=2T", "option memory=2T: give a size from 0 to 1T");
+}
+
+static void test_durations_take_units(void **state)
+{
+	static const char *const bad[] = { "5x",  "m",  "5M", "5 m",  "1h30m",
+		                           "5ms", "1w", "d",  "1.5h", "18446744073709551615d" };
+	struct config *config = *state;
+	char option[64];
+	char expected[192];
+
+	set(config, "ttl=5m,max_stale=2d,timeout=90s,negative_ttl=1h,patience=0s");
+	assert_int_equal(config->ttl, 300);
+	assert_int_equal(config->max_stale, 172800);
+	assert_int_equal(config->timeout, 90);
+	assert_int_equal(config->negative_ttl, 3600);
+	assert_int_equal(config->patience, 0);
+	set(config, "connect_timeout=10000d,retain=7d");
+	assert_int_equal(config->connect_timeout, 864000000);
+	assert_int_equal(config->retain, 7);
+	set(config, "retain=48h");
+	assert_int_equal(config->retain, 2);
+	assert_refused(config, "retain=36h",
+	               "option retain=36h: give a number from 1 to 10000, as days or with d behind "
+	               "it");
+	assert_refused(
+	        config, "retain=5m",
+	        "option retain=5m: give a number from 1 to 10000, as days or with d behind it");
+	for (size_t i = 0; i < array_length(bad); i++) {
+		snprintf(option, sizeof(option), "ttl=%s", bad[i]);
+		snprintf(expected, sizeof(expected),
+		         "option %s: give a number from 0 to 864000000%s", option,
+		         bad[i][0] >= '0' && bad[i][0] <= '9'
+		                 ? ", as seconds or with s, m, h or d behind it"
+		                 : "");
+		assert_refused(config, option, expected);
+	}
+	assert_refused(config, "retries=1s", "option retries=1s: give a number from 0 to 10");
 }
 
 static void test_rates_are_requests_a_second(void **state)
@@ -270,6 +329,8 @@ static void test_numbers_are_written_as_they_are_read(void **state)
 	assert_string_equal(number_print(NUMBER_RATE, 100500, text), "100.5/s");
 	assert_string_equal(number_print(NUMBER_RATE, 1, text), "0.001/s");
 	assert_string_equal(number_print(NUMBER_SIZE, 1536 << 10, text), "1536K");
+	assert_string_equal(number_print(NUMBER_SIZE, INT64_C(3) << 40, text), "3T");
+	assert_string_equal(number_print(NUMBER_SECONDS, 300, text), "300");
 	assert_string_equal(number_print(NUMBER_SIZE, 0, text), "0");
 	assert_string_equal(number_print(NUMBER_SIZE, 1000, text), "1000");
 	assert_string_equal(number_print(NUMBER_OCTAL, 0277, text), "0277");
@@ -296,6 +357,23 @@ static void test_relative_paths_are_meant_from_the_directory(void **state)
 	set(config, "cache=:memory:");
 	assert_string_equal(config->cache, ":memory:");
 	free(here);
+}
+
+static void test_a_tilde_is_the_home_directory(void **state)
+{
+	struct config *config = *state;
+	struct config_complaint complaint;
+
+	setenv("HOME", "/home/of/mine", 1);
+	assert_int_equal(config_set_options(config, "token_file=~/t,cache=~,cafile=~other/x",
+	                                    "/srv", &complaint),
+	                 0);
+	assert_string_equal(config->token_file, "/home/of/mine/t");
+	assert_string_equal(config->cache, "/home/of/mine/");
+	assert_string_equal(config->cafile, "/srv/~other/x");
+	unsetenv("HOME");
+	set(config, "token_file=~/u");
+	assert_true(config->token_file[0] == '/' && !strchr(config->token_file, '~'));
 }
 
 static void test_a_token_is_refused_and_not_repeated(void **state)
@@ -361,10 +439,12 @@ int main(void)
 		TEST(test_the_last_option_counts),
 		TEST(test_numbers_are_digits_and_nothing_else),
 		TEST(test_sizes_take_units),
+		TEST(test_durations_take_units),
 		TEST(test_rates_are_requests_a_second),
 		TEST(test_the_umask_is_octal),
 		TEST(test_numbers_are_written_as_they_are_read),
 		TEST(test_relative_paths_are_meant_from_the_directory),
+		TEST(test_a_tilde_is_the_home_directory),
 		TEST(test_a_token_is_refused_and_not_repeated),
 		TEST(test_mistakes_name_the_option),
 		TEST(test_words_of_fstab_are_passed_over),

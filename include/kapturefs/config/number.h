@@ -9,10 +9,12 @@
 #include "kapturefs/base/base.h"
 
 enum number_kind {
-	NUMBER_PLAIN, /* `300` */
-	NUMBER_SIZE,  /* bytes; `1024`, `64M`: K, M and G behind it are powers of 1024 */
-	NUMBER_OCTAL, /* `0277` */
-	NUMBER_RATE,  /* thousandths; `10`, `10/s`, `0.5/s` */
+	NUMBER_PLAIN,   /* `300` */
+	NUMBER_SIZE,    /* bytes; `1024`, `64M`, `10GiB`: K, M, G and T are powers of 1024 */
+	NUMBER_SECONDS, /* `300`, `300s`, `5m`, `2h`, `1d` */
+	NUMBER_DAYS,    /* `30`, `30d`, `48h` */
+	NUMBER_OCTAL,   /* `0277` */
+	NUMBER_RATE,    /* thousandths; `10`, `10/s`, `0.5/s` */
 };
 
 enum { NUMBER_TEXT_SIZE = 32 };

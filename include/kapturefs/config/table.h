@@ -15,6 +15,8 @@ enum config_option_type {
 	OPTION_TEXT,
 	OPTION_NUMBER,
 	OPTION_SIZE,
+	OPTION_SECONDS,
+	OPTION_DAYS,
 	OPTION_OCTAL,
 	OPTION_RATE,
 	OPTION_FLAG,
@@ -61,6 +63,7 @@ static inline bool option_is_flag(const struct config_option *option)
 static inline bool option_is_number(const struct config_option *option)
 {
 	return option->type == OPTION_NUMBER || option->type == OPTION_SIZE ||
+	       option->type == OPTION_SECONDS || option->type == OPTION_DAYS ||
 	       option->type == OPTION_OCTAL || option->type == OPTION_RATE;
 }
 
