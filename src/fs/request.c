@@ -20,6 +20,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "kapturefs/base/error_name.h"
 #include "kapturefs/base/list.h"
 #include "kapturefs/base/log.h"
 #include "kapturefs/fs/caller.h"
@@ -71,7 +72,7 @@ static void note_duration(const struct request *request)
 static void request_fail(const struct request *request, int error)
 {
 	log_debug("filesystem: %s failed node=%#llx error=%s", request->operation,
-	          (unsigned long long)request->number, strerrorname_np(-error));
+	          (unsigned long long)request->number, error_name(-error));
 	note_duration(request);
 	fuse_reply_err(request->req, -error);
 }

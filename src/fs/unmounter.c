@@ -12,6 +12,7 @@
 #include <sys/prctl.h>
 #include <sys/signalfd.h>
 #include <sys/socket.h>
+#include <sys/syscall.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
@@ -33,14 +34,13 @@ struct order {
 	char mountpoint[PATH_MAX];
 };
 
-/* Nothing of ours stays open in it: whoever waits for the end of our output waits for us alone. */
 static int describe_files(posix_spawn_file_actions_t *actions, int theirs)
 {
 	int error = posix_spawn_file_actions_adddup2(actions, theirs, STDIN_FILENO);
 
 	for (int file = STDOUT_FILENO; file <= STDERR_FILENO && !error; file++)
 		error = posix_spawn_file_actions_addopen(actions, file, "/dev/null", O_RDWR, 0);
-	return error ? error : posix_spawn_file_actions_addclosefrom_np(actions, STDERR_FILENO + 1);
+	return error;
 }
 
 /* The daemon says when it is over, no terminal and no service manager; not even at the start. */
@@ -216,6 +216,15 @@ static void wait_for_word(const struct order *order, pid_t daemon, int deaths)
 	}
 }
 
+/*
+ * Nothing that the daemon has inherited stays open: a program that waits for the end of the
+ * daemon's output waits for the daemon alone. Not every C library can close a range.
+ */
+static void close_inherited(void)
+{
+	(void)syscall(SYS_close_range, STDERR_FILENO + 1, ~0U, 0);
+}
+
 int unmounter_run(void)
 {
 	const uint64_t needed = privileges_bit(CAP_SYS_ADMIN);
@@ -226,6 +235,7 @@ int unmounter_run(void)
 	int deaths;
 	char byte;
 
+	close_inherited();
 	(void)prctl(PR_SET_NAME, UNMOUNTER_NAME, 0, 0, 0);
 	if (privileges_keep(may_unmount ? needed : 0) || chdir("/") < 0)
 		return EXIT_FAILURE;

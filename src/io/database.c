@@ -5,6 +5,7 @@
 #include <errno.h>
 #include <string.h>
 
+#include "kapturefs/base/error_name.h"
 #include "kapturefs/base/log.h"
 #include "kapturefs/io/database.h"
 
@@ -40,10 +41,9 @@ static int system_error(sqlite3 *database, int code)
 int database_errno(sqlite3 *database, int code, const char *operation)
 {
 	int system = system_error(database, code);
-	const char *name = strerrorname_np(system);
 
 	log_error("database: %s failed code=%s extended=%d errno=%s", operation, code_name(code),
-	          code, name ? name : "unknown");
+	          code, error_name(system));
 	switch (code & 0xff) {
 	case SQLITE_NOMEM:
 		return -ENOMEM;

@@ -3,6 +3,7 @@
 #include <stdbool.h>
 #include <stdint.h>
 #include <string.h>
+#include <sys/types.h>
 #include <utf8proc.h>
 
 #include "kapturefs/base/utf8.h"

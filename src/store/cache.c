@@ -23,6 +23,7 @@
 #include <string.h>
 #include <sys/stat.h>
 
+#include "kapturefs/base/error_name.h"
 #include "kapturefs/base/log.h"
 #include "kapturefs/store/cache_parts.h"
 
@@ -267,7 +268,7 @@ static int open_file(struct cache *cache)
 		return r;
 
 	log_error("cache: the file cannot be used errno=%s; answers are kept in memory only",
-	          strerrorname_np(-r));
+	          error_name(-r));
 	return cache_attach_memory(cache);
 }
 

@@ -41,6 +41,7 @@
 #include <time.h>
 #include <unistd.h>
 
+#include "kapturefs/base/error_name.h"
 #include "kapturefs/base/log.h"
 #include "kapturefs/store/cache_parts.h"
 
@@ -200,7 +201,7 @@ static void remove_log(const struct cache *cache)
 
 	if (stat(cache->log_path, &status) == 0 && status.st_ino == cache->log_inode &&
 	    unlink(cache->log_path))
-		log_error("cache: cannot remove the log errno=%s", strerrorname_np(errno));
+		log_error("cache: cannot remove the log errno=%s", error_name(errno));
 }
 
 static bool lose_file(struct cache *cache)

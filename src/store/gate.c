@@ -3,6 +3,7 @@
 #include <errno.h>
 #include <string.h>
 
+#include "kapturefs/base/error_name.h"
 #include "kapturefs/base/log.h"
 #include "kapturefs/store/gate.h"
 
@@ -72,7 +73,7 @@ void gate_failed(struct gate *gate, int error, uint64_t now_ms)
 {
 	if (breaker_fail(&gate->breaker, error, now_ms))
 		log_warning("kapture: the API is left alone failures=%d error=%s", FAILURES_MAX,
-		            strerrorname_np(-error));
+		            error_name(-error));
 }
 
 void gate_refused(struct gate *gate, enum gate_door door, uint64_t now_ms)

@@ -19,6 +19,7 @@
 #include <sys/random.h>
 #include <time.h>
 
+#include "kapturefs/base/error_name.h"
 #include "kapturefs/base/log.h"
 #include "kapturefs/store/kapture_parts.h"
 #include "kapturefs/store/retry.h"
@@ -39,7 +40,7 @@ static void log_failure(const struct source_fetch *fetch, const struct kapture_v
 	log_write(level,
 	          "kapture: lookup failed key=%s customer=%s error=%s%s tries=%u cause=\"%s\"",
 	          key_kind_facts(fetch->question.key.kind)->word,
-	          log_hash(fetch->question.key.text).text, strerrorname_np(-verdict->answer.error),
+	          log_hash(fetch->question.key.text).text, error_name(-verdict->answer.error),
 	          status, fetch->tries, verdict->cause);
 }
 
