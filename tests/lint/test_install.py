@@ -122,7 +122,8 @@ def test_installing_makes_the_user_and_the_directories(tmp_path):
 @pytest.mark.parametrize('programs', [{}, {'systemd-sysusers': 1, 'systemd-tmpfiles': 1}])
 def test_what_could_not_be_made_is_named(tmp_path, programs):
     lines = announce(tmp_path, programs)
-    assert [line.split(': ')[-1] for line in lines if line.startswith('kapturefs: run as root')] == [
+    named = [line.split(': ')[-1] for line in lines if line.startswith('kapturefs: run as root')]
+    assert named == [
         'systemd-sysusers /usr/lib/sysusers.d/kapturefs.conf',
         'systemd-tmpfiles --create /usr/lib/tmpfiles.d/kapturefs.conf']
 

@@ -1,11 +1,12 @@
 # SPDX-License-Identifier: MIT
-"""Nothing of the machine that it was written on, nothing left for later, plain words for users."""
+"""Nothing of the machine it was written on, no mirror, nothing left for later, plain words."""
 
 import re
 
 import sources
 
 MACHINE_PATH = re.compile(r'(?<![\w.$}~])/(work|tmp|root|home)/\w')
+MIRROR = re.compile(r'\b(deb|ftp|security|snapshot)(\.[a-z]{2})?\.debian\.(org|net)\b')
 PLANTED = re.compile(r'\bPLANTED_|\bplanted\b', re.IGNORECASE)
 LATER = re.compile(r'\b(TODO|FIXME|XXX|HACK)\b')
 # What is wrong gets a fix, and what is not is ok.
@@ -60,6 +61,16 @@ def test_a_planted_quaint_word_is_found(tmp_path):
 
 def test_no_path_of_a_build_machine():
     assert lines_with(sources.ROOT, MACHINE_PATH, shipped(sources.ROOT)) == []
+
+
+def test_no_mirror_is_named():
+    """Where Debian comes from is apt's to know."""
+    assert lines_with(sources.ROOT, MIRROR, shipped(sources.ROOT)) == []
+
+
+def test_a_planted_mirror_is_found(tmp_path):
+    sources.plant(tmp_path, 'bootstrap', 'debootstrap trixie x http://deb.' 'debian.org/debian\n')
+    assert len(lines_with(tmp_path, MIRROR, shipped(tmp_path))) == 1
 
 
 def test_nothing_is_left_for_later():
