@@ -21,22 +21,25 @@
 #include <string.h>
 #include <strings.h>
 
-#include "kapturefs/base/buffer.h"
 #include "kapturefs/base/list.h"
 #include "kapturefs/io/http.h"
+#include "kapturefs/io/http_connection.h"
+#include "kapturefs/io/http_exchange.h"
 #include "kapturefs/io/http_handle.h"
 #include "kapturefs/io/http_loop.h"
 
 enum {
-	HEADERS_SIZE_MAX = 64 << 10,
 	/* A reply that has begun, and then brings less than 100 bytes a second, is given up. */
 	STALL_MS = 10000,
 	STALL_BYTES = 1000,
-	RETRY_AFTER_LENGTH_MAX = 63,
+	/* How long a kept connection may leave a request without the acknowledgement of TCP. */
+	SILENCE_MS = 2000,
+	SILENCE_MIN_MS = 250,
 };
 
 struct http {
 	struct http_loop loop;
+	struct http_connections connections;
 	struct http_settings settings;
 	char *cafile;
 	char *proxy;
@@ -57,85 +60,24 @@ struct http_transfer {
 	struct curl_slist *headers;
 	char *request;
 	size_t request_length;
-	struct buffer reply;
-	size_t headers_received;
-	char retry_after[RETRY_AFTER_LENGTH_MAX + 1];
-	size_t recently_received; /* since the timer looked last */
-	bool repeated;
-	struct http_verdict verdict; /* ours, before curl's */
+	struct http_exchange exchange;
 	http_done_fn *done;
 	void *userdata;
 };
 
 static void transfer_timer_fired(uv_timer_t *timer);
 
-static bool has_prefix(const char *bytes, size_t length, const char *prefix)
+static void reply_began(struct http_exchange *exchange)
 {
-	size_t prefix_length = strlen(prefix);
+	struct http_transfer *transfer = container_of(exchange, struct http_transfer, exchange);
 
-	return length >= prefix_length && strncasecmp(bytes, prefix, prefix_length) == 0;
-}
-
-/* Keep what matters of one header line, which curl hands over whole and without a NUL. */
-static void note_header(struct http_transfer *transfer, const char *bytes, size_t length)
-{
-	static const char name[] = "Retry-After:";
-
-	/* Another reply begins, the one before was a 1xx. */
-	if (has_prefix(bytes, length, "HTTP/"))
-		transfer->retry_after[0] = '\0';
-	if (!has_prefix(bytes, length, name))
-		return;
-
-	bytes += strlen(name);
-	length -= strlen(name);
-	while (length && strchr(" \t", *bytes)) {
-		bytes++;
-		length--;
-	}
-	while (length && strchr(" \t\r\n", bytes[length - 1]))
-		length--;
-	if (length <= RETRY_AFTER_LENGTH_MAX)
-		snprintf(transfer->retry_after, sizeof(transfer->retry_after), "%.*s", (int)length,
-		         bytes);
-}
-
-static size_t take_header(char *bytes, size_t size, size_t count, void *userdata)
-{
-	struct http_transfer *transfer = userdata;
-
-	note_header(transfer, bytes, size * count);
-	if (!transfer->headers_received)
-		(void)uv_timer_start(&transfer->timer, transfer_timer_fired, STALL_MS, STALL_MS);
-	transfer->headers_received += size * count;
-	transfer->recently_received += size * count;
-	if (transfer->headers_received <= HEADERS_SIZE_MAX)
-		return size * count;
-
-	transfer->verdict = (struct http_verdict){ -EPROTO, "too many headers" };
-	return 0;
-}
-
-/* The bytes are decoded, so a small reply that unpacks to a large one ends here too. */
-static size_t take_body(char *bytes, size_t size, size_t count, void *userdata)
-{
-	struct http_transfer *transfer = userdata;
-	int r;
-
-	transfer->recently_received += size * count;
-	r = buffer_append(&transfer->reply, bytes, size * count);
-	if (!r)
-		return size * count;
-
-	transfer->verdict.error = r;
-	transfer->verdict.complaint = r == -EFBIG ? "the reply is too large" : "out of memory";
-	return CURL_WRITEFUNC_ERROR;
+	(void)uv_timer_start(&transfer->timer, transfer_timer_fired, STALL_MS, STALL_MS);
 }
 
 /* Also from inside curl, hence not at once. */
 static void fail_soon(struct http_transfer *transfer)
 {
-	transfer->verdict = (struct http_verdict){ -ENOMEM, "out of memory" };
+	transfer->exchange.verdict = (struct http_verdict){ -ENOMEM, "out of memory" };
 	(void)uv_timer_start(&transfer->timer, transfer_timer_fired, 0, 0);
 }
 
@@ -147,21 +89,43 @@ static void wipe_headers(struct http_transfer *transfer)
 	curl_slist_free_all(steal(&transfer->headers));
 }
 
-static int load(struct http_transfer *transfer, CURL *easy)
+static uint64_t time_left_ms(const struct http_transfer *transfer)
 {
 	uint64_t now_ms = uv_now(transfer->http->loop.uv);
+
+	return transfer->deadline_ms > now_ms ? transfer->deadline_ms - now_ms : 0;
+}
+
+/* Half of what is left, at most, so that the other half is left for a new connection. */
+static unsigned silence_ms(const struct http_transfer *transfer)
+{
+	uint64_t half_ms = time_left_ms(transfer) / 2;
+
+	if (half_ms >= SILENCE_MS)
+		return SILENCE_MS;
+	return half_ms > SILENCE_MIN_MS ? (unsigned)half_ms : SILENCE_MIN_MS;
+}
+
+static int load(struct http_transfer *transfer, CURL *easy)
+{
+	struct http_exchange *exchange = &transfer->exchange;
 	const struct http_load load = {
 		.url = transfer->url,
 		.headers = transfer->headers,
 		.body = transfer->request,
 		.body_length = transfer->request_length,
-		.timeout_ms = transfer->deadline_ms > now_ms ? transfer->deadline_ms - now_ms : 0,
-		.fresh = transfer->repeated,
-		.take_header = take_header,
-		.take_body = take_body,
-		.userdata = transfer,
+		.timeout_ms = time_left_ms(transfer),
+		.fresh = exchange->is_repeated,
+		.look = http_exchange_look,
+		.take_header = http_exchange_take_header,
+		.take_body = http_exchange_take_body,
+		.userdata = exchange,
 	};
 
+	exchange->easy = easy;
+	exchange->is_plain = strncasecmp(transfer->url, "http:", 5) == 0;
+	exchange->silence_ms = silence_ms(transfer);
+	exchange->began = reply_began;
 	return http_handle_load(easy, &load);
 }
 
@@ -169,7 +133,7 @@ static CURL *take_handle(struct http *http)
 {
 	if (http->spare_count)
 		return http->spare[--http->spare_count];
-	return http_handle_new(&http->settings);
+	return http_handle_new(&http->settings, &http->connections);
 }
 
 static void put_handle(struct http *http, CURL *easy)
@@ -233,13 +197,14 @@ static void leave(struct http_transfer *transfer)
 
 static void conclude(struct http_transfer *transfer, struct http_verdict verdict, long status)
 {
+	const struct http_exchange *exchange = &transfer->exchange;
 	struct http_reply reply = { .error = verdict.error, .complaint = verdict.complaint };
 
 	if (!verdict.error) {
 		reply.status = status;
-		reply.body = transfer->reply.data ? transfer->reply.data : "";
-		reply.body_length = transfer->reply.length;
-		reply.retry_after = transfer->retry_after[0] ? transfer->retry_after : NULL;
+		reply.body = exchange->body.data ? exchange->body.data : "";
+		reply.body_length = exchange->body.length;
+		reply.retry_after = exchange->retry_after[0] ? exchange->retry_after : NULL;
 	}
 	leave(transfer);
 	wipe_headers(transfer);
@@ -249,10 +214,11 @@ static void conclude(struct http_transfer *transfer, struct http_verdict verdict
 static void transfer_timer_fired(uv_timer_t *timer)
 {
 	struct http_transfer *transfer = container_of(timer, struct http_transfer, timer);
-	struct http_verdict verdict = transfer->verdict;
+	struct http_exchange *exchange = &transfer->exchange;
+	struct http_verdict verdict = exchange->verdict;
 
-	if (!verdict.error && transfer->recently_received >= STALL_BYTES) {
-		transfer->recently_received = 0;
+	if (!verdict.error && exchange->recent_size >= STALL_BYTES) {
+		exchange->recent_size = 0;
 		return;
 	}
 	if (!verdict.error)
@@ -262,22 +228,15 @@ static void transfer_timer_fired(uv_timer_t *timer)
 	conclude(transfer, verdict, 0);
 }
 
-/*
- * A kept connection may be closed by the other side at the moment when we use
- * it. curl repeats such a request when it notices while receiving, but not when
- * it notices while sending; so we do, once.
- */
+/* Out of curl and in again, with what is left of the time. */
 static bool repeat(struct http_transfer *transfer, CURLcode code)
 {
 	CURLM *multi = transfer->http->loop.multi;
 
-	if (transfer->repeated || transfer->headers_received || transfer->verdict.error ||
-	    transfer->http->loop.is_broken)
-		return false;
-	if (!http_handle_was_stale(transfer->easy, code))
+	if (transfer->http->loop.is_broken || !http_exchange_must_repeat(&transfer->exchange, code))
 		return false;
 
-	transfer->repeated = true;
+	(void)uv_timer_stop(&transfer->timer);
 	(void)curl_multi_remove_handle(multi, transfer->easy);
 	return load(transfer, transfer->easy) == 0 &&
 	       curl_multi_add_handle(multi, transfer->easy) == CURLM_OK;
@@ -297,13 +256,15 @@ static void completed(struct http_loop *http_loop, CURL *easy, CURLcode code)
 
 	(void)http_loop;
 	(void)curl_easy_getinfo(easy, CURLINFO_PRIVATE, &private);
-	transfer = (struct http_transfer *)(void *)private;
+	transfer = container_of((struct http_exchange *)(void *)private, struct http_transfer,
+	                        exchange);
 	if (repeat(transfer, code))
 		return;
 	if (code == CURLE_OUT_OF_MEMORY)
 		http_handle_hang_up(easy);
 
-	verdict = transfer->verdict.error ? transfer->verdict : http_handle_judge(easy, code);
+	verdict = transfer->exchange.verdict.error ? transfer->exchange.verdict
+	                                           : http_handle_judge(easy, code);
 	(void)curl_easy_getinfo(easy, CURLINFO_RESPONSE_CODE, &status);
 	conclude(transfer, verdict, status);
 }
@@ -324,6 +285,7 @@ static void http_closed(struct http_loop *http_loop)
 {
 	struct http *http = container_of(http_loop, struct http, loop);
 
+	http_connections_fini(&http->connections);
 	free(http->spare);
 	free(http->cafile);
 	free(http->proxy);
@@ -454,7 +416,7 @@ int http_start(struct http *http, const struct http_request *request, http_done_
 	transfer->userdata = userdata;
 	transfer->deadline_ms = uv_now(loop) + request->timeout_ms;
 	list_init(&transfer->link);
-	buffer_init(&transfer->reply, http->settings.body_size_max);
+	http_exchange_init(&transfer->exchange, &http->connections, http->settings.body_size_max);
 	uv_timer_init(loop, &transfer->timer);
 	r = copy_request(transfer, request);
 	if (r)
@@ -472,7 +434,7 @@ static void transfer_closed(uv_handle_t *handle)
 	struct http_transfer *transfer =
 	        container_of((uv_timer_t *)handle, struct http_transfer, timer);
 
-	buffer_fini(&transfer->reply);
+	http_exchange_fini(&transfer->exchange);
 	free(transfer->request);
 	free(transfer->url);
 	free(transfer);

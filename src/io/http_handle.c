@@ -36,9 +36,8 @@ static const struct {
 	{ CURLOPT_PROXY_SSL_VERIFYPEER, 1 },
 	{ CURLOPT_PROXY_SSL_VERIFYHOST, 2 },
 	{ CURLOPT_PROXY_SSLVERSION, CURL_SSLVERSION_TLSv1_2 },
-	/* HTTP/2 where TLS offers it, but no waiting for another connection to find out. */
-	{ CURLOPT_HTTP_VERSION, CURL_HTTP_VERSION_2TLS },
-	{ CURLOPT_PIPEWAIT, 0 },
+	/* A connection that nobody shares can be looked at, and closed, before each request. */
+	{ CURLOPT_HTTP_VERSION, CURL_HTTP_VERSION_1_1 },
 	{ CURLOPT_HTTP09_ALLOWED, 0 },
 	{ CURLOPT_TCP_KEEPALIVE, 1 },
 	{ CURLOPT_MAXLIFETIME_CONN, CONNECTION_LIFE_S },
@@ -47,9 +46,15 @@ static const struct {
 static curl_socket_t open_socket(void *userdata, curlsocktype purpose,
                                  struct curl_sockaddr *address)
 {
-	(void)userdata;
+	int fd = http_connections_open(userdata, address);
+
 	(void)purpose;
-	return socket(address->family, address->socktype | SOCK_CLOEXEC, address->protocol);
+	return fd < 0 ? CURL_SOCKET_BAD : fd;
+}
+
+static int close_socket(void *userdata, curl_socket_t socket)
+{
+	return http_connections_close(userdata, socket);
 }
 
 /* For curl, 0 is no limit and INT_MAX the largest one. */
@@ -74,10 +79,31 @@ static int set_authorities(CURL *easy, const char *cafile)
 	return failed;
 }
 
+static int set_sockets(CURL *easy, struct http_connections *connections)
+{
+	int failed = 0;
+
+	failed |= curl_easy_setopt(easy, CURLOPT_OPENSOCKETFUNCTION, open_socket) != CURLE_OK;
+	failed |= curl_easy_setopt(easy, CURLOPT_OPENSOCKETDATA, connections) != CURLE_OK;
+	failed |= curl_easy_setopt(easy, CURLOPT_CLOSESOCKETFUNCTION, close_socket) != CURLE_OK;
+	failed |= curl_easy_setopt(easy, CURLOPT_CLOSESOCKETDATA, connections) != CURLE_OK;
+	return failed;
+}
+
+/*
+ * Of two TLS sessions, one in the other, libcurl shows only one: what stands in the other cannot be
+ * seen, so such a connection is used once.
+ */
+static bool is_used_once(const struct http_settings *settings)
+{
+	return settings->proxy && strncasecmp(settings->proxy, "https:", 6) == 0;
+}
+
 static int set_rules(CURL *easy, const struct http_settings *settings)
 {
 	const char *proxy = settings->proxy ? settings->proxy : "";
 	long connect_ms = to_limit(settings->connect_timeout_ms);
+	long once = is_used_once(settings);
 	int failed = set_authorities(easy, settings->cafile);
 
 	for (size_t i = 0; i < array_length(rules); i++)
@@ -87,15 +113,15 @@ static int set_rules(CURL *easy, const struct http_settings *settings)
 	failed |= curl_easy_setopt(easy, CURLOPT_NOPROXY, "") != CURLE_OK;
 	failed |= curl_easy_setopt(easy, CURLOPT_ACCEPT_ENCODING, "") != CURLE_OK;
 	failed |= curl_easy_setopt(easy, CURLOPT_CONNECTTIMEOUT_MS, connect_ms) != CURLE_OK;
-	failed |= curl_easy_setopt(easy, CURLOPT_OPENSOCKETFUNCTION, open_socket) != CURLE_OK;
+	failed |= curl_easy_setopt(easy, CURLOPT_FORBID_REUSE, once) != CURLE_OK;
 	return failed;
 }
 
-CURL *http_handle_new(const struct http_settings *settings)
+CURL *http_handle_new(const struct http_settings *settings, struct http_connections *connections)
 {
 	CURL *easy = curl_easy_init();
 
-	if (easy && set_rules(easy, settings)) {
+	if (easy && (set_rules(easy, settings) || set_sockets(easy, connections))) {
 		curl_easy_cleanup(easy);
 		return NULL;
 	}
@@ -117,6 +143,8 @@ int http_handle_load(CURL *easy, const struct http_load *load)
 	failed |= curl_easy_setopt(easy, CURLOPT_POSTFIELDSIZE_LARGE, length) != CURLE_OK;
 	failed |= curl_easy_setopt(easy, CURLOPT_TIMEOUT_MS, timeout_ms) != CURLE_OK;
 	failed |= curl_easy_setopt(easy, CURLOPT_FRESH_CONNECT, fresh) != CURLE_OK;
+	failed |= curl_easy_setopt(easy, CURLOPT_PREREQFUNCTION, load->look) != CURLE_OK;
+	failed |= curl_easy_setopt(easy, CURLOPT_PREREQDATA, load->userdata) != CURLE_OK;
 	failed |= curl_easy_setopt(easy, CURLOPT_HEADERFUNCTION, load->take_header) != CURLE_OK;
 	failed |= curl_easy_setopt(easy, CURLOPT_HEADERDATA, load->userdata) != CURLE_OK;
 	failed |= curl_easy_setopt(easy, CURLOPT_WRITEFUNCTION, load->take_body) != CURLE_OK;
@@ -194,12 +222,23 @@ struct http_verdict http_handle_judge(CURL *easy, CURLcode code)
 	return (struct http_verdict){ -EPROTO, curl_easy_strerror(code) };
 }
 
-bool http_handle_was_stale(CURL *easy, CURLcode code)
+bool http_handle_is_kept(CURL *easy)
 {
 	long connections = 1;
 
-	if (code != CURLE_SEND_ERROR && code != CURLE_RECV_ERROR && code != CURLE_GOT_NOTHING &&
-	    code != CURLE_HTTP2 && code != CURLE_HTTP2_STREAM)
-		return false;
 	return !curl_easy_getinfo(easy, CURLINFO_NUM_CONNECTS, &connections) && connections == 0;
+}
+
+bool http_handle_was_stale(CURL *easy, CURLcode code)
+{
+	static const CURLcode ends[] = {
+		CURLE_SEND_ERROR,         CURLE_RECV_ERROR,           CURLE_GOT_NOTHING,
+		CURLE_WEIRD_SERVER_REPLY, CURLE_UNSUPPORTED_PROTOCOL,
+	};
+
+	for (size_t i = 0; i < array_length(ends); i++) {
+		if (code == ends[i])
+			return http_handle_is_kept(easy);
+	}
+	return false;
 }

@@ -10,6 +10,7 @@ import sources
 LIBRARIES = {
     'cJSON': (r'(cjson/)?cJSON.*\.h', ['src/model/payload*.[ch]', 'src/sandbox/*.c']),
     'libcurl': (r'curl/.*\.h', ['src/io/http*.c', 'include/kapturefs/io/http_*.h']),
+    'OpenSSL': (r'openssl/.*\.h', ['src/io/http_connection.c']),
     'SQLite': (r'sqlite3.*\.h', ['src/io/database*.c', 'include/kapturefs/io/database*.h',
                                  'src/store/cache*.c', 'include/kapturefs/store/cache_*.h']),
     'xxHash': (r'xxhash\.h', ['src/store/cache_seal.c', 'src/store/cache_gram.c']),
@@ -51,7 +52,7 @@ def test_each_library_is_seen_only_where_the_table_says():
 def test_every_library_of_the_table_is_found_when_planted_in_the_wrong_file(tmp_path):
     headers = ['cjson/cJSON.h', 'curl/curl.h', 'sqlite3.h', 'fuse_lowlevel.h', 'microhttpd.h',
                'uv.h', 'ini.h', 'xxhash.h', 'utf8proc.h', 'zstd.h', 'gnutls/gnutls.h', 'zlib.h',
-               'curses.h']
+               'curses.h', 'openssl/ssl.h']
     assert len(headers) == len(LIBRARIES)
     sources.plant(tmp_path, 'src/base/log.c', ''.join(f'#include <{h}>\n' for h in headers))
     assert len(violations(tmp_path)) == len(headers)

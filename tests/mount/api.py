@@ -5,11 +5,13 @@ It shares nothing with the program, not even the sandbox: it sees each request a
 its answer back until the test lets it go, and can answer as no honest server would.
 """
 
+import ctypes
 import dataclasses
 import http.server
 import json
 import socket
 import ssl
+import struct
 import threading
 import time
 
@@ -50,6 +52,17 @@ class Request:
         return asked['createStartDate'], int(asked['offset']), int(asked['limit'])
 
 
+SO_ATTACH_FILTER = 26   # <asm/socket.h>
+BPF_RET = 0x06
+
+
+def deafen(connection):
+    """Let nothing arrive at a socket any more, and nobody know: as if a router had forgotten it."""
+    nothing = ctypes.create_string_buffer(struct.pack('HBBI', BPF_RET, 0, 0, 0))
+    program = struct.pack('HP', 1, ctypes.addressof(nothing))
+    connection.setsockopt(socket.SOL_SOCKET, SO_ATTACH_FILTER, program)
+
+
 @dataclasses.dataclass
 class Reply:
     body: bytes = b''
@@ -58,6 +71,9 @@ class Reply:
     gate: threading.Event | None = None   # held back until this is set
     length: int | None = None             # the length that is claimed, where it is not the true one
     endless: bool = False                 # the body over and over, chunked, until the client goes
+    behind: bytes = b''                   # sent with the body, in a record without the head
+    is_last: bool = False                 # nothing arrives over its connection any more: deafen()
+    later: bytes = b''                    # sent by itself; `api.all_sent` tells when
 
 
 def found(customer):
@@ -106,6 +122,8 @@ class Handler(http.server.BaseHTTPRequestHandler):
     do_GET = do_POST
 
     def send(self, reply):
+        if reply.is_last:
+            deafen(self.connection)
         self.send_response(reply.status)
         for name, value in {'Content-Type': 'application/json', **reply.headers}.items():
             self.send_header(name, value)
@@ -118,8 +136,14 @@ class Handler(http.server.BaseHTTPRequestHandler):
         length = len(reply.body) if reply.length is None else reply.length
         self.send_header('Content-Length', str(length))
         self.end_headers()
-        self.wfile.write(reply.body)
+        if reply.behind:
+            self.wfile.flush()
+        self.wfile.write(reply.body + reply.behind)
         self.wfile.flush()
+        if reply.later:
+            self.wfile.write(reply.later)
+            self.wfile.flush()
+        self.server.api.all_sent.set()
         if length != len(reply.body):
             self.close_connection = True
 
@@ -149,6 +173,7 @@ class Api:
         self.mistakes = []      # of the test's own code, on the server's threads
         self.respond = self.honest
         self.changed = threading.Condition()
+        self.all_sent = threading.Event()   # of a reply and what follows it
         self.held = None        # the port while nobody listens at it, so that no other test does
         self.open()
 

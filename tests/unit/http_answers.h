@@ -4,19 +4,24 @@
 
 #include "http_server.h"
 
-static void answer_hello(struct peer *peer)
+static inline void answer_hello(struct peer *peer)
 {
 	send_text(peer, "HTTP/1.1 200 OK\r\nContent-Length: 5\r\n\r\nhello");
 }
 
-static void answer_empty_404(struct peer *peer)
+static inline void answer_empty_408(struct peer *peer)
+{
+	send_text(peer, "HTTP/1.1 408 Request Timeout\r\nContent-Length: 0\r\n\r\n");
+}
+
+static inline void answer_empty_404(struct peer *peer)
 {
 	send_text(peer, "HTTP/1.1 404 Not Found\r\nContent-Length: 0\r\n\r\n");
 }
 
 static const char *retry_after_line; /* what answer_busy() says of it */
 
-static void answer_busy(struct peer *peer)
+static inline void answer_busy(struct peer *peer)
 {
 	send_text(peer, "HTTP/1.1 103 Early Hints\r\nRetry-After: 99\r\n\r\n"
 	                "HTTP/1.1 503 Service Unavailable\r\n");
@@ -24,31 +29,31 @@ static void answer_busy(struct peer *peer)
 	send_text(peer, "Content-Length: 0\r\n\r\n");
 }
 
-static void answer_redirect(struct peer *peer)
+static inline void answer_redirect(struct peer *peer)
 {
 	send_text(peer, "HTTP/1.1 302 Found\r\nLocation: /other\r\nContent-Length: 0\r\n\r\n");
 }
 
-static void answer_short(struct peer *peer)
+static inline void answer_short(struct peer *peer)
 {
 	send_text(peer, "HTTP/1.1 200 OK\r\nContent-Length: 50\r\n\r\nhello");
 	hang_up(peer);
 }
 
-static void answer_no_http(struct peer *peer)
+static inline void answer_no_http(struct peer *peer)
 {
 	send_text(peer, "220 mail.test ESMTP\r\n");
 	hang_up(peer);
 }
 
-static void answer_many_headers(struct peer *peer)
+static inline void answer_many_headers(struct peer *peer)
 {
 	send_text(peer, "HTTP/1.1 200 OK\r\n");
 	for (int i = 0; i < 2000; i++)
 		send_text(peer, "X-Padding: 0123456789012345678901234567890123456789\r\n");
 }
 
-static void answer_bad_gzip(struct peer *peer)
+static inline void answer_bad_gzip(struct peer *peer)
 {
 	send_text(peer, "HTTP/1.1 200 OK\r\nContent-Encoding: gzip\r\n"
 	                "Content-Length: 5\r\n\r\nhello");
@@ -65,7 +70,7 @@ static const char large_gzip[] =
         "\x00\x00\x00\x00\x00\x00\x00\x00\x00\x00\x00\x00\x00\x00\x00\x7c\x0c\x41\xbf\x93"
         "\x66\x30\x75\x00\x00";
 
-static void answer_gzip(struct peer *peer, const char *bytes, size_t length)
+static inline void answer_gzip(struct peer *peer, const char *bytes, size_t length)
 {
 	char head[96];
 
@@ -76,17 +81,17 @@ static void answer_gzip(struct peer *peer, const char *bytes, size_t length)
 	send_bytes(peer, bytes, length);
 }
 
-static void answer_small_gzip(struct peer *peer)
+static inline void answer_small_gzip(struct peer *peer)
 {
 	answer_gzip(peer, small_gzip, sizeof(small_gzip) - 1);
 }
 
-static void answer_large_gzip(struct peer *peer)
+static inline void answer_large_gzip(struct peer *peer)
 {
 	answer_gzip(peer, large_gzip, sizeof(large_gzip) - 1);
 }
 
-static void answer_large_chunks(struct peer *peer)
+static inline void answer_large_chunks(struct peer *peer)
 {
 	char chunk[0x1000 + 8];
 
@@ -98,7 +103,7 @@ static void answer_large_chunks(struct peer *peer)
 		send_bytes(peer, chunk, sizeof(chunk));
 }
 
-static void answer_and_stop(struct peer *peer)
+static inline void answer_and_stop(struct peer *peer)
 {
 	send_text(peer, "HTTP/1.1 200 OK\r\nContent-Length: 50\r\n\r\nhello");
 }

@@ -8,7 +8,9 @@
 #include <curl/curl.h>
 #include <dlfcn.h>
 #include <errno.h>
+#include <linux/filter.h>
 #include <netdb.h>
+#include <netinet/tcp.h>
 #include <semaphore.h>
 #include <stdbool.h>
 #include <stdio.h>
@@ -106,7 +108,34 @@ exported int uv_timer_start(uv_timer_t *timer, uv_timer_cb fired, uint64_t timeo
 	return start(timer, fired, timeout, repeat);
 }
 
-static void peer_closed(uv_handle_t *handle)
+/*
+ * Of libc: with `talk_at_once`, whoever connects finds a reply before the connection has told that
+ * it is there, as from a server that speaks first.
+ */
+static const char *talk_at_once;
+static int listener;
+
+exported int connect(int fd, __CONST_SOCKADDR_ARG address, socklen_t length)
+{
+	int (*connect_to)(int, __CONST_SOCKADDR_ARG, socklen_t);
+	int r;
+	int error;
+
+	*(void **)&connect_to = dlsym(RTLD_NEXT, "connect");
+	r = connect_to(fd, address, length);
+	error = errno;
+	if (talk_at_once) {
+		int accepted = accept(listener, NULL, NULL);
+
+		assert_true(accepted >= 0);
+		assert_int_equal(write(accepted, talk_at_once, strlen(talk_at_once)),
+		                 strlen(talk_at_once));
+	}
+	errno = error;
+	return r;
+}
+
+static inline void peer_closed(uv_handle_t *handle)
 {
 	struct peer *peer = handle->data;
 
@@ -114,7 +143,7 @@ static void peer_closed(uv_handle_t *handle)
 	free(peer);
 }
 
-static void forget_peer(struct peer *peer)
+static inline void forget_peer(struct peer *peer)
 {
 	for (unsigned i = 0; i < peer->fixture->peer_count; i++) {
 		if (peer->fixture->peers[i] == peer)
@@ -122,25 +151,25 @@ static void forget_peer(struct peer *peer)
 	}
 }
 
-static void hang_up(struct peer *peer)
+static inline void hang_up(struct peer *peer)
 {
 	forget_peer(peer);
 	uv_close((uv_handle_t *)&peer->tcp, peer_closed);
 }
 
-static void reset(struct peer *peer)
+static inline void reset(struct peer *peer)
 {
 	forget_peer(peer);
 	assert_int_equal(uv_tcp_close_reset(&peer->tcp, peer_closed), 0);
 }
 
-static void written(uv_write_t *write, int status)
+static inline void written(uv_write_t *write, int status)
 {
 	(void)status;
 	free(write);
 }
 
-static void send_bytes(struct peer *peer, const char *bytes, size_t length)
+static inline void send_bytes(struct peer *peer, const char *bytes, size_t length)
 {
 	uv_write_t *write = malloc(sizeof(*write) + length);
 	uv_buf_t buffer;
@@ -151,12 +180,47 @@ static void send_bytes(struct peer *peer, const char *bytes, size_t length)
 	assert_int_equal(uv_write(write, (uv_stream_t *)&peer->tcp, &buffer, 1, written), 0);
 }
 
-static void send_text(struct peer *peer, const char *text)
+static inline void send_text(struct peer *peer, const char *text)
 {
 	send_bytes(peer, text, strlen(text));
 }
 
-static bool is_whole(const struct buffer *request)
+/* Of libc: ten times as impatient with a connection that is silent. */
+exported int setsockopt(int fd, int level, int name, const void *value, socklen_t length)
+{
+	int (*set)(int, int, int, const void *, socklen_t);
+	unsigned duration_ms;
+
+	*(void **)&set = dlsym(RTLD_NEXT, "setsockopt");
+	if (level != IPPROTO_TCP || name != TCP_USER_TIMEOUT)
+		return set(fd, level, name, value, length);
+	memcpy(&duration_ms, value, sizeof(duration_ms));
+	duration_ms /= 10;
+	return set(fd, level, name, &duration_ms, sizeof(duration_ms));
+}
+
+/* From now on the peer's TCP takes nothing, and says nothing about it, as one that is gone. */
+static inline void deafen(struct peer *peer)
+{
+	struct sock_filter nothing = { .code = BPF_RET | BPF_K, .k = 0 };
+	const struct sock_fprog filter = { .len = 1, .filter = &nothing };
+	uv_os_fd_t fd;
+
+	assert_int_equal(uv_fileno((uv_handle_t *)&peer->tcp, &fd), 0);
+	assert_int_equal(setsockopt(fd, SOL_SOCKET, SO_ATTACH_FILTER, &filter, sizeof(filter)), 0);
+}
+
+static inline void hear_again(struct peer *peer)
+{
+	const int nothing = 0;
+	uv_os_fd_t fd;
+
+	assert_int_equal(uv_fileno((uv_handle_t *)&peer->tcp, &fd), 0);
+	assert_int_equal(setsockopt(fd, SOL_SOCKET, SO_DETACH_FILTER, &nothing, sizeof(nothing)),
+	                 0);
+}
+
+static inline bool is_whole(const struct buffer *request)
 {
 	const char *end = request->data ? strstr(request->data, "\r\n\r\n") : NULL;
 	const char *length = end ? strcasestr(request->data, "\r\ncontent-length: ") : NULL;
@@ -165,7 +229,7 @@ static bool is_whole(const struct buffer *request)
 	                         (size_t)(end + 4 - request->data) + strtoul(length + 18, NULL, 10);
 }
 
-static void allocate(uv_handle_t *handle, size_t wanted, uv_buf_t *ret)
+static inline void allocate(uv_handle_t *handle, size_t wanted, uv_buf_t *ret)
 {
 	static char bytes[65536];
 
@@ -174,7 +238,7 @@ static void allocate(uv_handle_t *handle, size_t wanted, uv_buf_t *ret)
 	*ret = uv_buf_init(bytes, sizeof(bytes));
 }
 
-static void peer_read(uv_stream_t *stream, ssize_t length, const uv_buf_t *bytes)
+static inline void peer_read(uv_stream_t *stream, ssize_t length, const uv_buf_t *bytes)
 {
 	struct peer *peer = stream->data;
 	struct fixture *fixture = peer->fixture;
@@ -200,7 +264,7 @@ static void peer_read(uv_stream_t *stream, ssize_t length, const uv_buf_t *bytes
 	}
 }
 
-static void connected(uv_stream_t *server, int status)
+static inline void connected(uv_stream_t *server, int status)
 {
 	struct fixture *fixture = server->data;
 	struct peer *peer = calloc(1, sizeof(*peer));
@@ -217,7 +281,7 @@ static void connected(uv_stream_t *server, int status)
 	fixture->peers[fixture->peer_count++] = peer;
 }
 
-static void listen_on_loopback(struct fixture *fixture)
+static inline void listen_on_loopback(struct fixture *fixture)
 {
 	struct sockaddr_in address;
 	int length = sizeof(address);
@@ -227,13 +291,14 @@ static void listen_on_loopback(struct fixture *fixture)
 	assert_int_equal(uv_ip4_addr("127.0.0.1", 0, &address), 0);
 	assert_int_equal(uv_tcp_bind(&fixture->server, (struct sockaddr *)&address, 0), 0);
 	assert_int_equal(uv_listen((uv_stream_t *)&fixture->server, 64, connected), 0);
+	assert_int_equal(uv_fileno((uv_handle_t *)&fixture->server, &listener), 0);
 	assert_int_equal(uv_tcp_getsockname(&fixture->server, (struct sockaddr *)&address, &length),
 	                 0);
 	snprintf(fixture->url, sizeof(fixture->url), "http://127.0.0.1:%d/path",
 	         ntohs(address.sin_port));
 }
 
-static void begin_client(struct fixture *fixture, uint32_t concurrency, const char *proxy)
+static inline void begin_client(struct fixture *fixture, uint32_t concurrency, const char *proxy)
 {
 	const struct http_settings settings = {
 		.proxy = proxy,
@@ -246,7 +311,7 @@ static void begin_client(struct fixture *fixture, uint32_t concurrency, const ch
 	assert_int_equal(http_new(&fixture->loop, &settings, &fixture->http), 0);
 }
 
-static int set_up(void **state)
+static inline int set_up(void **state)
 {
 	struct fixture *fixture = calloc(1, sizeof(*fixture));
 
@@ -263,7 +328,7 @@ static int set_up(void **state)
 	return 0;
 }
 
-static int tear_down(void **state)
+static inline int tear_down(void **state)
 {
 	struct fixture *fixture = *state;
 
@@ -283,7 +348,7 @@ static int tear_down(void **state)
 	return 0;
 }
 
-static void replied(void *userdata, const struct http_reply *reply)
+static inline void replied(void *userdata, const struct http_reply *reply)
 {
 	struct call *call = userdata;
 
@@ -305,8 +370,8 @@ static void replied(void *userdata, const struct http_reply *reply)
 		call->then(call);
 }
 
-static void start_with(struct fixture *fixture, struct call *call, const char *url,
-                       const char *body, uint64_t timeout_ms)
+static inline void start_with(struct fixture *fixture, struct call *call, const char *url,
+                              const char *body, uint64_t timeout_ms)
 {
 	static const char *const headers[] = { "Authorization: Basic c2VjcmV0",
 		                               "Content-Type: application/json", NULL };
@@ -323,27 +388,27 @@ static void start_with(struct fixture *fixture, struct call *call, const char *u
 	assert_int_equal(call->replies, 0);
 }
 
-static void start(struct fixture *fixture, struct call *call)
+static inline void start(struct fixture *fixture, struct call *call)
 {
 	start_with(fixture, call, fixture->url, "{}", 20000);
 }
 
-static void wait_for(struct fixture *fixture, const unsigned *count, unsigned wanted)
+static inline void wait_for(struct fixture *fixture, const unsigned *count, unsigned wanted)
 {
 	while (*count < wanted)
 		uv_run(&fixture->loop, UV_RUN_DEFAULT); /* until the next request or reply */
 	assert_int_equal(*count, wanted);
 }
 
-static void end(struct call *call)
+static inline void end(struct call *call)
 {
 	http_transfer_free(call->transfer);
 	free(call->body);
 	*call = (struct call){ 0 };
 }
 
-static void assert_replied(struct fixture *fixture, struct call *call, long status,
-                           const char *body)
+static inline void assert_replied(struct fixture *fixture, struct call *call, long status,
+                                  const char *body)
 {
 	wait_for(fixture, &call->replies, 1);
 	if (call->error)
@@ -353,7 +418,7 @@ static void assert_replied(struct fixture *fixture, struct call *call, long stat
 	end(call);
 }
 
-static void assert_failed(struct fixture *fixture, struct call *call, int error)
+static inline void assert_failed(struct fixture *fixture, struct call *call, int error)
 {
 	wait_for(fixture, &call->replies, 1);
 	if (call->error != error)
@@ -362,7 +427,7 @@ static void assert_failed(struct fixture *fixture, struct call *call, int error)
 	end(call);
 }
 
-static char *make_body(size_t length)
+static inline char *make_body(size_t length)
 {
 	char *body = malloc(length + 1);
 

@@ -72,19 +72,6 @@ static void test_a_large_request_is_sent_without_asking_leave(void **state)
 	free(body);
 }
 
-static void test_connections_are_kept(void **state)
-{
-	struct fixture *fixture = *state;
-	struct call call = { 0 };
-
-	fixture->answer = answer_hello;
-	for (int i = 0; i < 3; i++) {
-		start(fixture, &call);
-		assert_replied(fixture, &call, 200, "hello");
-	}
-	assert_int_equal(fixture->peer_count, 1);
-}
-
 static void test_a_redirect_is_not_followed(void **state)
 {
 	struct fixture *fixture = *state;
@@ -171,71 +158,6 @@ static void test_the_callback_may_free_transfer_and_client(void **state)
 	fixture->answer = answer_hello;
 	start(fixture, &call);
 	assert_replied(fixture, &call, 200, "hello");
-}
-
-static void answer_once_then_reset(struct peer *peer)
-{
-	if (peer->requests == 1)
-		answer_hello(peer);
-	else
-		reset(peer);
-}
-
-static void test_a_kept_connection_that_is_dead_is_replaced(void **state)
-{
-	struct fixture *fixture = *state;
-	struct call call = { 0 };
-
-	fixture->answer = answer_once_then_reset;
-	for (unsigned i = 0; i < 20; i++) {
-		start(fixture, &call);
-		assert_replied(fixture, &call, 200, "hello");
-	}
-	assert_int_equal(fixture->peer_count, 20);
-	assert_int_equal(fixture->requests, 39);
-}
-
-static void reset_second(struct peer *peer)
-{
-	if (peer->requests == 1)
-		reset(peer);
-}
-
-static void test_also_when_it_dies_in_the_middle_of_the_request(void **state)
-{
-	struct fixture *fixture = *state;
-	struct call call = { 0 };
-	char *body = make_body(3000000);
-
-	fixture->answer = answer_hello;
-	fixture->peek = reset_second;
-	start(fixture, &call);
-	assert_replied(fixture, &call, 200, "hello");
-	start_with(fixture, &call, fixture->url, body, 20000);
-	assert_replied(fixture, &call, 200, "hello");
-	assert_int_equal(fixture->peer_count, 2);
-	free(body);
-}
-
-static void test_the_replacement_is_none_that_was_kept(void **state)
-{
-	struct fixture *fixture = *state;
-	struct call calls[4] = { 0 };
-	char *body = make_body(3000000);
-
-	for (size_t i = 0; i < array_length(calls); i++)
-		start(fixture, &calls[i]);
-	wait_for(fixture, &fixture->requests, 4);
-	for (size_t i = 0; i < array_length(calls); i++) {
-		answer_hello(fixture->peers[i]);
-		assert_replied(fixture, &calls[i], 200, "hello");
-	}
-	fixture->answer = answer_hello;
-	fixture->peek = reset_second;
-	start_with(fixture, &calls[0], fixture->url, body, 20000);
-	assert_replied(fixture, &calls[0], 200, "hello");
-	assert_int_equal(fixture->peer_count, 5);
-	free(body);
 }
 
 static void test_a_fresh_connection_that_breaks_is_eio_at_once(void **state)
@@ -465,15 +387,11 @@ int main(void)
 		with_a_server(test_any_status_is_a_reply_and_no_body_is_empty),
 		with_a_server(test_retry_after_is_handed_over_bare),
 		with_a_server(test_a_large_request_is_sent_without_asking_leave),
-		with_a_server(test_connections_are_kept),
 		with_a_server(test_a_redirect_is_not_followed),
 		with_a_server(test_transfers_beyond_the_limit_wait_their_turn),
 		with_a_server(test_time_runs_out_in_the_queue_and_on_the_way),
 		with_a_server(test_a_freed_transfer_is_never_heard_of_again),
 		with_a_server(test_the_callback_may_free_transfer_and_client),
-		with_a_server(test_a_kept_connection_that_is_dead_is_replaced),
-		with_a_server(test_also_when_it_dies_in_the_middle_of_the_request),
-		with_a_server(test_the_replacement_is_none_that_was_kept),
 		with_a_server(test_a_fresh_connection_that_breaks_is_eio_at_once),
 		with_a_server(test_what_is_no_whole_reply_is_eproto),
 		with_a_server(test_a_packed_reply_is_unpacked),

@@ -11,6 +11,7 @@
 
 #include "kapturefs/base/base.h"
 #include "kapturefs/io/http.h"
+#include "kapturefs/io/http_connection.h"
 
 /** One request as a handle needs it; everything is borrowed until http_handle_unload(). */
 struct http_load {
@@ -19,10 +20,11 @@ struct http_load {
 	const char *body;
 	size_t body_length;
 	uint64_t timeout_ms;
-	bool fresh; /* on no connection that was kept */
+	bool fresh;                /* on no connection that was kept */
+	curl_prereq_callback look; /* at the connection, before the request is sent */
 	curl_write_callback take_header;
 	curl_write_callback take_body; /* decoded */
-	void *userdata;                /* of both, and CURLINFO_PRIVATE */
+	void *userdata;                /* of these, and CURLINFO_PRIVATE */
 };
 
 struct http_verdict {
@@ -30,8 +32,11 @@ struct http_verdict {
 	const char *complaint; /* static; without URL, headers and body */
 };
 
-/** A handle with the rules set. Returns NULL when memory runs out. */
-CURL *http_handle_new(const struct http_settings *settings);
+/**
+ * A handle with the rules set, whose sockets are kept in @connections. Returns NULL when memory
+ * runs out.
+ */
+CURL *http_handle_new(const struct http_settings *settings, struct http_connections *connections);
 
 /** Prepare the next transfer. Returns 0 or -ENOMEM. */
 int http_handle_load(CURL *easy, const struct http_load *load) must_check;
@@ -45,5 +50,11 @@ void http_handle_hang_up(CURL *easy);
 /** What @code, the end of a transfer, means. */
 struct http_verdict http_handle_judge(CURL *easy, CURLcode code);
 
-/** Whether a transfer that brought nothing ended with @code because a kept connection was dead. */
+/** Whether the transfer uses, or used last, a connection that was kept from another one. */
+bool http_handle_is_kept(CURL *easy);
+
+/**
+ * Whether a transfer that brought nothing ended with @code because a kept connection was dead, or
+ * something else than a reply stood in it.
+ */
 bool http_handle_was_stale(CURL *easy, CURLcode code);
