@@ -7,6 +7,7 @@
 
 #include <errno.h>
 #include <inttypes.h>
+#include <linux/filter.h>
 #include <linux/sockios.h>
 #include <netinet/in.h>
 #include <netinet/tcp.h>
@@ -299,16 +300,16 @@ static void send_on(const struct wire *wire, const struct delivery *delivery,
 	end(wire, delivery->ending);
 }
 
-static struct wire wire_of(const struct answer_way *way)
+static struct wire wire_of(struct MHD_Connection *connection, const struct answer_way *way)
 {
 	struct wire wire = { .way = way, .fd = -1 };
 	const union MHD_ConnectionInfo *info;
 	const int yes = 1;
 
-	info = MHD_get_connection_info(way->connection, MHD_CONNECTION_INFO_CONNECTION_FD);
+	info = MHD_get_connection_info(connection, MHD_CONNECTION_INFO_CONNECTION_FD);
 	if (info)
 		wire.fd = info->connect_fd;
-	info = MHD_get_connection_info(way->connection, MHD_CONNECTION_INFO_GNUTLS_SESSION);
+	info = MHD_get_connection_info(connection, MHD_CONNECTION_INFO_GNUTLS_SESSION);
 	if (info)
 		wire.tls = info->tls_session;
 	(void)setsockopt(wire.fd, IPPROTO_TCP, TCP_NODELAY, &yes, sizeof(yes));
@@ -318,7 +319,7 @@ static struct wire wire_of(const struct answer_way *way)
 void delivery_send(struct answer *answer, const struct answer_way *way)
 {
 	cleanup(buffer_fini) struct buffer bytes;
-	struct wire wire = wire_of(way);
+	struct wire wire = wire_of(way->connection, way);
 	size_t head;
 
 	buffer_init(&bytes, HEAD_SIZE_MAX);
@@ -327,4 +328,46 @@ void delivery_send(struct answer *answer, const struct answer_way *way)
 	head = bytes.length;
 	if (!write_body(answer, &bytes))
 		send_on(&wire, &answer->delivery, &bytes, head);
+}
+
+int delivery_write_sequel(const struct answer *answer, struct buffer *wire)
+{
+	size_t begin = wire->length;
+	int r;
+
+	switch (answer->delivery.sequel) {
+	case SEQUEL_REPLY:
+	case SEQUEL_HALF:
+		r = write_head(answer, wire);
+		if (!r)
+			r = write_body(answer, wire);
+		if (answer->delivery.sequel == SEQUEL_HALF)
+			wire->length = begin + (wire->length - begin) / 2;
+		return r;
+	case SEQUEL_TIMEOUT:
+		return buffer_append_text(wire, "HTTP/1.1 408 Request Timeout\r\n"
+		                                "Content-Length: 0\r\n\r\n");
+	case SEQUEL_NONE:
+	case SEQUEL_DEAF:
+	case SEQUELS:
+		break;
+	}
+	return 0;
+}
+
+void delivery_follow(struct MHD_Connection *connection, const struct buffer *bytes)
+{
+	const struct wire wire = wire_of(connection, NULL);
+
+	(void)send_some(&wire, bytes->data, bytes->length);
+}
+
+/* A filter that lets nothing pass: packets are dropped before TCP sees and acknowledges them. */
+void delivery_deafen(struct MHD_Connection *connection)
+{
+	struct sock_filter nothing = { .code = BPF_RET | BPF_K, .k = 0 };
+	const struct sock_fprog filter = { .len = 1, .filter = &nothing };
+	const struct wire wire = wire_of(connection, NULL);
+
+	(void)setsockopt(wire.fd, SOL_SOCKET, SO_ATTACH_FILTER, &filter, sizeof(filter));
 }

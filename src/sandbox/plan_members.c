@@ -177,6 +177,18 @@ static const char *name_framing(unsigned framing)
 	return framings[framing];
 }
 
+static const char *const sequels[SEQUELS] = {
+	[SEQUEL_REPLY] = "reply",
+	[SEQUEL_HALF] = "half-reply",
+	[SEQUEL_TIMEOUT] = "timeout",
+	[SEQUEL_DEAF] = "deaf",
+};
+
+static const char *name_sequel(unsigned sequel)
+{
+	return sequels[sequel];
+}
+
 /* The place of the member's text among the names, @count if it is not. */
 static unsigned find_name(const struct member *member, const char *(*name)(unsigned),
                           unsigned count)
@@ -210,6 +222,17 @@ static int read_framing(struct reading *reading, const struct row *row, const st
 	if (framing == array_length(framings))
 		return complain_of_names(reading, name_framing, array_length(framings));
 	reading->fault->delivery.framing = (enum framing)framing;
+	return 0;
+}
+
+static int read_then(struct reading *reading, const struct row *row, const struct member *member)
+{
+	unsigned sequel = find_name(member, name_sequel, SEQUELS);
+
+	(void)row;
+	if (sequel == SEQUELS)
+		return complain_of_names(reading, name_sequel, SEQUELS);
+	reading->fault->delivery.sequel = (enum sequel)sequel;
 	return 0;
 }
 
@@ -346,6 +369,7 @@ const struct row plan_rows[] = {
 	{ "stall_at", read_place, ENDING_STALL, 0, 0, 0, false },
 	{ "half_close_at", read_place, ENDING_HALF_CLOSE, 0, 0, 0, false },
 	{ "hang", read_hang, 0, 0, 0, 0, false },
+	{ "then", read_then, 0, 0, 0, 0, false },
 };
 
 const size_t plan_row_count = array_length(plan_rows);

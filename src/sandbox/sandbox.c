@@ -29,6 +29,7 @@ enum {
 	CONNECTIONS_MAX = 4096,
 	DESCRIPTORS_BESIDES = 128, /* the process's other files */
 	STACK_SIZE = 512 << 10,
+	SEQUEL_SIZE_MAX = 1 << 28,
 	BODY_SIZE_MAX = 64 << 20, /* a behaviour may bring a body that is too large on purpose */
 };
 
@@ -44,7 +45,8 @@ struct sandbox {
 struct incoming {
 	struct request request;
 	bool is_counted;
-	int r; /* what went wrong while it came */
+	int r;                /* what went wrong while it came */
+	struct buffer behind; /* what is sent behind its answer */
 };
 
 static int incoming_new(struct sandbox *sandbox, const char *method, const char *path,
@@ -55,6 +57,7 @@ static int incoming_new(struct sandbox *sandbox, const char *method, const char 
 	if (!incoming)
 		return -ENOMEM;
 	buffer_init(&incoming->request.body, BODY_SIZE_MAX);
+	buffer_init(&incoming->behind, SEQUEL_SIZE_MAX);
 	incoming->is_counted = api_is_asked(method, path);
 	if (incoming->is_counted)
 		state_begin_request(&sandbox->state);
@@ -62,19 +65,20 @@ static int incoming_new(struct sandbox *sandbox, const char *method, const char 
 	return 0;
 }
 
-/* However it ended. */
+/* However it ended; by the connection's own thread, when all of the answer has been sent. */
 static void complete(void *userdata, struct MHD_Connection *connection, void **context,
                      enum MHD_RequestTerminationCode code)
 {
 	struct sandbox *sandbox = userdata;
 	struct incoming *incoming = *context;
 
-	(void)connection;
-	(void)code;
 	if (!incoming)
 		return;
+	if (code == MHD_REQUEST_TERMINATED_COMPLETED_OK && incoming->behind.length)
+		delivery_follow(connection, &incoming->behind);
 	if (incoming->is_counted)
 		state_end_request(&sandbox->state);
+	buffer_fini(&incoming->behind);
 	buffer_fini(&incoming->request.body);
 	free(incoming);
 	*context = NULL;
@@ -115,7 +119,7 @@ static int make_up(struct sandbox *sandbox, const struct incoming *incoming,
 }
 
 static enum MHD_Result respond(struct sandbox *sandbox, struct MHD_Connection *connection,
-                               const struct incoming *incoming)
+                               struct incoming *incoming)
 {
 	const struct answer_way way = {
 		.connection = connection,
@@ -129,6 +133,10 @@ static enum MHD_Result respond(struct sandbox *sandbox, struct MHD_Connection *c
 		return MHD_NO;
 	if (make_up(sandbox, incoming, &way, &answer))
 		return MHD_NO;
+	if (delivery_write_sequel(&answer, &incoming->behind))
+		return MHD_NO;
+	if (answer.delivery.sequel == SEQUEL_DEAF)
+		delivery_deafen(connection);
 	return answer_send(&answer, &way) ? MHD_YES : MHD_NO;
 }
 

@@ -28,6 +28,7 @@ class Fault:
     source: str = 'http'    # or 'tls', or 'stopped': the sandbox is not there
     recovers: bool = True   # within a probe of the breaker; else the server has asked for a pause
     is_heavy: bool = False  # one cell after another and in more time, not to measure the processor
+    is_heard: bool = True   # by the client of one request; else only the next one on its connection
     quick: bool = False     # in the selection that every test run has
 
     @property
@@ -149,6 +150,16 @@ FAULTS = [
     # Nobody can tell whose phone number it is but the API.
     Fault('H15', 'another customer', rule(answer='swapped'), 'EPROTO', 'EPROTO', second='other',
           quick=True),
+    # Connections that are kept
+    harmless('H18', 'a reply that nobody asked for', quick=True, then='reply'),
+    harmless('H18', 'half a reply that nobody asked for', then='half-reply'),
+    harmless('H18', 'status 408 that nobody asked for', then='timeout'),
+    Fault('H18', 'a reply that nobody asked for, by TLS', rule(then='reply'), 'new', 'new',
+          source='tls', quick=True),
+    Fault('H18', 'half a reply that nobody asked for, by TLS', rule(then='half-reply'), 'new',
+          'new', source='tls'),
+    Fault('N14', 'connections that go silent', rule(then='deaf'), 'new', {'new', 'old'},
+          is_heard=False, quick=True),
     # TLS
     untrusted('T1', 'a self-signed certificate', 'self-signed', quick=True),
     untrusted('T2', 'a certificate for another host', 'other-host'),

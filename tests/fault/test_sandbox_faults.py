@@ -1,6 +1,7 @@
 # SPDX-License-Identifier: MIT
 """Each kind of fault as its client sees it, byte by byte, and the ways in which a plan comes in."""
 
+import fcntl
 import http.client
 import json
 import pathlib
@@ -8,6 +9,8 @@ import re
 import socket
 import ssl
 import subprocess
+import sys
+import termios
 import time
 import urllib.error
 import urllib.request
@@ -138,6 +141,37 @@ def test_half_closed_connection_still_takes_what_the_client_sends(sandbox, hones
     # A closed one would answer with a reset.
     client.socket.sendall(b'x')
     client.socket.sendall(b'x')
+
+
+# What follows an answer
+
+@pytest.mark.parametrize('sequel', ['reply', 'half-reply', 'timeout'])
+def test_something_follows_the_answer_and_the_connection_stays(sandbox, honest, sequel):
+    client = client_of(sandbox, honest[0], then=sequel).read_whole()
+    first = len(client.head) + len(b'\r\n\r\n') + len(honest[1])
+    if sequel == 'timeout':
+        client.read(first + 30)
+        assert client.came[first:].startswith(b'HTTP/1.1 408 ')
+    else:
+        client.read(first + len(honest[1]) // 2)
+        assert client.came[first:].startswith(b'HTTP/1.1 200 OK\r\n')
+        if sequel == 'reply':
+            assert client.read(len(client.came)).came.endswith(honest[1])
+    assert client.end == OPEN
+
+
+def unacknowledged(connection):
+    """How many bytes of what was sent the other side has not acknowledged."""
+    count = bytearray(4)
+    fcntl.ioctl(connection, termios.TIOCOUTQ, count)
+    return int.from_bytes(count, sys.byteorder)
+
+
+def test_connection_is_deaf_behind_the_answer(sandbox, honest):
+    client = client_of(sandbox, honest[0], then='deaf').read_whole()
+    client.ask(kapture_customer_id=honest[0])
+    assert client.nothing_comes() and unacknowledged(client.socket) > 0
+    assert client.end == OPEN
 
 
 # How fast
@@ -434,7 +468,8 @@ def observe(sandbox, id_):
     return came, client.end, time.monotonic() - before > 0.4, len(client.pieces) > 10
 
 
-@pytest.mark.parametrize('planned', [fault for fault in FAULTS if fault.source == 'http'],
+@pytest.mark.parametrize('planned', [fault for fault in FAULTS
+                                     if fault.source == 'http' and fault.is_heard],
                          ids=lambda fault: fault.name)
 def test_every_plan_of_the_matrix_reaches_a_client(sandbox, honest, planned):
     """What has been seen is not what an honest sandbox shows; and the sandbox knows."""

@@ -172,6 +172,7 @@ static void test_rules_that_make_no_sense_are_named(void **state)
 		{ "{\"status\":100}", "status: must be a whole number from 200 to 599" },
 		{ "{\"status\":600}", "status: must be a whole number from 200 to 599" },
 		{ "{\"status\":500,\"status\":500}", "status: is there twice" },
+		{ "{\"then\":\"dance\"}", "then: must be one of reply half-reply timeout deaf" },
 		{ "{\"count\":0}", "count: must be a whole number from 1 to 4294967295" },
 		{ "{\"count\":-1}", "count: must be a whole number from 1 to 4294967295" },
 		{ "{\"delay_ms\":1.5}", "delay_ms: must be a whole number from 0 to 600000" },

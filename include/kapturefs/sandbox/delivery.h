@@ -38,6 +38,16 @@ enum place {
 	PLACE_END,     /* before the last byte */
 };
 
+/** What happens on a connection behind an answer that was whole; it stays open. */
+enum sequel {
+	SEQUEL_NONE,
+	SEQUEL_REPLY,   /* the same answer is sent again */
+	SEQUEL_HALF,    /* ... up to its middle */
+	SEQUEL_TIMEOUT, /* an answer 408 is sent, as by a load balancer */
+	SEQUEL_DEAF,    /* nothing that is sent over it arrives, nor is it refused */
+	SEQUELS,
+};
+
 /** Zero-initialized it is what HTTP says. */
 struct delivery {
 	bool is_raw; /* it is ordinary, yet written by us, since its headers are not */
@@ -50,6 +60,7 @@ struct delivery {
 	enum ending ending;
 	enum place place;
 	uint64_t bytes;
+	enum sequel sequel;
 };
 
 /** Whether anything in it is out of the ordinary. */
@@ -63,6 +74,17 @@ struct answer_way;
  * afterwards.
  */
 void delivery_send(struct answer *answer, const struct answer_way *way);
+
+/** What is sent behind @answer on its connection: appended to @wire. Errors as buffer_append(). */
+int delivery_write_sequel(const struct answer *answer, struct buffer *wire) must_check;
+
+struct MHD_Connection;
+
+/** Send @wire over @connection, whose answer has gone. */
+void delivery_follow(struct MHD_Connection *connection, const struct buffer *wire);
+
+/** Let nothing arrive over @connection any more, and nobody know; what is sent over it goes out. */
+void delivery_deafen(struct MHD_Connection *connection);
 
 /** Let the other side of TCP see that the connection was reset, at once. */
 void delivery_reset(int fd);
