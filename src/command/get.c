@@ -92,7 +92,7 @@ static void find(struct run *run, struct ask *ask, const struct key *key)
 			return;
 		/* Who cannot wait may still do with an old answer. */
 		ask->question.waited = true;
-		ask->question.result = (struct catalog_result){ r, true };
+		ask->question.result = (struct catalog_result){ .error = r, .may_pass = true };
 		r = catalog_find(run->stack.catalog, key, &ask->question, &ask->entry);
 	}
 	ask->error = r == CATALOG_ABSENT ? -ENOENT : r;

@@ -303,7 +303,7 @@ void request_run(struct request *request)
 			return;
 		/* Who cannot wait may still do with an old answer. */
 		question->waited = true;
-		question->result = (struct catalog_result){ r, true };
+		question->result = (struct catalog_result){ .error = r, .may_pass = true };
 		r = request->serve(request);
 	}
 	if (r == REQUEST_SETTLING) {

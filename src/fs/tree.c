@@ -479,6 +479,6 @@ int tree_whole_entry_now(struct tree *tree, const struct tree_query *query, stru
 	if (!tree_is_of_customer(node.kind))
 		return tree_entry_now(tree, node, ret);
 	settled.question.waited = true;
-	settled.question.result = (struct catalog_result){ -ESTALE, true };
+	settled.question.result = (struct catalog_result){ .error = -ESTALE, .may_pass = true };
 	return find_by_customer_slot(tree, &settled, node.slot, ret);
 }

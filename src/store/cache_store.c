@@ -217,6 +217,11 @@ struct answer {
 	struct record *record;
 };
 
+struct lead {
+	const struct key *key;
+	const struct record *record;
+};
+
 static int store_record(struct cache *cache, const void *arguments, int64_t now_ms,
                         struct cache_change *change)
 {
@@ -242,6 +247,42 @@ static int store_record(struct cache *cache, const void *arguments, int64_t now_
 	change->customer.fetched_ms = now_ms;
 	change->customer.changed_ms = record_member(change->customer.record, 0)->changed_ms;
 	return cache_note_keys(cache, change);
+}
+
+/* The customer of the record as it is known, which nothing changes. */
+static int find_later(struct cache *cache, const struct record *record, struct cache_change *change)
+{
+	const char *id_text = record_id(record);
+	struct cache_key found;
+	struct key id;
+	int r;
+
+	if (key_parse(KEY_ID, id_text, strlen(id_text), &id))
+		return -EPROTO;
+	r = rows_find_key(cache, &id, &found);
+	if (!r)
+		r = rows_read_customer(cache, found.customer, &change->customer);
+	if (r)
+		return r < 0 ? r : CACHE_NONE;
+	change->previous = record_ref(change->customer.record);
+	change->customer.keys = 0;
+	return 0;
+}
+
+static int store_lead(struct cache *cache, const void *arguments, int64_t now_ms,
+                      struct cache_change *change)
+{
+	const struct lead *lead = arguments;
+	int r;
+
+	r = claim_for_account(cache, record_account(lead->record), change);
+	if (!r)
+		r = find_later(cache, lead->record, change);
+	if (!r)
+		r = cache_lead_key(cache, lead->key, change->customer.slot, now_ms, change);
+	if (!r)
+		r = expect_customer(cache, change->customer.slot);
+	return r ? r : cache_note_keys(cache, change);
 }
 
 /* The id names the customer itself: without it the customer goes, with all that leads there. */
@@ -288,6 +329,17 @@ int cache_store(struct cache *cache, const struct key *key, struct record *recor
 		strcpy(cache->account, account);
 	cache_touch(cache, ret->customer.slot, now_ms);
 	return 0;
+}
+
+int cache_store_lead(struct cache *cache, const struct key *key, const struct record *record,
+                     int64_t now_ms, struct cache_change *ret)
+{
+	const struct lead lead = { key, record };
+	int r = cache_write(cache, store_lead, &lead, now_ms, ret);
+
+	if (!r)
+		cache_touch(cache, ret->customer.slot, now_ms);
+	return r;
 }
 
 int cache_store_absent(struct cache *cache, const struct key *key, int64_t now_ms,

@@ -6,10 +6,11 @@
  *             and to the list of its deadline
  *   answered  the answer is stored and the listener told; then every ticket
  *             of the fetch comes back, and the fetch is gone
- *   renewed   a fetch whose request has gone out is overtaken by another; it stays for those who
- *             wait for it, but may not have the last word
- *   late      an answer after that to a later question about the same customer, by another key,
- *             leads from its own key to what is known by then
+ *   renewed   a fetch whose request has gone out stays for those who wait for it, and another is
+ *             begun for those who insist on what is new
+ *   late      an answer whose try was sent before what is there was stored, see answer_order.h,
+ *             counts for what it does not replace; those who wait take what is there, and for those
+ *             whom that is not new enough, or if it has gone, the key is fetched once more
  *   outlived  a fetch that has run out of time is followed by another for those who came later
  *   deadline  the ticket alone comes back; the fetch goes on
  *   cancel    the ticket alone is gone; the fetch goes on, unless it was the last
@@ -255,7 +256,7 @@ void catalog_free(struct catalog *catalog)
 
 	while (!list_is_empty(&catalog->all_fetches))
 		fetch_free(container_of(catalog->all_fetches.next, struct fetch, of_all));
-	recency_fini(&catalog->recency);
+	answer_order_fini(&catalog->order);
 	hotset_free(catalog->hotset);
 	deadlines_close(&catalog->timeout);
 	deadlines_close(&catalog->patience);

@@ -1,20 +1,16 @@
 /* SPDX-License-Identifier: MIT */
-/* The part of catalog that fetches: one question a key, whose answer is kept and told to all. */
+/* The part of catalog that fetches: one question a key, whose answer is told to all. */
 
 #include <assert.h>
 #include <errno.h>
 #include <stdio.h>
 #include <stdlib.h>
-#include <string.h>
 
 #include "kapturefs/store/catalog_parts.h"
 
-static uint64_t oldest_fetch(struct catalog *catalog)
+uint64_t fetch_sent(const struct fetch *fetch)
 {
-	struct list *all = &catalog->all_fetches;
-
-	return list_is_empty(all) ? UINT64_MAX
-	                          : container_of(all->next, struct fetch, of_all)->number;
+	return fetch->catalog->source->operations->sent(fetch->source_fetch);
 }
 
 void fetch_free(struct fetch *fetch)
@@ -24,84 +20,9 @@ void fetch_free(struct fetch *fetch)
 	list_remove(&fetch->link);
 	list_remove(&fetch->of_all);
 	fetch->catalog->fetch_count--;
-	recency_prune(&fetch->catalog->recency, oldest_fetch(fetch->catalog));
 	if (fetch->source_fetch)
 		fetch->catalog->source->operations->free(fetch->source_fetch);
 	free(fetch);
-}
-
-static int store(struct cache *cache, const struct source_question *question,
-                 const struct source_answer *answer, int64_t now_ms, struct cache_change *ret)
-{
-	const struct key *key = &question->key;
-
-	if (key->kind == KEY_DATE)
-		return cache_store_roster(cache, key, answer->roster, question->account, now_ms,
-		                          ret);
-	if (answer->record)
-		return cache_store(cache, key, answer->record, now_ms, ret);
-	return cache_store_absent(cache, key, now_ms, ret);
-}
-
-/* What the cache has of the customer @id: NULL if there is none. Returns 0 or a negative errno. */
-static int read_known(struct cache *cache, const char *id, struct record **ret)
-{
-	struct cache_customer customer = { 0 };
-	struct cache_key found;
-	struct key key;
-	int r;
-
-	*ret = NULL;
-	if (key_parse(KEY_ID, id, strlen(id), &key))
-		return 0;
-	r = cache_find_key(cache, &key, &found);
-	if (!r)
-		r = cache_read_customer(cache, found.customer, &customer);
-	*ret = customer.record;
-	return r < 0 ? r : 0;
-}
-
-/* The customer of an answer that comes late is as a later question has told. */
-static int take_later(const struct fetch *fetch, const struct source_answer *answer,
-                      struct record **ret)
-{
-	struct catalog *catalog = fetch->catalog;
-	const struct key *key = &fetch->question.key;
-	const char *id = answer->record        ? record_id(answer->record)
-	                 : key->kind == KEY_ID ? key->text
-	                                       : NULL;
-
-	*ret = NULL;
-	if (!id || !recency_is_late(&catalog->recency, id, fetch->number))
-		return 0;
-	return read_known(catalog->cache, id, ret);
-}
-
-/* Store the answer and tell the listener. */
-static int keep(const struct fetch *fetch, const struct source_answer *answer)
-{
-	cleanup(record_unrefp) struct record *later = NULL;
-	struct catalog *catalog = fetch->catalog;
-	struct source_answer kept = *answer;
-	struct cache_change change;
-	int r;
-
-	r = take_later(fetch, answer, &later);
-	if (r)
-		return r;
-	if (later)
-		kept.record = later;
-	r = store(catalog->cache, &fetch->question, &kept, catalog_now_ms(catalog), &change);
-	if (r)
-		return r;
-
-	change.at_once = fetch->is_urgent;
-	if (change.customer.record)
-		catalog_keep_hot(catalog, &change.customer);
-	catalog_tell(catalog, &change);
-	cache_change_fini(&change);
-	house_answer_kept(catalog);
-	return 0;
 }
 
 static void fetch_answered(void *userdata, const struct source_answer *answer);
@@ -116,30 +37,18 @@ static struct list *bucket_of(struct catalog *catalog, const struct key *key)
 	return &catalog->fetches[hash % CATALOG_BUCKETS];
 }
 
+/* The last that began: it is the one to be joined. */
 struct fetch *fetch_find(struct catalog *catalog, const struct key *key)
 {
 	struct list *bucket = bucket_of(catalog, key);
 
-	for (struct list *link = bucket->next; link != bucket; link = link->next) {
+	for (struct list *link = bucket->previous; link != bucket; link = link->previous) {
 		struct fetch *fetch = container_of(link, struct fetch, link);
 
-		if (!fetch->is_overtaken && key_equal(&fetch->question.key, key))
+		if (key_equal(&fetch->question.key, key))
 			return fetch;
 	}
 	return NULL;
-}
-
-/* Those of the same key that began earlier must not have the last word. */
-static void outdate_earlier(const struct fetch *fetch)
-{
-	struct list *bucket = bucket_of(fetch->catalog, &fetch->question.key);
-
-	for (struct list *link = bucket->next; link != &fetch->link; link = link->next) {
-		struct fetch *earlier = container_of(link, struct fetch, link);
-
-		if (key_equal(&earlier->question.key, &fetch->question.key))
-			earlier->is_outdated = true;
-	}
 }
 
 int fetch_new(struct catalog *catalog, const struct source_question *question, struct fetch **ret)
@@ -159,7 +68,6 @@ int fetch_new(struct catalog *catalog, const struct source_question *question, s
 	fetch->deadline_ms = uv_now(catalog->loop) + catalog->settings.timeout_ms;
 	list_init(&fetch->tickets);
 	list_init(&fetch->link);
-	fetch->number = ++catalog->fetch_number;
 	r = catalog->source->operations->start(catalog->source, &fetch->question, fetch_answered,
 	                                       fetch, &fetch->source_fetch);
 	if (r) {
@@ -211,15 +119,49 @@ static void doubt(struct catalog *catalog, const struct key *key)
 		(void)!cache_expire(catalog->cache, known.customer);
 }
 
+/* Whether the key is fetched once more for those who wait. */
+static bool repeat(struct fetch *fetch)
+{
+	struct fetch *next;
+
+	if (list_is_empty(&fetch->tickets) || fetch_new(fetch->catalog, &fetch->question, &next))
+		return false;
+	next->is_repeated = true;
+	next->is_urgent = fetch->is_urgent;
+	next->insisted = fetch->insisted;
+	while (!list_is_empty(&fetch->tickets))
+		ticket_move(container_of(fetch->tickets.next, struct catalog_ticket, of_fetch),
+		            next);
+	return true;
+}
+
+/* What those who wait are told of an answer without error, if anybody still does. */
+static struct catalog_result take(struct fetch *fetch, const struct source_answer *answer)
+{
+	int r = catalog_keep(fetch, answer);
+	bool will_do = r == ANSWER_IS_LATE &&
+	               (!fetch->is_urgent || fetch->is_repeated || catalog_is_new_enough(fetch));
+
+	if (r <= 0)
+		return (struct catalog_result){ .error = r };
+	if (!will_do && repeat(fetch))
+		return (struct catalog_result){ .error = 0 };
+	return r == ANSWER_IS_LATE ? (struct catalog_result){ .is_overtaken = true }
+	                           : (struct catalog_result){ .error = -ESTALE };
+}
+
 static void fetch_answered(void *userdata, const struct source_answer *answer)
 {
 	struct fetch *fetch = userdata;
-	struct catalog_result result = { answer->error, answer->may_pass };
+	struct catalog_result result = {
+		.error = answer->error,
+		.may_pass = answer->may_pass,
+	};
 
-	if (!result.error && !fetch->is_outdated) {
-		result.error = keep(fetch, answer);
-		outdate_earlier(fetch);
-	}
+	if (!result.error)
+		result = take(fetch, answer);
+	if (result.is_overtaken && fetch->is_urgent)
+		result.error = catalog_tell_again(fetch->catalog, &fetch->question.key);
 	if (result.error && fetch->is_urgent)
 		doubt(fetch->catalog, &fetch->question.key);
 

@@ -128,6 +128,7 @@ static int decide(struct catalog *catalog, const struct key *key,
 	known->waited = question->waited;
 	known->error = question->result.error;
 	known->may_pass = question->result.may_pass;
+	known->is_overtaken = question->result.is_overtaken;
 	known->is_refused =
 	        question->waited &&
 	        catalog->source->operations->state(catalog->source, key->kind, 0) == SOURCE_REFUSED;

@@ -3,6 +3,7 @@
 
 #include <errno.h>
 #include <stdlib.h>
+#include <string.h>
 
 #include "kapturefs/store/catalog_parts.h"
 
@@ -22,12 +23,6 @@ int catalog_peek(struct catalog *catalog, const struct key *key, struct cache_ke
 
 /* Asking again */
 
-/* What has been asked already may be answered with what is not so any more. */
-static bool is_too_late_for(const struct fetch *fetch)
-{
-	return fetch->catalog->source->operations->is_asked(fetch->source_fetch);
-}
-
 static int fetch_anew(struct catalog *catalog, const struct key *key, uint64_t caller,
                       bool can_wait, struct fetch **ret)
 {
@@ -37,26 +32,19 @@ static int fetch_anew(struct catalog *catalog, const struct key *key, uint64_t c
 		.caller = caller,
 	};
 	struct fetch *fetch = fetch_find(catalog, key);
-	struct fetch *later;
-	int r;
 
-	if (fetch && (can_wait || !is_too_late_for(fetch))) {
-		counter_add(&catalog->metrics.joined, 1);
-		*ret = fetch;
-		return 0;
-	}
-	r = fetch_new(catalog, &question, &later);
-	if (r)
-		return r;
-	if (fetch)
-		fetch->is_overtaken = true;
-	*ret = later;
+	/* What was sent already may be answered with what is not so any more. */
+	if (!fetch || (!can_wait && fetch_sent(fetch)))
+		return fetch_new(catalog, &question, ret);
+	counter_add(&catalog->metrics.joined, 1);
+	*ret = fetch;
 	return 0;
 }
 
 int catalog_renew(struct catalog *catalog, const struct key *key, uint64_t caller, bool can_wait,
                   catalog_ready_fn *ready, void *userdata, struct catalog_ticket **ret)
 {
+	uint64_t insisted = source_draw(catalog->source);
 	struct catalog_ticket *ticket;
 	struct fetch *fetch;
 	int r;
@@ -72,7 +60,10 @@ int catalog_renew(struct catalog *catalog, const struct key *key, uint64_t calle
 		return r;
 	}
 
-	fetch->is_urgent |= !can_wait;
+	if (!can_wait) {
+		fetch->is_urgent = true;
+		fetch->insisted = insisted;
+	}
 	ticket_link(ticket, fetch, &catalog->timeout);
 	*ret = ticket;
 	return 0;
@@ -136,6 +127,28 @@ static void drop_marked(struct catalog *catalog)
 	}
 }
 
+/* What tries under way bring of it counts no more, by whatever key it comes. */
+static void note_forgotten(struct catalog *catalog, const struct key *key,
+                           const struct cache_change *change)
+{
+	const struct answer_note note = {
+		.stored = source_draw(catalog->source),
+		.is_forgotten = true,
+	};
+	struct key id;
+
+	catalog_note(catalog, key, &note);
+	if (change && change->previous) {
+		const char *text = record_id(change->previous);
+
+		if (key_parse(KEY_ID, text, strlen(text), &id) == 0)
+			catalog_note(catalog, &id, &note);
+	} else if (change && change->customer.slot) {
+		/* Damage has taken its id. */
+		answer_order_note_all(&catalog->order, note.stored);
+	}
+}
+
 int catalog_forget(struct catalog *catalog, const struct key *key)
 {
 	struct cache_change change;
@@ -150,6 +163,7 @@ int catalog_forget(struct catalog *catalog, const struct key *key)
 	if (r < 0)
 		return r;
 
+	note_forgotten(catalog, key, r == CACHE_NONE ? NULL : &change);
 	if (r != CACHE_NONE) {
 		change.at_once = true;
 		catalog_tell(catalog, &change);

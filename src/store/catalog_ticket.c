@@ -59,8 +59,7 @@ void ticket_come_back(struct catalog_ticket *ticket, const struct catalog_result
 static bool is_worthless(const struct fetch *fetch)
 {
 	return list_is_empty(&fetch->tickets) && !fetch->question.is_renewal &&
-	       !fetch->is_answered &&
-	       !fetch->catalog->source->operations->is_asked(fetch->source_fetch);
+	       !fetch->is_answered && !fetch_sent(fetch);
 }
 
 void catalog_cancel(struct catalog_ticket *ticket)

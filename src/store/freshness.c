@@ -31,6 +31,8 @@ uint64_t freshness_ttl_of_day(int32_t day, int64_t fetched_ms, uint64_t ttl_ms)
 static enum freshness freshness_of(const struct freshness_rules *rules,
                                    const struct freshness_case *known)
 {
+	if (known->waited && known->is_overtaken)
+		return FRESHNESS_FRESH;
 	if (known->waited && known->fetched_ms >= known->asked_ms &&
 	    known->fetched_ms <= known->now_ms)
 		return FRESHNESS_FRESH;

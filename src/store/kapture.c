@@ -63,7 +63,7 @@ static enum source_state kapture_state(struct source *source, enum key_kind kind
 
 static const struct source_operations operations = {
 	.start = kapture_start,
-	.is_asked = kapture_is_asked,
+	.sent = kapture_sent,
 	.free = kapture_free_fetch,
 	.state = kapture_state,
 };

@@ -210,6 +210,9 @@ void fetch_try(struct source_fetch *fetch)
 	int r;
 
 	fetch->tries++;
+	/* What the first page shows is the oldest of what the answer says. */
+	if (!fetch->pages)
+		fetch->sent = source_draw(&kapture->source);
 	fetch->token_number = kapture->token_number;
 	fetch->try_started_ns = uv_hrtime();
 	r = http_start(kapture->http, &request, try_done, fetch, &fetch->transfer);
@@ -244,9 +247,9 @@ void kapture_free_fetch(struct source_fetch *fetch)
 	uv_close((uv_handle_t *)&fetch->timer, fetch_closed);
 }
 
-bool kapture_is_asked(const struct source_fetch *fetch)
+uint64_t kapture_sent(const struct source_fetch *fetch)
 {
-	return fetch->tries > 0 || fetch->pages > 0;
+	return fetch->sent;
 }
 
 int kapture_start(struct source *source, const struct source_question *question,

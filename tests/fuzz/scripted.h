@@ -16,6 +16,7 @@ struct source_fetch {
 	struct list link;
 	struct script *script;
 	struct key key;
+	uint64_t sent;
 	source_done_fn *done;
 	void *userdata;
 };
@@ -30,6 +31,7 @@ static inline int script_start(struct source *source, const struct source_questi
 		return -ENOMEM;
 	fetch->script = script;
 	fetch->key = question->key;
+	fetch->sent = source_draw(source);
 	fetch->done = done;
 	fetch->userdata = userdata;
 	list_insert_before(&script->fetches, &fetch->link);
@@ -38,10 +40,9 @@ static inline int script_start(struct source *source, const struct source_questi
 	return 0;
 }
 
-static inline bool script_is_asked(const struct source_fetch *fetch)
+static inline uint64_t script_sent(const struct source_fetch *fetch)
 {
-	(void)fetch;
-	return true;
+	return fetch->sent;
 }
 
 static inline void script_free(struct source_fetch *fetch)
@@ -63,7 +64,7 @@ static inline void script_init(struct script *script)
 {
 	static const struct source_operations operations = {
 		.start = script_start,
-		.is_asked = script_is_asked,
+		.sent = script_sent,
 		.free = script_free,
 		.state = script_state,
 	};

@@ -16,7 +16,7 @@
 struct scripted {
 	struct source source;
 	enum source_state state;
-	bool is_asked;
+	bool is_asked; /* questions go out at once */
 	unsigned started;
 	unsigned freed;
 	bool was_renewal; /* the last question */
@@ -26,6 +26,7 @@ struct scripted {
 
 struct source_fetch {
 	struct scripted *script;
+	uint64_t sent;
 };
 
 static inline int scripted_start(struct source *source, const struct source_question *question,
@@ -39,6 +40,7 @@ static inline int scripted_start(struct source *source, const struct source_ques
 	script->userdata = userdata;
 	*ret = calloc(1, sizeof(**ret));
 	(*ret)->script = script;
+	(*ret)->sent = script->is_asked ? source_draw(source) : 0;
 	return 0;
 }
 
@@ -48,9 +50,9 @@ static inline void scripted_free(struct source_fetch *fetch)
 	free(fetch);
 }
 
-static inline bool scripted_is_asked(const struct source_fetch *fetch)
+static inline uint64_t scripted_sent(const struct source_fetch *fetch)
 {
-	return fetch->script->is_asked;
+	return fetch->sent;
 }
 
 static inline enum source_state scripted_state(struct source *source, enum key_kind kind,
@@ -63,7 +65,7 @@ static inline enum source_state scripted_state(struct source *source, enum key_k
 
 static const struct source_operations scripted_operations = {
 	.start = scripted_start,
-	.is_asked = scripted_is_asked,
+	.sent = scripted_sent,
 	.free = scripted_free,
 	.state = scripted_state,
 };

@@ -15,6 +15,7 @@
 
 /* A source that answers when the test says so. */
 struct source_fetch {
+	uint64_t sent;
 	source_done_fn *done;
 	void *userdata;
 };
@@ -24,9 +25,9 @@ static struct source_fetch *latest;
 static int start(struct source *source, const struct source_question *question,
                  source_done_fn *done, void *userdata, struct source_fetch **ret)
 {
-	(void)source;
 	(void)question;
 	*ret = latest = calloc(1, sizeof(**ret));
+	latest->sent = source_draw(source);
 	latest->done = done;
 	latest->userdata = userdata;
 	return 0;
@@ -37,10 +38,9 @@ static void free_fetch(struct source_fetch *fetch)
 	free(fetch);
 }
 
-static bool is_asked(const struct source_fetch *fetch)
+static uint64_t sent(const struct source_fetch *fetch)
 {
-	(void)fetch;
-	return true;
+	return fetch->sent;
 }
 
 static enum source_state state_of(struct source *source, enum key_kind kind, uint64_t caller)
@@ -51,8 +51,8 @@ static enum source_state state_of(struct source *source, enum key_kind kind, uin
 	return SOURCE_READY;
 }
 
-static const struct source_operations operations = { start, is_asked, free_fetch, state_of };
-static struct source source = { &operations };
+static const struct source_operations operations = { start, sent, free_fetch, state_of };
+static struct source source = { .operations = &operations };
 
 struct house {
 	struct fixture *fixture;

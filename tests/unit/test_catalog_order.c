@@ -8,69 +8,7 @@
 #include <string.h>
 #include <cmocka.h>
 
-#include "scripted_source.h"
-
-/* The last change that the listener was told of. */
-struct told {
-	bool at_once;
-	bool has_record;
-	bool has_previous;
-	size_t key_count;
-	unsigned count;
-};
-
-static void note_change(void *userdata, const struct cache_change *change)
-{
-	struct told *told = userdata;
-
-	*told = (struct told){
-		.at_once = change->at_once,
-		.has_record = change->customer.record != NULL,
-		.has_previous = change->previous != NULL,
-		.key_count = change->key_count,
-		.count = told->count + 1,
-	};
-}
-
-static void listen_to(struct fixture *fixture, struct told *told)
-{
-	*told = (struct told){ .count = 0 };
-	catalog_listen(fixture->catalog, (struct catalog_listener){ note_change, told });
-}
-
-static void renew(struct fixture *fixture, const struct key *key, bool can_wait,
-                  struct waiter *waiter)
-{
-	struct catalog_ticket *ticket;
-
-	*waiter = (struct waiter){ .calls = 0 };
-	assert_int_equal(catalog_renew(fixture->catalog, key, 0, can_wait, waiter_called, waiter,
-	                               &ticket),
-	                 0);
-}
-
-static void want(struct fixture *fixture, const struct key *key, struct waiter *waiter)
-{
-	struct catalog_ticket *ticket;
-
-	*waiter = (struct waiter){ .calls = 0 };
-	assert_int_equal(catalog_want(fixture->catalog, key, waiter_called, waiter, &ticket), 0);
-}
-
-static bool is_named(struct fixture *fixture, const struct key *key, const char *name)
-{
-	const struct catalog_question question = ask(fixture);
-	struct catalog_entry entry;
-	const struct member *member;
-	bool is_named;
-
-	assert_int_equal(catalog_find(fixture->catalog, key, &question, &entry), 0);
-	member = record_child(entry.customer.record, record_member(entry.customer.record, 0),
-	                      "name", strlen("name"));
-	is_named = strncmp(member->value, name, strlen(name)) == 0;
-	catalog_entry_fini(&entry);
-	return is_named;
-}
+#include "catalog_orders.h"
 
 /* Asking again */
 
@@ -133,75 +71,6 @@ static void test_an_ordinary_answer_is_in_no_hurry(void **state)
 	answer_customer(fixture, "42", "Usha");
 	assert_false(told.at_once);
 	assert_int_equal(told.count, 2);
-	end(fixture);
-}
-
-/* The first fetch, to be answered after the second has begun. */
-struct first {
-	source_done_fn *done;
-	void *userdata;
-};
-
-static struct first first_of(const struct fixture *fixture)
-{
-	return (struct first){ fixture->script.done, fixture->script.userdata };
-}
-
-static void answer_first(const struct first *first, const char *id, const char *name)
-{
-	struct record *record = make_customer(id, "1", name);
-
-	first->done(first->userdata, &(struct source_answer){ .record = record });
-	record_unref(record);
-}
-
-static void test_a_request_that_has_gone_out_is_overtaken_and_has_not_the_last_word(void **state)
-{
-	struct fixture *fixture = begin(&usual);
-	struct key key = make_key(KEY_ID, "42");
-	struct waiter early;
-	struct waiter late;
-	struct waiter joined;
-	struct first first;
-
-	(void)state;
-	want(fixture, &key, &early);
-	first = first_of(fixture);
-	renew(fixture, &key, false, &late);
-	assert_int_equal(fixture->script.started, 2);
-	want(fixture, &key, &joined);
-	assert_int_equal(fixture->script.started, 2);
-
-	answer_customer(fixture, "42", "Usha");
-	assert_int_equal(late.calls, 1);
-	assert_int_equal(joined.calls, 1);
-	assert_int_equal(early.calls, 0);
-	answer_first(&first, "42", "Asha");
-	assert_int_equal(early.calls, 1);
-	assert_int_equal(early.result.error, 0);
-	assert_true(is_named(fixture, &key, "Usha"));
-	end(fixture);
-}
-
-static void test_an_overtaken_answer_that_comes_first_counts_until_the_other_does(void **state)
-{
-	struct fixture *fixture = begin(&usual);
-	struct key key = make_key(KEY_ID, "42");
-	struct waiter early;
-	struct waiter late;
-	struct first first;
-
-	(void)state;
-	want(fixture, &key, &early);
-	first = first_of(fixture);
-	renew(fixture, &key, false, &late);
-	answer_first(&first, "42", "Asha");
-	assert_int_equal(early.calls, 1);
-	assert_int_equal(late.calls, 0);
-	assert_true(is_named(fixture, &key, "Asha"));
-	answer_customer(fixture, "42", "Usha");
-	assert_int_equal(late.calls, 1);
-	assert_true(is_named(fixture, &key, "Usha"));
 	end(fixture);
 }
 
@@ -395,10 +264,6 @@ int main(void)
 		cmocka_unit_test(test_what_is_fresh_is_asked_for_all_the_same),
 		cmocka_unit_test(test_keys_are_told_even_if_nothing_changed),
 		cmocka_unit_test(test_an_ordinary_answer_is_in_no_hurry),
-		cmocka_unit_test(
-		        test_a_request_that_has_gone_out_is_overtaken_and_has_not_the_last_word),
-		cmocka_unit_test(
-		        test_an_overtaken_answer_that_comes_first_counts_until_the_other_does),
 		cmocka_unit_test(test_a_request_that_has_not_gone_out_is_joined),
 		cmocka_unit_test(test_who_can_wait_joins_whatever_is_under_way),
 		cmocka_unit_test(test_a_renewal_that_fails_leaves_the_old_answer_in_doubt),

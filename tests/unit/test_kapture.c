@@ -196,8 +196,8 @@ static void test_whose_turn_never_comes_times_out_without_a_request(void **state
 	assert_int_equal(asking->error, -ETIMEDOUT);
 	assert_true(asking->may_pass);
 	assert_int_equal(started, 1);
-	assert_false(fixture->source->operations->is_asked(asking->fetch));
-	assert_true(fixture->source->operations->is_asked(fixture->askings[0].fetch));
+	assert_int_equal(fixture->source->operations->sent(asking->fetch), 0);
+	assert_int_not_equal(fixture->source->operations->sent(fixture->askings[0].fetch), 0);
 	end(fixture);
 }
 

@@ -174,6 +174,13 @@ int cache_store(struct cache *cache, const struct key *key, struct record *recor
                 struct cache_change *ret) must_check;
 
 /**
+ * Keep that at @now_ms @key led to the customer of @record, of whom something later than that is
+ * known, and stays. Otherwise as cache_store(), or CACHE_NONE if nothing is.
+ */
+int cache_store_lead(struct cache *cache, const struct key *key, const struct record *record,
+                     int64_t now_ms, struct cache_change *ret) must_check;
+
+/**
  * Keep that at @now_ms no customer had @key; what led from it is forgotten. Otherwise as
  * cache_store().
  */

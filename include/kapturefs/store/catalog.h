@@ -46,8 +46,9 @@ struct catalog_listener {
 
 /** How a wait ended: without @error the key has been answered, a customer or none. */
 struct catalog_result {
-	int error;     /* 0 or a negative errno */
-	bool may_pass; /* of an error: asking again later may well succeed */
+	int error;         /* 0 or a negative errno */
+	bool may_pass;     /* of an error: asking again later may well succeed */
+	bool is_overtaken; /* without error: what is there had come later, and counts instead */
 };
 
 /** Runs exactly once, from the loop, never inside catalog_want(); the ticket is gone by then. */
@@ -212,10 +213,11 @@ int catalog_want_for(struct catalog *catalog, const struct key *key, uint64_t ca
                      struct catalog_ticket **ret) must_check;
 
 /**
- * Have @key fetched for @caller whatever is known of it, by a request that begins now, and be told
- * no later than the timeout. What it changes is to be seen at once; should it fail, the old answer
- * does not count as fresh any more. If it @can_wait, every other question goes first, a fetch under
- * way will do, and there is no hurry to see it. Returns as catalog_want(); or -ENETDOWN offline.
+ * Have @key fetched for @caller whatever is known of it, by a request that is sent from now on, and
+ * be told no later than the timeout. What it changes is to be seen at once; should it fail, the old
+ * answer does not count as fresh any more. If it @can_wait, every other question goes first, a
+ * fetch under way will do, and there is no hurry to see it. Returns as catalog_want(); or -ENETDOWN
+ * offline.
  */
 int catalog_renew(struct catalog *catalog, const struct key *key, uint64_t caller, bool can_wait,
                   catalog_ready_fn *ready, void *userdata, struct catalog_ticket **ret) must_check;
@@ -228,7 +230,8 @@ int catalog_peek(struct catalog *catalog, const struct key *key, struct cache_ke
 
 /**
  * Forget the customer behind @key and all its other keys, or that there is none, everywhere. Who
- * waits for it gets ESTALE, and thereby asks again. Returns 0, CATALOG_REMAINS, CATALOG_MISSING
+ * waits for it gets ESTALE, and thereby asks again. No answer to what was sent before brings it
+ * back. Returns 0, CATALOG_REMAINS, CATALOG_MISSING
  * if nothing was known, or a negative errno and nothing changed.
  */
 int catalog_forget(struct catalog *catalog, const struct key *key) must_check;

@@ -9,8 +9,8 @@
 #include "kapturefs/base/list.h"
 #include "kapturefs/base/metrics.h"
 #include "kapturefs/store/catalog.h"
+#include "kapturefs/store/answer_order.h"
 #include "kapturefs/store/hotset.h"
-#include "kapturefs/store/recency.h"
 #include "kapturefs/store/wallclock.h"
 
 enum { CATALOG_BUCKETS = 1024 };
@@ -26,17 +26,16 @@ struct deadlines {
 /** A key being fetched. */
 struct fetch {
 	struct list link;
-	struct list of_all; /* in the order of their numbers, which is that in which they began */
-	uint64_t number;
+	struct list of_all; /* in the order in which they began */
 	struct catalog *catalog;
 	struct source_question question;
 	struct list tickets;
 	struct source_fetch *source_fetch;
 	uint64_t deadline_ms; /* of the loop's clock */
+	uint64_t insisted;    /* drawn when somebody last asked for something newer */
 	bool is_answered;
-	bool is_urgent;    /* what it changes is to be seen at once */
-	bool is_overtaken; /* a later one asks for the same key, and is the one to be joined */
-	bool is_outdated;  /* ... and has been answered first */
+	bool is_urgent;   /* what it changes is to be seen at once */
+	bool is_repeated; /* the answer to another has come too late */
 	bool is_forgotten;
 };
 
@@ -71,8 +70,7 @@ struct catalog {
 	struct list fetches[CATALOG_BUCKETS]; /* by the hash of their key */
 	struct list all_fetches;
 	size_t fetch_count;
-	uint64_t fetch_number; /* of the last that began */
-	struct recency recency;
+	struct answer_order order;
 	size_t ticket_count;
 	struct deadlines timeout;
 	struct deadlines patience; /* of those for whom there is an old answer */
@@ -139,6 +137,32 @@ int fetch_new(struct catalog *catalog, const struct source_question *question,
 
 /** Free @fetch, for which nobody must wait. */
 void fetch_free(struct fetch *fetch);
+
+/** Whether its question has gone out, and the number that was drawn then; 0 if not. */
+uint64_t fetch_sent(const struct fetch *fetch);
+
+/** Note what became of @key, for tries under way. */
+void catalog_note(struct catalog *catalog, const struct key *key, const struct answer_note *note);
+
+/* catalog_keep.c */
+
+/** The outcomes of catalog_keep() for an answer that is not all there is to know. */
+enum {
+	ANSWER_IS_LATE = 1, /* a later one is there, or part of one */
+	ANSWER_IS_VOID,     /* and what it was has gone */
+};
+
+/**
+ * Store of the @answer to @fetch what counts, see answer_order.h, and tell the listener. Returns 0,
+ * an outcome, or a negative errno and nothing changed.
+ */
+int catalog_keep(struct fetch *fetch, const struct source_answer *answer) must_check;
+
+/** Whether what is known of the key of @fetch is as new as somebody insists. */
+bool catalog_is_new_enough(const struct fetch *fetch);
+
+/** Tell the listener of what is known of @key, as of something that is to be seen at once. */
+int catalog_tell_again(struct catalog *catalog, const struct key *key) must_check;
 
 /** Drop what @change removed from what is kept parsed, and tell the listener. */
 void catalog_tell(struct catalog *catalog, const struct cache_change *change);

@@ -51,7 +51,8 @@ struct freshness_case {
 	bool waited;      /* the API has been asked, or could not be; what is there now must do */
 	int error;     /* ... and why there is no new answer: a negative errno, 0 if there is one */
 	bool may_pass; /* of that error */
-	bool is_refused; /* the token does not hold: nothing past its ttl may be served */
+	bool is_overtaken; /* without error: what is known is later than the answer */
+	bool is_refused;   /* the token does not hold: nothing past its ttl may be served */
 };
 
 /** The outcomes of freshness_decide(). */

@@ -78,6 +78,7 @@ struct source_fetch {
 	uint64_t deadline_ms;    /* of the loop's clock */
 	uint64_t try_started_ns; /* of uv_hrtime() */
 	uint64_t token_number;   /* of the last try */
+	uint64_t sent;           /* as its source_operations tell */
 	uint32_t tries;
 	bool was_throttled;
 	long status;                 /* of the last try, 0 without a reply */
@@ -89,7 +90,7 @@ struct source_fetch {
 /* The source's operations on fetches. */
 int kapture_start(struct source *source, const struct source_question *question,
                   source_done_fn *done, void *userdata, struct source_fetch **ret) must_check;
-bool kapture_is_asked(const struct source_fetch *fetch);
+uint64_t kapture_sent(const struct source_fetch *fetch);
 void kapture_free_fetch(struct source_fetch *fetch);
 
 /** Make up the request for what @fetch asks for. Returns 0, -EINVAL, -ENOMEM. */

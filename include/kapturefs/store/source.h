@@ -50,8 +50,11 @@ struct source_operations {
 	int (*start)(struct source *source, const struct source_question *question,
 	             source_done_fn *done, void *userdata, struct source_fetch **ret);
 
-	/** Whether the API has been asked, so that freeing the fetch might lose an answer. */
-	bool (*is_asked)(const struct source_fetch *fetch);
+	/**
+	 * The number that was drawn when its last try was sent, of a date the last for its first
+	 * page; 0 before the first, so that freeing the fetch loses no answer.
+	 */
+	uint64_t (*sent)(const struct source_fetch *fetch);
 
 	/** Free the fetch, under way or done. */
 	void (*free)(struct source_fetch *fetch);
@@ -62,4 +65,11 @@ struct source_operations {
 
 struct source {
 	const struct source_operations *operations;
+	uint64_t number; /* the last that was drawn */
 };
+
+/** Draw a number, higher than all before it: so what happens is put in order. */
+static inline uint64_t source_draw(struct source *source)
+{
+	return ++source->number;
+}
