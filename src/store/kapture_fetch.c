@@ -112,7 +112,7 @@ static bool try_another_token(struct source_fetch *fetch)
 	enum gate_door door = kapture_door(fetch->question.key.kind);
 
 	if (kapture_look_for_token(kapture, fetch->token_number)) {
-		fetch->last = kapture_failure(-EACCES, "the API refuses the token");
+		fetch->last = kapture_refusal("the API refuses the token");
 		fetch_wait(fetch, true);
 		return true;
 	}
@@ -121,27 +121,39 @@ static bool try_another_token(struct source_fetch *fetch)
 	return false;
 }
 
+/* What a failure says of the API. Returns whether another try has begun. */
+static bool settle_failure(struct source_fetch *fetch, const struct kapture_verdict *verdict,
+                           uint64_t pause_ms)
+{
+	struct kapture *kapture = fetch->kapture;
+	int error = verdict->answer.error;
+	uint64_t now_ms = uv_now(kapture->loop);
+
+	if (verdict->blame == KAPTURE_BLAME_TOKEN)
+		return try_another_token(fetch);
+	if (error == -EBUSY || verdict->blame == KAPTURE_BLAME_API)
+		gate_slow_down(&kapture->gate, error, error == -EBUSY, pause_ms, now_ms);
+	if (fetch_pause(fetch, verdict))
+		return true;
+	if (verdict->blame == KAPTURE_BLAME_API)
+		gate_failed(&kapture->gate, error, now_ms);
+	else if (error != -ENOMEM)
+		gate_answered(&kapture->gate, kapture_door(fetch->question.key.kind), false);
+	return false;
+}
+
 /* Go on to the next try, or hand the answer over. @pause_ms is what the server has asked for. */
 static void settle(struct source_fetch *fetch, struct kapture_verdict *verdict, uint64_t pause_ms)
 {
 	struct kapture *kapture = fetch->kapture;
-	const struct source_answer *answer = &verdict->answer;
-	uint64_t now_ms = uv_now(kapture->loop);
 
-	if (answer->error == -EACCES) {
-		if (try_another_token(fetch))
+	if (verdict->answer.error) {
+		if (settle_failure(fetch, verdict, pause_ms))
 			return;
-	} else if (answer->may_pass) {
-		gate_slow_down(&kapture->gate, answer->error, answer->error == -EBUSY, pause_ms,
-		               now_ms);
-		if (fetch_pause(fetch, verdict))
-			return;
-		if (answer->error != -ENOMEM)
-			gate_failed(&kapture->gate, answer->error, now_ms);
 	} else {
 		gate_answered(&kapture->gate, kapture_door(fetch->question.key.kind),
-		              !answer->error && fetch->token_number == kapture->token_number);
-		if (!answer->error && fetch_next_page(fetch, verdict))
+		              fetch->token_number == kapture->token_number);
+		if (fetch_next_page(fetch, verdict))
 			return;
 	}
 	fetch_conclude(fetch, verdict);

@@ -12,44 +12,57 @@ static const struct status_row {
 	long first;
 	long last;
 	int error;
-	bool may_pass;
+	bool may_retry;
+	enum kapture_blame blame;
 	const char *cause;
 } statuses[] = {
-	{ 401, 401, -EACCES, false, refused },
-	{ 403, 403, -EACCES, false, refused },
-	{ 400, 400, -EINVAL, false, "the API calls the request invalid" },
-	{ 429, 429, -EBUSY, true, "the API asks for fewer requests" },
-	{ 500, 599, -EIO, true, "the API reports a fault of its own" },
-	{ 300, 399, -EPROTO, false, "the API redirects, which is never followed" },
-	{ 0, 199, -EIO, false, "the API answers with an unexpected HTTP code" },
-	{ 400, 999, -EIO, false, "the API answers with an unexpected HTTP code" },
+	{ 403, 403, -EACCES, false, KAPTURE_BLAME_TOKEN, "the API denies access" },
+	{ 400, 400, -EINVAL, false, KAPTURE_BLAME_NOTHING, "the API calls the request invalid" },
+	{ 429, 429, -EBUSY, true, KAPTURE_BLAME_API, "the API asks for fewer requests" },
+	{ 500, 599, -EIO, true, KAPTURE_BLAME_API, "the API reports a fault of its own" },
+	{ 300, 399, -EPROTO, false, KAPTURE_BLAME_NOTHING,
+	  "the API redirects, which is never followed" },
+	{ 0, 199, -EIO, false, KAPTURE_BLAME_NOTHING,
+	  "the API answers with an unexpected HTTP code" },
+	{ 400, 999, -EIO, false, KAPTURE_BLAME_NOTHING,
+	  "the API answers with an unexpected HTTP code" },
 };
 
 /* What becomes of a transfer without a whole reply. */
 static const struct transport_row {
 	int error;
-	bool may_pass;
 	bool may_retry;
+	enum kapture_blame blame;
 } transports[] = {
-	{ -EHOSTUNREACH, true, true },
-	{ -ETIMEDOUT, true, true },
+	{ -EHOSTUNREACH, true, KAPTURE_BLAME_API },
+	{ -ETIMEDOUT, true, KAPTURE_BLAME_API },
 	/* The connection broke. */
-	{ -EIO, true, true },
+	{ -EIO, true, KAPTURE_BLAME_API },
 	/* The API is not reached, or somebody else is in its place; that does not change soon. */
-	{ -EPROTO, true, false },
-	{ -ENOMEM, true, false },
+	{ -EPROTO, false, KAPTURE_BLAME_API },
 };
 
 struct kapture_verdict kapture_failure(int error, const char *cause)
 {
-	return (struct kapture_verdict){ .answer.error = error, .cause = cause };
+	return (struct kapture_verdict){
+		.answer = { .error = error, .may_pass = true },
+		.cause = cause,
+	};
 }
 
 struct kapture_verdict kapture_trouble(int error, const char *cause)
 {
+	struct kapture_verdict verdict = kapture_failure(error, cause);
+
+	verdict.may_retry = true;
+	return verdict;
+}
+
+struct kapture_verdict kapture_refusal(const char *cause)
+{
 	return (struct kapture_verdict){
-		.answer = { .error = error, .may_pass = true },
-		.may_retry = true,
+		.answer.error = -EACCES,
+		.blame = KAPTURE_BLAME_TOKEN,
 		.cause = cause,
 	};
 }
@@ -60,8 +73,8 @@ static struct kapture_verdict judge_transport(const struct http_reply *reply)
 
 	for (size_t i = 0; i < array_length(transports); i++) {
 		if (transports[i].error == reply->error) {
-			verdict.answer.may_pass = transports[i].may_pass;
 			verdict.may_retry = transports[i].may_retry;
+			verdict.blame = transports[i].blame;
 		}
 	}
 	return verdict;
@@ -72,10 +85,13 @@ static struct kapture_verdict judge_status(long status, const struct payload *pa
 {
 	for (size_t i = 0; i < array_length(statuses); i++) {
 		const struct status_row *row = &statuses[i];
+		struct kapture_verdict verdict = kapture_failure(row->error, row->cause);
 
-		if (status >= row->first && status <= row->last)
-			return row->may_pass ? kapture_trouble(row->error, row->cause)
-			                     : kapture_failure(row->error, row->cause);
+		if (status < row->first || status > row->last)
+			continue;
+		verdict.may_retry = row->may_retry;
+		verdict.blame = row->blame;
+		return verdict;
 	}
 	if (payload->verdict == PAYLOAD_FAILED)
 		return kapture_failure(-EIO, "the API reports a failure without a known reason");
@@ -87,6 +103,8 @@ struct kapture_verdict kapture_judge(const struct key *key, const struct http_re
 {
 	if (reply->error)
 		return judge_transport(reply);
+	if (reply->status == 401)
+		return kapture_refusal(refused);
 
 	switch (payload->verdict) {
 	case PAYLOAD_FOUND:
@@ -96,7 +114,7 @@ struct kapture_verdict kapture_judge(const struct key *key, const struct http_re
 	case PAYLOAD_ABSENT:
 		return (struct kapture_verdict){ .cause = NULL };
 	case PAYLOAD_REFUSED:
-		return kapture_failure(-EACCES, refused);
+		return kapture_refusal(refused);
 	case PAYLOAD_FAILED:
 	case PAYLOAD_MALFORMED:
 		break;

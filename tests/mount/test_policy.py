@@ -235,22 +235,38 @@ def test_what_is_cached_is_served_while_the_breaker_is_open(mounts, api):
 
 # Stale answers
 
-@pytest.mark.parametrize('reply', [Reply(b'', 500), Reply(b'', 429)])
-def test_expired_customer_is_served_when_the_api_fails(mounts, api, reply):
+PAGE = b'<!DOCTYPE html><html><body>Please sign in</body></html>'
+# What is neither a customer, nor that there is none, nor that the token is refused.
+NOT_DEFINITE = {
+    'status 500': Reply(b'', 500), 'status 503': Reply(PAGE, 503), 'status 429': Reply(b'', 429),
+    'status 400': Reply(b'', 400), 'status 404 with a page': Reply(PAGE, 404),
+    'a page': Reply(PAGE, 200, {'Content-Type': 'text/html'}), 'nothing': Reply(b''),
+    'a redirect': Reply(PAGE, 302, {'Location': '/login'}), 'status 204': Reply(b'', 204),
+    'not now': Reply(b'Try again later'), 'an empty object': Reply(b'{}'),
+    'JSON of another kind': Reply(b'{"status": "maintenance"}'),
+    'success with text': Reply(b'{"Customer Details": "Busy", "status": "success"}'),
+    'another customer': found(customer(8)), 'half a customer': Reply(found(customer(7)).body[:-20]),
+    'too large': Reply(b' ' * (9 << 20)), 'cut short': Reply(b'{}', length=500),
+    'a failure without a reason': Reply(b'{"status": "failed"}')}
+
+
+@pytest.mark.parametrize('case', NOT_DEFINITE)
+def test_expired_customer_is_served_when_the_answer_is_not_definite(mounts, api, case):
     api.add_numbers([7])
-    mount = expired(mounts, api, [7])
-    api.respond = lambda request: reply
+    mount = expired(mounts, api, [7], patience='20')
+    api.respond = lambda request: NOT_DEFINITE[case]
     assert state_of(mount, 7) == 'stale'
     assert (mount / 'by-id/7/name').read_text() == 'Customer 7\n'
+    assert os.listdir(mount / 'by-id') == ['7']
 
 
-@pytest.mark.parametrize('reply, error', [(Reply(b'', 400), errno.EINVAL),
-                                          (Reply(b'no JSON'), errno.EPROTO)])
-def test_expired_customer_is_not_served_when_the_api_answers_otherwise(mounts, api, reply, error):
+@pytest.mark.parametrize('reply', [Reply(REFUSED), Reply(REFUSED, 500), Reply(PAGE, 401),
+                                   Reply(found(customer(7)).body, 401)])
+def test_expired_customer_is_not_served_when_the_token_is_refused(mounts, api, reply):
     api.add_numbers([7])
     mount = expired(mounts, api, [7])
     api.respond = lambda request: reply
-    assert harness.errno_of(os.stat, mount / 'by-id/7') == error
+    assert harness.errno_of(os.stat, mount / 'by-id/7/name') == errno.EACCES
 
 
 def test_stale_answers_end_with_max_stale(mounts, api):

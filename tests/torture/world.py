@@ -15,9 +15,9 @@ FAULTS = {
     'fault': Failed(errno.EIO, True),           # 503
     'closed': Failed(errno.EIO, True),          # no reply at all
     'cut': Failed(errno.EPROTO, True),          # a whole object, less than was announced
-    'page': Failed(errno.EPROTO, False),
-    'not found': Failed(errno.EIO, False),      # 404 with a page
-    'foreign': Failed(errno.EPROTO, False),     # another customer's answer
+    'page': Failed(errno.EPROTO, True),
+    'not found': Failed(errno.EIO, True),       # 404 with a page
+    'foreign': Failed(errno.EPROTO, True),      # another customer's answer
     'refused': Failed(errno.EACCES, False, True),
 }
 

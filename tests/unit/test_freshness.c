@@ -117,7 +117,7 @@ static void test_what_a_lookup_does_when_there_is_no_new_answer(void **state)
 		bool is_refused;
 		int expected;
 	} table[] = {
-		/* An error that may pass is made up for by what is there, and by nothing else. */
+		/* What is there makes up for an error that is not definite, and nothing else does. */
 		{ FRESHNESS_OF_NOTHING, 0, -EIO, true, false, -EIO },
 		{ FRESHNESS_OF_CUSTOMER, 100, -EIO, true, false, FRESHNESS_SERVE_STALE },
 		{ FRESHNESS_OF_CUSTOMER, 1099, -EBUSY, true, false, FRESHNESS_SERVE_STALE },
@@ -126,8 +126,10 @@ static void test_what_a_lookup_does_when_there_is_no_new_answer(void **state)
 		{ FRESHNESS_OF_CUSTOMER, -1000, -EIO, true, false, -EIO },
 		/* That there was nobody is no answer to whether there is. */
 		{ FRESHNESS_OF_ABSENCE, 50, -ETIMEDOUT, true, false, -ETIMEDOUT },
-		/* An error that stays is told. */
-		{ FRESHNESS_OF_CUSTOMER, 100, -EPROTO, false, false, -EPROTO },
+		{ FRESHNESS_OF_CUSTOMER, 100, -EPROTO, true, false, FRESHNESS_SERVE_STALE },
+		{ FRESHNESS_OF_CUSTOMER, 100, -EACCES, true, false, FRESHNESS_SERVE_STALE },
+		/* A definite one is told. */
+		{ FRESHNESS_OF_CUSTOMER, 100, -EACCES, false, false, -EACCES },
 		{ FRESHNESS_OF_CUSTOMER, 100, -EACCES, false, true, -EACCES },
 		/*
 		 * Past its ttl nothing is served once the token was refused, whatever else

@@ -28,6 +28,7 @@
 		.verdict = PAYLOAD_ABSENT                                                          \
 	}
 
+/* Whether an old answer may stand in, and whether to try again. */
 enum { STAYS = 0, PASSES = 1, RETRY = 2 };
 
 static const struct row {
@@ -48,9 +49,9 @@ static const struct row {
 	/* Without the documented body, the code counts. */
 	{ 401, MALFORMED, -EACCES, STAYS },
 	{ 401, FAILED, -EACCES, STAYS },
-	{ 403, MALFORMED, -EACCES, STAYS },
-	{ 400, MALFORMED, -EINVAL, STAYS },
-	{ 400, FAILED, -EINVAL, STAYS },
+	{ 403, MALFORMED, -EACCES, PASSES },
+	{ 400, MALFORMED, -EINVAL, PASSES },
+	{ 400, FAILED, -EINVAL, PASSES },
 	{ 429, MALFORMED, -EBUSY, PASSES | RETRY },
 	{ 429, FAILED, -EBUSY, PASSES | RETRY },
 	{ 500, MALFORMED, -EIO, PASSES | RETRY },
@@ -59,23 +60,23 @@ static const struct row {
 	{ 503, MALFORMED, -EIO, PASSES | RETRY },
 	{ 599, MALFORMED, -EIO, PASSES | RETRY },
 	/* Never ENOENT. */
-	{ 404, MALFORMED, -EIO, STAYS },
-	{ 404, FAILED, -EIO, STAYS },
-	{ 402, MALFORMED, -EIO, STAYS },
-	{ 418, MALFORMED, -EIO, STAYS },
-	{ 499, MALFORMED, -EIO, STAYS },
-	{ 600, MALFORMED, -EIO, STAYS },
-	{ 999, MALFORMED, -EIO, STAYS },
-	{ 100, MALFORMED, -EIO, STAYS },
-	{ 0, MALFORMED, -EIO, STAYS },
-	{ 200, FAILED, -EIO, STAYS },
+	{ 404, MALFORMED, -EIO, PASSES },
+	{ 404, FAILED, -EIO, PASSES },
+	{ 402, MALFORMED, -EIO, PASSES },
+	{ 418, MALFORMED, -EIO, PASSES },
+	{ 499, MALFORMED, -EIO, PASSES },
+	{ 600, MALFORMED, -EIO, PASSES },
+	{ 999, MALFORMED, -EIO, PASSES },
+	{ 100, MALFORMED, -EIO, PASSES },
+	{ 0, MALFORMED, -EIO, PASSES },
+	{ 200, FAILED, -EIO, PASSES },
 	/* Not what the API documents. */
-	{ 300, MALFORMED, -EPROTO, STAYS },
-	{ 302, FAILED, -EPROTO, STAYS },
-	{ 399, MALFORMED, -EPROTO, STAYS },
-	{ 200, MALFORMED, -EPROTO, STAYS },
-	{ 204, MALFORMED, -EPROTO, STAYS },
-	{ 299, MALFORMED, -EPROTO, STAYS },
+	{ 300, MALFORMED, -EPROTO, PASSES },
+	{ 302, FAILED, -EPROTO, PASSES },
+	{ 399, MALFORMED, -EPROTO, PASSES },
+	{ 200, MALFORMED, -EPROTO, PASSES },
+	{ 204, MALFORMED, -EPROTO, PASSES },
+	{ 299, MALFORMED, -EPROTO, PASSES },
 };
 
 static void assert_verdict(const struct kapture_verdict *verdict, int error, int hope)
@@ -111,7 +112,7 @@ static void test_transfers_without_a_reply(void **state)
 		{ -ETIMEDOUT, PASSES | RETRY },
 		{ -EIO, PASSES | RETRY },
 		{ -EPROTO, PASSES },
-		{ -EFBIG, STAYS },
+		{ -EFBIG, PASSES },
 		{ -ENOMEM, PASSES },
 	};
 	const struct key key = make_key(KEY_ID, "7");
@@ -137,16 +138,21 @@ static struct kapture_verdict judge_customer(enum key_kind kind, const char *key
 	return kapture_judge(&key, &reply, &payload);
 }
 
-static void test_a_customer_is_the_answer_whatever_the_code(void **state)
+static void test_a_customer_is_the_answer_with_any_code_but_401(void **state)
 {
 	struct record *record = make_customer("7", "1", "Asha");
 
 	(void)state;
 	assert_ptr_equal(judge_customer(KEY_ID, "7", 200, record).answer.record, record);
 	assert_ptr_equal(judge_customer(KEY_ID, "7", 500, record).answer.record, record);
+	assert_ptr_equal(judge_customer(KEY_ID, "7", 429, record).answer.record, record);
+	assert_ptr_equal(judge_customer(KEY_ID, "7", 403, record).answer.record, record);
+	assert_ptr_equal(judge_customer(KEY_ID, "7", 302, record).answer.record, record);
 	assert_ptr_equal(judge_customer(KEY_PHONE, "555", 200, record).answer.record, record);
 	assert_ptr_equal(judge_customer(KEY_EMAIL, "a@b", 200, record).answer.record, record);
 	assert_int_equal(judge_customer(KEY_ID, "7", 200, record).answer.error, 0);
+	/* But for one: no customer shows that the token is good. */
+	assert_int_equal(judge_customer(KEY_ID, "7", 401, record).answer.error, -EACCES);
 	record_unref(record);
 }
 
@@ -156,7 +162,7 @@ static void test_another_customer_than_asked_for_by_id_is_no_answer(void **state
 	struct kapture_verdict verdict = judge_customer(KEY_ID, "7", 200, record);
 
 	(void)state;
-	assert_verdict(&verdict, -EPROTO, STAYS);
+	assert_verdict(&verdict, -EPROTO, PASSES);
 	record_unref(record);
 }
 
@@ -165,7 +171,7 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(test_replies_without_a_customer),
 		cmocka_unit_test(test_transfers_without_a_reply),
-		cmocka_unit_test(test_a_customer_is_the_answer_whatever_the_code),
+		cmocka_unit_test(test_a_customer_is_the_answer_with_any_code_but_401),
 		cmocka_unit_test(test_another_customer_than_asked_for_by_id_is_no_answer),
 	};
 

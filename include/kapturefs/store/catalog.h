@@ -47,7 +47,7 @@ struct catalog_listener {
 /** How a wait ended: without @error the key has been answered, a customer or none. */
 struct catalog_result {
 	int error;         /* 0 or a negative errno */
-	bool may_pass;     /* of an error: asking again later may well succeed */
+	bool may_pass;     /* of an error: as in source.h, an old answer may stand in */
 	bool is_overtaken; /* without error: what is there had come later, and counts instead */
 };
 

@@ -50,7 +50,7 @@ struct freshness_case {
 	int64_t asked_ms; /* when the look-up came: what was answered since is fresh */
 	bool waited;      /* the API has been asked, or could not be; what is there now must do */
 	int error;     /* ... and why there is no new answer: a negative errno, 0 if there is one */
-	bool may_pass; /* of that error */
+	bool may_pass; /* of that error: it is not definite, as in source.h */
 	bool is_overtaken; /* without error: what is known is later than the answer */
 	bool is_refused;   /* the token does not hold: nothing past its ttl may be served */
 };

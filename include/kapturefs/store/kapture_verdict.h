@@ -15,17 +15,28 @@
 #include "kapturefs/model/payload.h"
 #include "kapturefs/store/source.h"
 
-struct kapture_verdict {
-	struct source_answer answer;
-	bool may_retry;    /* of an error: trying again soon is of use */
-	const char *cause; /* of an error: in words, for the log; static */
+/** What an error says of the API as a whole, and not of one question alone. */
+enum kapture_blame {
+	KAPTURE_BLAME_NOTHING, /* nothing: it is this reply's, or ours */
+	KAPTURE_BLAME_API,     /* it cannot be reached, or does not work */
+	KAPTURE_BLAME_TOKEN,   /* it refuses the token */
 };
 
-/** An error that is neither retried nor made up for. */
+struct kapture_verdict {
+	struct source_answer answer;
+	bool may_retry;           /* of an error: trying again soon is of use */
+	enum kapture_blame blame; /* of an error */
+	const char *cause;        /* of an error: in words, for the log; static */
+};
+
+/** An error of one reply, which trying again soon does not change. */
 struct kapture_verdict kapture_failure(int error, const char *cause);
 
-/** An error that may pass by itself. */
+/** An error that may be gone soon. */
 struct kapture_verdict kapture_trouble(int error, const char *cause);
+
+/** The API refuses the token: the only error that is definite. */
+struct kapture_verdict kapture_refusal(const char *cause);
 
 /**
  * Judge a reply to the question for @key, @payload being what its body says; without a whole

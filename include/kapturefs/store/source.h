@@ -27,7 +27,8 @@ struct source_question {
 
 struct source_answer {
 	int error;         /* 0, or a negative errno of the contract's table */
-	bool may_pass;     /* of an error: asking again later may well succeed */
+	bool may_pass;     /* of an error: nothing definite was said, so that an old answer may
+	                    * stand in; false when the token is refused, and for nothing else */
 	const char *cause; /* of an error, in words; borrowed, may be NULL */
 	long status;       /* of HTTP, 0 without a reply */
 	struct record
