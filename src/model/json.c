@@ -26,6 +26,7 @@ struct scanner {
 	size_t length;
 	size_t at;
 	unsigned depth;
+	bool is_name; /* the string that is being scanned names a member */
 	size_t member_capacity;
 	struct json_scan *scan;
 };
@@ -138,22 +139,48 @@ static bool take_unit(struct scanner *scanner, uint32_t *ret)
 	return true;
 }
 
+/*
+ * Half of a pair of surrogates names no character: in a value U+FFFD stands in for it. In a name it
+ * stays what it is, in three bytes that are not UTF-8, for two names must not become one.
+ */
+static int emit_half(struct scanner *scanner, uint32_t unit)
+{
+	const char bytes[] = {
+		(char)(0xe0 | unit >> 12),
+		(char)(0x80 | (unit >> 6 & 0x3f)),
+		(char)(0x80 | (unit & 0x3f)),
+	};
+
+	if (!scanner->is_name)
+		return emit(scanner, "\xef\xbf\xbd");
+	return buffer_append(&scanner->scan->armoured, bytes, sizeof(bytes));
+}
+
+/* Step over the second half of a pair of surrogates, if it is next. */
+static bool take_low_surrogate(struct scanner *scanner)
+{
+	size_t start = scanner->at;
+	uint32_t unit;
+
+	if (take(scanner, '\\') && take_unit(scanner, &unit) && unit >= 0xdc00 && unit <= 0xdfff)
+		return true;
+	scanner->at = start;
+	return false;
+}
+
 /* A `uXXXX`, and the one after it if they are a pair of surrogates. */
 static int scan_units(struct scanner *scanner, size_t start)
 {
-	uint32_t first;
-	uint32_t second;
+	uint32_t unit;
 
-	if (!take_unit(scanner, &first))
+	if (!take_unit(scanner, &unit))
 		return -EPROTO;
-	if (first <= 1)
-		return emit(scanner, first ? "\\u00011" : "\\u00010");
-	if (first < 0xd800 || first > 0xdfff)
+	if (unit <= 1)
+		return emit(scanner, unit ? "\\u00011" : "\\u00010");
+	if (unit < 0xd800 || unit > 0xdfff)
 		return emit_sent(scanner, start);
-
-	if (first > 0xdbff || !take(scanner, '\\') || !take_unit(scanner, &second) ||
-	    second < 0xdc00 || second > 0xdfff)
-		return -EPROTO;
+	if (unit > 0xdbff || !take_low_surrogate(scanner))
+		return emit_half(scanner, unit);
 	return emit_sent(scanner, start);
 }
 
@@ -227,7 +254,9 @@ static int scan_member(struct scanner *scanner)
 	size_t start;
 	int r;
 
+	scanner->is_name = true;
 	r = scan_string(scanner, "\"");
+	scanner->is_name = false;
 	if (r)
 		return r;
 	skip_blanks(scanner);

@@ -45,6 +45,8 @@ VALUES = {
     'lines': ('"one\\r\\ntwo\\n"', b'one\r\ntwo\n\n'),
     'every escape': ('"\\"\\\\\\/\\b\\f\\n\\r\\t"', b'"\\/\b\f\n\r\t\n'),
     'escaped letters': ('"\\u00e9\\u0939"', 'éह\n'.encode()),
+    'half a surrogate pair': ('"Jos\\ud83d"', 'Jos\ufffd\n'.encode()),
+    'the other half': ('"\\ude00 x"', '\ufffd x\n'.encode()),
     'a surrogate pair': ('"\\ud83d\\ude00"', '😀\n'.encode()),
     'raw UTF-8': ('"日本語 😀"', '日本語 😀\n'.encode()),
     'a null character': ('"a\\u0000b"', b'a\0b\n'),

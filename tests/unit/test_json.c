@@ -288,7 +288,8 @@ static void test_cjson_reads_every_character_out_of_the_armour(void **state)
 	for (uint32_t character = 0; character <= 0x10ffff; character++) {
 		cleanup(json_scan_fini) struct json_scan result = { 0 };
 		cleanup(buffer_fini) struct buffer text;
-		uint32_t sent[] = { '0', character, '1' };
+		bool is_half = character >= 0xd800 && character <= 0xdfff;
+		uint32_t sent[] = { '0', is_half ? 0xfffd : character, '1' };
 		char expected[CONVERTED_MAX];
 		char string[CONVERTED_MAX];
 		size_t length;
@@ -296,11 +297,6 @@ static void test_cjson_reads_every_character_out_of_the_armour(void **state)
 		buffer_init(&text, SIZE_MAX);
 		print_escape(&text, character);
 		length = convert("UTF-8", "UTF-32LE", sent, sizeof(sent), expected, CONVERTED_MAX);
-		if (length == SIZE_MAX) {
-			assert_in_range(character, 0xd800, 0xdfff);
-			assert_false(is_accepted(text.data, text.length));
-			continue;
-		}
 		assert_accepted(text.data, text.length, &result);
 		assert_int_equal(read_string(result.armoured.data, string), length);
 		assert_memory_equal(string, expected, length);

@@ -5,7 +5,8 @@
  *
  * Accepts RFC 8259 texts in strict UTF-8, nested no deeper than JSON_DEPTH_MAX,
  * and nothing else. One byte order mark in front is skipped. An escaped
- * surrogate without its other half (\ud800) names no character and is refused.
+ * surrogate without its other half (\ud800) names no character: in a value U+FFFD stands in for
+ * it; in a name it becomes three bytes that are not UTF-8, so that names stay apart.
  *
  * What is accepted is written a second time in an armour that leaves nothing
  * that cJSON would lose or bend:
