@@ -12,6 +12,7 @@
 #include <unistd.h>
 #include <uv.h>
 
+#include "kapturefs/base/utf8.h"
 #include "kapturefs/command/doctor.h"
 #include "kapturefs/command/settings.h"
 #include "kapturefs/command/words.h"
@@ -20,6 +21,7 @@
 enum {
 	ADDRESS_SIZE = 1024,
 	PORT_SIZE = 16,
+	SENTENCE_SIZE = 512,
 };
 
 /* No customer has it: ids begin at 1. */
@@ -159,7 +161,26 @@ struct outcome {
 	int error;
 	long status;
 	char cause[512];
+	char sentence[SENTENCE_SIZE];
 };
+
+/* A terminal must not take it for anything but text, and JSON is UTF-8 to its end. */
+static void copy_sentence(const char *sentence, char ret[SENTENCE_SIZE])
+{
+	size_t length = 0;
+	uint32_t character;
+	size_t size;
+
+	while ((size = utf8_decode(sentence, strlen(sentence), &character)) &&
+	       length + size < SENTENCE_SIZE) {
+		bool is_control = character < ' ' || (character >= 0x7f && character < 0xa0);
+
+		memcpy(ret + length, is_control ? " " : sentence, is_control ? 1 : size);
+		length += is_control ? 1 : size;
+		sentence += size;
+	}
+	ret[length] = '\0';
+}
 
 static void answered(void *userdata, const struct source_answer *answer)
 {
@@ -169,6 +190,8 @@ static void answered(void *userdata, const struct source_answer *answer)
 	outcome->error = answer->error;
 	outcome->status = answer->status;
 	snprintf(outcome->cause, sizeof(outcome->cause), "%s", answer->cause ? answer->cause : "");
+	if (answer->sentence)
+		copy_sentence(answer->sentence, outcome->sentence);
 }
 
 static int ask(uv_loop_t *loop, struct kapture *kapture, struct outcome *outcome)
@@ -228,9 +251,23 @@ static bool check_tls(struct doctor *doctor, const struct outcome *outcome)
 	return true;
 }
 
+/* It failed in words that would be an absence if the configuration said so. */
+static bool has_unknown_sentence(const struct outcome *outcome)
+{
+	return outcome->sentence[0] && outcome->status < 500 && outcome->error != -EBUSY;
+}
+
 static void check_answer(struct doctor *doctor, const struct outcome *outcome)
 {
-	if (!outcome->error)
+	if (has_unknown_sentence(outcome))
+		doctor_say(
+		        doctor, "API", DOCTOR_FAILED,
+		        "if that says that there is no such customer, give it as "
+		        "absent_text=TEXT (commas may be left out)",
+		        "of a customer that cannot exist it says \"%s\" (HTTP %ld), which is not "
+		        "documented",
+		        outcome->sentence, outcome->status);
+	else if (!outcome->error)
 		doctor_say(doctor, "API", DOCTOR_WELL, NULL, "it accepts the token");
 	else if (outcome->error == -EACCES)
 		doctor_say(doctor, "API", DOCTOR_FAILED,

@@ -10,6 +10,7 @@
 
 #include "kapturefs/config/options.h"
 #include "kapturefs/config/table.h"
+#include "kapturefs/model/absence.h"
 
 int config_complain(struct config_complaint *complaint, const char *format, ...)
 {
@@ -131,6 +132,20 @@ static int set_path(char **place, const struct config_option *option, const char
 	return 0;
 }
 
+static int set_sentence(char **place, const struct config_option *option, const char *value,
+                        struct config_complaint *complaint)
+{
+	int r = absence_is_long_enough(value);
+
+	if (r < 0)
+		return r;
+	if (!r)
+		return config_complain(complaint,
+		                       "option %s=%s: give a sentence of %d letters or more",
+		                       option->name, value, ABSENCE_LETTERS_MIN);
+	return set_text(place, value);
+}
+
 static const char *number_name(const struct config_option *option)
 {
 	static const char *const names[] = {
@@ -227,6 +242,8 @@ static int set_option(struct config *config, const struct config_option *option,
 		return set_number(number_of(config, option), option, value, complaint);
 	if (option->type == OPTION_PATH)
 		return set_path(text_of(config, option), option, value, directory, complaint);
+	if (option->type == OPTION_SENTENCE)
+		return set_sentence(text_of(config, option), option, value, complaint);
 	return set_text(text_of(config, option), value);
 }
 

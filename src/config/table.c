@@ -78,6 +78,8 @@ const struct config_option config_options[] = {
 	{ "proxy", OPTION_TEXT, AT(proxy), "URL", "an HTTP proxy; the environment's is ignored",
 	  SHOWN("none") },
 	{ "cafile", OPTION_PATH, AT(cafile), "PATH", "certificate authorities", SHOWN("system") },
+	{ "absent_text", OPTION_SENTENCE, AT(absent_text), "TEXT",
+	  "one more sentence by which the API says that there is no such customer", SHOWN("none") },
 	{ "offline", OPTION_FLAG, AT(offline), "",
 	  "never ask the API; serve what is cached, however old", LIVE_UNSET },
 	{ "xattr", OPTION_FLAG, AT(xattr), "", "show extended attributes (user.kapture.*)", UNSET },

@@ -198,10 +198,13 @@ static void leave(struct http_transfer *transfer)
 static void conclude(struct http_transfer *transfer, struct http_verdict verdict, long status)
 {
 	const struct http_exchange *exchange = &transfer->exchange;
-	struct http_reply reply = { .error = verdict.error, .complaint = verdict.complaint };
+	struct http_reply reply = {
+		.error = verdict.error,
+		.complaint = verdict.complaint,
+		.status = status,
+	};
 
 	if (!verdict.error) {
-		reply.status = status;
 		reply.body = exchange->body.data ? exchange->body.data : "";
 		reply.body_length = exchange->body.length;
 		reply.retry_after = exchange->retry_after[0] ? exchange->retry_after : NULL;

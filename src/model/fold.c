@@ -108,3 +108,25 @@ int fold_append(struct buffer *buffer, const char *text, size_t length)
 	}
 	return r;
 }
+
+/* With what stands above, below or around them, which is part of words in many scripts. */
+static bool is_letter(uint32_t character)
+{
+	utf8proc_category_t category = utf8proc_category((int32_t)character);
+
+	return category >= UTF8PROC_CATEGORY_LU && category <= UTF8PROC_CATEGORY_ME;
+}
+
+int fold_append_letters(struct buffer *buffer, const char *text, size_t length)
+{
+	uint32_t character;
+	size_t size;
+	int r = 0;
+
+	for (size_t at = 0; !r && at < length; at += size ? size : 1) {
+		size = utf8_decode(text + at, length - at, &character);
+		if (size && is_letter(character))
+			r = append_character(buffer, character);
+	}
+	return r;
+}

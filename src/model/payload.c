@@ -2,9 +2,11 @@
 
 #include <assert.h>
 #include <errno.h>
+#include <stdlib.h>
 #include <string.h>
 #include <cjson/cJSON.h>
 
+#include "kapturefs/model/absence.h"
 #include "kapturefs/model/payload.h"
 #include "payload_members.h"
 #include "payload_parsed.h"
@@ -41,21 +43,46 @@ static struct payload malformed(const char *complaint)
 	return (struct payload){ .verdict = PAYLOAD_MALFORMED, .complaint = complaint };
 }
 
-static struct payload judge_failure(const struct wrapper *wrapper)
+static bool is_sentence(const cJSON *item)
+{
+	return item && cJSON_IsString(item) && item->valuestring[0] == 's';
+}
+
+static int copy_sentence(const struct wrapper *wrapper, char **ret)
+{
+	const cJSON *said = is_sentence(wrapper->customer) ? wrapper->customer : wrapper->message;
+
+	if (!is_sentence(said))
+		return 0;
+	*ret = strdup(said->valuestring + 1);
+	return *ret ? 0 : -ENOMEM;
+}
+
+static int judge_failure(const struct wrapper *wrapper, const char *absent_text,
+                         struct payload *ret)
 {
 	static const char refusal[] = "Invalid Auth Key";
 	struct payload payload = { .verdict = PAYLOAD_FAILED };
+	int r = 0;
 
 	/*
 	 * Get Customer explains itself under either name; a refusal must not pass for an absence.
 	 */
 	if (payload_is_string_like(wrapper->message, refusal) ||
-	    payload_is_string_like(wrapper->customer, refusal))
-		payload.verdict = PAYLOAD_REFUSED;
-	else if (wrapper->customer && cJSON_IsString(wrapper->customer) &&
-	         wrapper->customer->valuestring[0] == 's')
+	    payload_is_string_like(wrapper->customer, refusal)) {
+		*ret = (struct payload){ .verdict = PAYLOAD_REFUSED };
+		return 0;
+	}
+	if (is_sentence(wrapper->customer))
+		r = absence_is_said(wrapper->customer->valuestring + 1, absent_text);
+	if (r > 0)
 		payload.verdict = PAYLOAD_ABSENT;
-	return payload;
+	else if (!r)
+		r = copy_sentence(wrapper, &payload.sentence);
+	if (r < 0)
+		return r;
+	*ret = payload;
+	return 0;
 }
 
 static int judge_success(const char *text, const struct wrapper *wrapper, struct payload *ret)
@@ -80,7 +107,7 @@ static int judge_success(const char *text, const struct wrapper *wrapper, struct
 	return 0;
 }
 
-int payload_read(const char *body, size_t length, struct payload *ret)
+int payload_read(const char *body, size_t length, const char *absent_text, struct payload *ret)
 {
 	cleanup(parsed_fini) struct parsed parsed = { 0 };
 	struct wrapper wrapper;
@@ -88,8 +115,10 @@ int payload_read(const char *body, size_t length, struct payload *ret)
 	int r;
 
 	r = parsed_init_object(&parsed, body, length, &complaint);
-	if (r == -EPROTO)
+	if (r == -EPROTO) {
 		*ret = malformed(complaint);
+		ret->is_page = payload_is_page(body, length);
+	}
 	if (r)
 		return r == -EPROTO ? 0 : r;
 
@@ -98,15 +127,15 @@ int payload_read(const char *body, size_t length, struct payload *ret)
 		return judge_success(body, &wrapper, ret);
 	if (payload_is_string_like(wrapper.status, "failed") ||
 	    payload_is_string_like(wrapper.status, "fail"))
-		*ret = judge_failure(&wrapper);
-	else
-		*ret = malformed("the reply's status is neither success nor failed");
+		return judge_failure(&wrapper, absent_text, ret);
+	*ret = malformed("the reply's status is neither success nor failed");
 	return 0;
 }
 
 void payload_fini(struct payload *payload)
 {
 	record_unref(steal(&payload->record));
+	free(steal(&payload->sentence));
 }
 
 static bool is_blank(char byte)

@@ -249,12 +249,12 @@ static int draft_tree(struct draft *draft)
 	return 0;
 }
 
-static bool is_usable_id(const cJSON *id)
+/* As a number, whatever zeros it begins with; 0 is what the API has for none. */
+static bool read_id(const cJSON *id, struct key *ret)
 {
-	struct key key;
-
 	return id && cJSON_IsString(id) &&
-	       key_parse(KEY_ID, id->valuestring + 1, strlen(id->valuestring + 1), &key) == 0;
+	       key_parse(KEY_ID, id->valuestring + 1, strlen(id->valuestring + 1), ret) == 0 &&
+	       strcmp(ret->text, "0") != 0;
 }
 
 int payload_build(cJSON *customer, const char *json, size_t length, struct record **ret)
@@ -264,9 +264,10 @@ int payload_build(cJSON *customer, const char *json, size_t length, struct recor
 	const cJSON *id = payload_last_member(customer, "id");
 	const cJSON *cm_id = payload_last_member(customer, "cmId");
 	struct record_parts parts;
+	struct key key;
 	int r;
 
-	if (!is_usable_id(id))
+	if (!read_id(id, &key))
 		return -EPROTO;
 	/* A U+0000 in it stays armoured: that tells it from all other accounts as well. */
 	account = strdup(cm_id && cJSON_IsString(cm_id) ? cm_id->valuestring + 1 : "");
@@ -282,7 +283,7 @@ int payload_build(cJSON *customer, const char *json, size_t length, struct recor
 	parts = (struct record_parts){
 		.members = draft.members,
 		.count = draft.count,
-		.id = id->valuestring + 1,
+		.id = key.text,
 		.account = account,
 		.json = json,
 		.json_length = length,

@@ -2,6 +2,7 @@
 
 #include <errno.h>
 #include <stdint.h>
+#include <string.h>
 #include <cjson/cJSON.h>
 
 #include "payload_parsed.h"
@@ -92,4 +93,17 @@ int parsed_init_object(struct parsed *parsed, const char *text, size_t length,
 		return r;
 	*complaint = "the reply is not a JSON object";
 	return cJSON_IsObject(parsed->root) ? 0 : -EPROTO;
+}
+
+bool payload_is_page(const char *text, size_t length)
+{
+	static const char byte_order_mark[] = "\xef\xbb\xbf";
+	size_t at = 0;
+
+	if (length >= strlen(byte_order_mark) &&
+	    memcmp(text, byte_order_mark, strlen(byte_order_mark)) == 0)
+		at = strlen(byte_order_mark);
+	while (at < length && memchr(" \t\r\n", text[at], 4))
+		at++;
+	return at == length || (text[at] != '{' && text[at] != '[');
 }

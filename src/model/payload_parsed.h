@@ -27,6 +27,9 @@ int parsed_init_object(struct parsed *parsed, const char *text, size_t length,
                        const char **complaint) must_check;
 void parsed_fini(struct parsed *parsed);
 
+/** Whether @text does not even begin as an object or an array: a page, a sentence, nothing. */
+bool payload_is_page(const char *text, size_t length);
+
 /** Whether the two are the same but for the case of ASCII letters, whatever the locale. */
 bool payload_is_like(const char *text, const char *expected);
 

@@ -8,7 +8,6 @@
 #include "kapturefs/store/gate.h"
 
 enum {
-	FAILURES_MAX = 5,
 	PROBE_APART_MS = 5000,
 	REFUSED_MS = 30000,
 };
@@ -21,9 +20,9 @@ static const char *const what_for[] = {
 void gate_init(struct gate *gate, uint64_t rate, uint64_t burst, uint64_t now_ms)
 {
 	limiter_init(&gate->limiter, rate, burst, now_ms);
-	breaker_init(&gate->breaker, FAILURES_MAX, PROBE_APART_MS);
+	breaker_init(&gate->breaker, PROBE_APART_MS);
 	for (size_t i = 0; i < GATE_DOORS; i++)
-		breaker_init(&gate->doors[i], 1, REFUSED_MS);
+		breaker_init(&gate->doors[i], REFUSED_MS);
 	gate->held_error = 0;
 }
 
@@ -61,26 +60,45 @@ void gate_ask(struct gate *gate, enum gate_door door, uint64_t now_ms)
 	breaker_ask(&gate->doors[door], now_ms);
 }
 
+static void tell_recovery(bool has_recovered)
+{
+	if (has_recovered)
+		log_notice("kapture: the API answers again");
+}
+
 void gate_answered(struct gate *gate, enum gate_door door, bool proves_token)
 {
-	if (breaker_succeed(&gate->breaker))
-		log_notice("kapture: the API answers again");
+	tell_recovery(breaker_succeed(&gate->breaker));
 	if (proves_token && breaker_succeed(&gate->doors[door]))
 		log_notice("kapture: the API takes the token again%s", what_for[door]);
 }
 
-void gate_failed(struct gate *gate, int error, uint64_t now_ms)
+void gate_replied(struct gate *gate)
 {
-	if (breaker_fail(&gate->breaker, error, now_ms))
-		log_warning("kapture: the API is left alone failures=%d error=%s", FAILURES_MAX,
+	tell_recovery(breaker_pass(&gate->breaker));
+}
+
+void gate_failed(struct gate *gate, const struct key *key, int error, uint64_t now_ms)
+{
+	if (breaker_fail(&gate->breaker, key, error, now_ms))
+		log_warning("kapture: the API is left alone failed_keys=%d error=%s", BREAKER_KEYS,
 		            error_name(-error));
 }
 
 void gate_refused(struct gate *gate, enum gate_door door, uint64_t now_ms)
 {
-	if (breaker_fail(&gate->doors[door], -EACCES, now_ms))
+	if (breaker_trip(&gate->doors[door], -EACCES, now_ms))
 		log_error("kapture: the API refuses the token%s; what has expired is not served; "
 		          "put a valid one into the token file",
+		          what_for[door]);
+}
+
+void gate_denied(struct gate *gate, enum gate_door door, const struct key *key, uint64_t now_ms)
+{
+	if (breaker_fail(&gate->doors[door], key, -EACCES, now_ms))
+		log_error("kapture: the API denies access%s, whatever is asked for; what has "
+		          "expired is not served; have the token's rights looked at, and firewalls "
+		          "on the way",
 		          what_for[door]);
 }
 

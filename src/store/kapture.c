@@ -169,6 +169,11 @@ static int copy_settings(struct kapture *kapture, const struct kapture_settings 
 		if (!kapture->request_members)
 			return -ENOMEM;
 	}
+	if (settings->absent_text) {
+		kapture->absent_text = strdup(settings->absent_text);
+		if (!kapture->absent_text)
+			return -ENOMEM;
+	}
 	return copy_headers(kapture, settings);
 }
 
@@ -207,6 +212,7 @@ static void kapture_closed(uv_handle_t *handle)
 		wipe(*header);
 	free(kapture->headers);
 	wipe(kapture->request_members);
+	free(kapture->absent_text);
 	free(kapture->url);
 	free(kapture->page_url);
 	free(kapture);

@@ -71,6 +71,13 @@ static uint16_t roll_dice(void)
 	return getrandom(&random, sizeof(random), GRND_NONBLOCK) == sizeof(random) ? random : 0;
 }
 
+/* What it borrows goes with the reply. */
+static void keep_last(struct source_fetch *fetch, const struct kapture_verdict *verdict)
+{
+	fetch->last = *verdict;
+	fetch->last.answer.sentence = NULL;
+}
+
 /* Whether there is a try left and time for it; then the pause before it has begun. */
 static bool fetch_pause(struct source_fetch *fetch, const struct kapture_verdict *verdict)
 {
@@ -85,7 +92,7 @@ static bool fetch_pause(struct source_fetch *fetch, const struct kapture_verdict
 	    breaker_state(&kapture->gate.breaker) != BREAKER_CLOSED)
 		return false;
 
-	fetch->last = *verdict;
+	keep_last(fetch, verdict);
 	counter_add(&kapture->retried, 1);
 	return uv_timer_start(&fetch->timer, pause_ended, resume_ms - now_ms, 0) == 0;
 }
@@ -106,18 +113,24 @@ static void count_try(const struct source_fetch *fetch, const struct source_answ
 }
 
 /* A token that was refused and has been replaced since says nothing about the present one. */
-static bool try_another_token(struct source_fetch *fetch)
+static bool try_another_token(struct source_fetch *fetch, const struct kapture_verdict *verdict)
 {
 	struct kapture *kapture = fetch->kapture;
 	enum gate_door door = kapture_door(fetch->question.key.kind);
+	uint64_t now_ms = uv_now(kapture->loop);
 
 	if (kapture_look_for_token(kapture, fetch->token_number)) {
-		fetch->last = kapture_refusal("the API refuses the token");
+		keep_last(fetch, verdict);
 		fetch_wait(fetch, true);
 		return true;
 	}
-	gate_answered(&kapture->gate, door, false);
-	gate_refused(&kapture->gate, door, uv_now(kapture->loop));
+	if (verdict->blame == KAPTURE_BLAME_ACCESS) {
+		gate_replied(&kapture->gate);
+		gate_denied(&kapture->gate, door, &fetch->question.key, now_ms);
+	} else {
+		gate_answered(&kapture->gate, door, false);
+		gate_refused(&kapture->gate, door, now_ms);
+	}
 	return false;
 }
 
@@ -129,16 +142,16 @@ static bool settle_failure(struct source_fetch *fetch, const struct kapture_verd
 	int error = verdict->answer.error;
 	uint64_t now_ms = uv_now(kapture->loop);
 
-	if (verdict->blame == KAPTURE_BLAME_TOKEN)
-		return try_another_token(fetch);
+	if (verdict->blame == KAPTURE_BLAME_TOKEN || verdict->blame == KAPTURE_BLAME_ACCESS)
+		return try_another_token(fetch, verdict);
 	if (error == -EBUSY || verdict->blame == KAPTURE_BLAME_API)
 		gate_slow_down(&kapture->gate, error, error == -EBUSY, pause_ms, now_ms);
 	if (fetch_pause(fetch, verdict))
 		return true;
 	if (verdict->blame == KAPTURE_BLAME_API)
-		gate_failed(&kapture->gate, error, now_ms);
-	else if (error != -ENOMEM)
-		gate_answered(&kapture->gate, kapture_door(fetch->question.key.kind), false);
+		gate_failed(&kapture->gate, &fetch->question.key, error, now_ms);
+	else if (fetch->status)
+		gate_replied(&kapture->gate);
 	return false;
 }
 
@@ -173,6 +186,7 @@ static uint64_t read_retry_after(const struct http_reply *reply)
 static struct kapture_verdict judge(struct source_fetch *fetch, const struct http_reply *reply,
                                     struct payload *ret_payload)
 {
+	struct kapture *kapture = fetch->kapture;
 	struct kapture_verdict verdict;
 	int r = 0;
 
@@ -180,7 +194,8 @@ static struct kapture_verdict judge(struct source_fetch *fetch, const struct htt
 		r = fetch_read_page(fetch, reply, &verdict);
 	} else {
 		if (!reply->error)
-			r = payload_read(reply->body, reply->body_length, ret_payload);
+			r = payload_read(reply->body, reply->body_length, kapture->absent_text,
+			                 ret_payload);
 		if (!r)
 			verdict = kapture_judge(&fetch->question.key, reply, ret_payload);
 	}

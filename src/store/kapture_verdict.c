@@ -6,6 +6,9 @@
 #include "kapturefs/store/kapture_verdict.h"
 
 static const char refused[] = "the API refuses the token";
+static const char unknown_words[] =
+        "the API reports a failure in words that are not documented; kapturefs doctor shows "
+        "them, see absent_text";
 
 /* The first row that has the status counts. */
 static const struct status_row {
@@ -16,9 +19,9 @@ static const struct status_row {
 	enum kapture_blame blame;
 	const char *cause;
 } statuses[] = {
-	{ 403, 403, -EACCES, false, KAPTURE_BLAME_TOKEN, "the API denies access" },
+	{ 403, 403, -EACCES, false, KAPTURE_BLAME_ACCESS, "the API denies access (HTTP 403)" },
 	{ 400, 400, -EINVAL, false, KAPTURE_BLAME_NOTHING, "the API calls the request invalid" },
-	{ 429, 429, -EBUSY, true, KAPTURE_BLAME_API, "the API asks for fewer requests" },
+	{ 429, 429, -EBUSY, true, KAPTURE_BLAME_NOTHING, "the API asks for fewer requests" },
 	{ 500, 599, -EIO, true, KAPTURE_BLAME_API, "the API reports a fault of its own" },
 	{ 300, 399, -EPROTO, false, KAPTURE_BLAME_NOTHING,
 	  "the API redirects, which is never followed" },
@@ -77,6 +80,9 @@ static struct kapture_verdict judge_transport(const struct http_reply *reply)
 			verdict.blame = transports[i].blame;
 		}
 	}
+	/* It is there, for a reply has begun; what is wrong with that is this reply's. */
+	if (reply->error == -EPROTO && reply->status)
+		verdict.blame = KAPTURE_BLAME_NOTHING;
 	return verdict;
 }
 
@@ -94,8 +100,29 @@ static struct kapture_verdict judge_status(long status, const struct payload *pa
 		return verdict;
 	}
 	if (payload->verdict == PAYLOAD_FAILED)
-		return kapture_failure(-EIO, "the API reports a failure without a known reason");
+		return kapture_failure(-EIO, unknown_words);
 	return kapture_failure(-EPROTO, payload->complaint);
+}
+
+/*
+ * A page in place of JSON comes from whatever stands before the API, or from one that is down;
+ * HTTP codes by which it is one question's matter come first.
+ */
+static struct kapture_verdict judge_other(long status, const struct payload *payload)
+{
+	struct kapture_verdict verdict = judge_status(status, payload);
+
+	if (payload->is_page && verdict.answer.error != -EINVAL && verdict.answer.error != -EBUSY &&
+	    verdict.blame == KAPTURE_BLAME_NOTHING)
+		verdict.blame = KAPTURE_BLAME_API;
+	verdict.answer.sentence = payload->sentence;
+	return verdict;
+}
+
+/* An absence in a reply that says that the API does not work is none. */
+static bool may_be_absence(long status)
+{
+	return status < 500 && status != 429;
 }
 
 struct kapture_verdict kapture_judge(const struct key *key, const struct http_reply *reply,
@@ -112,6 +139,8 @@ struct kapture_verdict kapture_judge(const struct key *key, const struct http_re
 			return kapture_failure(-EPROTO, "the answer is another customer's");
 		return (struct kapture_verdict){ .answer.record = payload->record };
 	case PAYLOAD_ABSENT:
+		if (!may_be_absence(reply->status))
+			break;
 		return (struct kapture_verdict){ .cause = NULL };
 	case PAYLOAD_REFUSED:
 		return kapture_refusal(refused);
@@ -119,5 +148,5 @@ struct kapture_verdict kapture_judge(const struct key *key, const struct http_re
 	case PAYLOAD_MALFORMED:
 		break;
 	}
-	return judge_status(reply->status, payload);
+	return judge_other(reply->status, payload);
 }

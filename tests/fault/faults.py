@@ -15,6 +15,8 @@ import dataclasses
 
 LOCATION = 'http://127.0.0.1:9/elsewhere'
 FAILED = '{"message": "Something else","status": "failed"}'
+BUSY = '{"Customer Details": "Server is busy","status": "failed"}'
+FAULT = '{"Customer Details": "Internal Server Error","status": "failed"}'
 
 
 @dataclasses.dataclass(frozen=True, eq=False)
@@ -113,7 +115,9 @@ FAULTS = [
     broken('A19', 'later than the timeout', 'ETIMEDOUT', delay_ms=5000),
     # HTTP
     definite('H1', 'status 401', 'EACCES', status=401),
-    definite('H1', 'status 403 with a page', 'EACCES', quick=True, status=403, answer='html'),
+    # Of one key it says nothing; of three in a row, that the token is no good.
+    Fault('H1', 'status 403 with a page', rule(status=403, answer='html'), 'EACCES',
+          {'old', 'EACCES'}, quick=True),
     wrong('H2', 'status 404 with a page', 'EIO', quick=True, status=404, answer='html'),
     wrong('H2', 'status 400', 'EINVAL', status=400),
     wrong('H2', 'status 418', 'EIO', status=418),
@@ -144,7 +148,7 @@ FAULTS = [
           'old'),
     large('H12', 'nine megabytes', 'EFBIG', answer='huge', size=9 << 20),
     large('H12', 'chunks without end', 'EFBIG', framing='endless'),
-    large('H12', 'a gzip bomb', 'EFBIG', quick=True, answer='gzip-bomb', size=16 << 20),
+    large('H12', 'a gzip bomb', 'EFBIG', quick=True, answer='gzip-bomb', size=9 << 20),
     broken('H13', 'longer than it is', 'EPROTO', length_by=100),
     wrong('H13', 'shorter than it is', length_by=-20),
     Fault('H13', 'two lengths', rule(headers={'Content-Length': '40'}), {'new', 'EIO', 'EPROTO'},
@@ -176,6 +180,11 @@ FAULTS = [
     definite('A1', 'the token is refused', 'EACCES', quick=True, answer='refused'),
     definite('A2', 'no such customer', 'ENOENT', quick=True, answer='absent'),
     wrong('A3', 'another failure', 'EIO', body=FAILED),
+    wrong('A3', 'a failure in words', 'EIO', quick=True, body=BUSY),
+    broken('A3', 'a fault in words', 'EIO', quick=True, status=500, body=FAULT),
+    broken('A3', 'too many in words', 'EBUSY', quick=True, status=429, body=BUSY),
+    broken('A3', 'an absence with status 503', 'EIO', status=503, answer='absent'),
+    wrong('H8', 'a sentence', body='Try again later'),
     wrong('A5', 'an array for the customer', answer='wrong-types'),
     wrong('J1', 'half of the JSON', answer='cut-json'),
     wrong('J2', 'two documents', answer='twice'),

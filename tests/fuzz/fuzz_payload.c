@@ -104,7 +104,7 @@ static struct record *read_reply(const struct input *reply)
 	struct payload payload = { 0 };
 	bool is_json = passes_gate(body, reply->length);
 
-	assert_int_equal(payload_read(body, reply->length, &payload), 0);
+	assert_int_equal(payload_read(body, reply->length, NULL, &payload), 0);
 	assert_true(is_json || payload.verdict == PAYLOAD_MALFORMED);
 	assert_int_equal(payload.verdict == PAYLOAD_FOUND, payload.record != NULL);
 	assert_int_equal(payload.verdict == PAYLOAD_MALFORMED, payload.complaint != NULL);

@@ -112,6 +112,24 @@ def test_server_that_is_not_the_api_is_found(patient, api, reply, text):
     assert len(api.requests) == 1
 
 
+@pytest.mark.parametrize('member', ['Customer Details', 'message'])
+def test_sentence_that_is_not_documented_is_shown_and_absent_text_named(patient, api, member):
+    body = {member: 'No customer was found,\x1b[31m नहीं', 'status': 'failed'}
+    api.respond = lambda request: api_module.Reply(json.dumps(body).encode())
+    result = patient(api.url)
+    [(name, said, fix)] = failures(result)
+    assert name == 'API' and 'No customer was found, [31m नहीं' in said and '(HTTP 200)' in said
+    assert 'absent_text=' in fix
+    assert result.returncode == 1
+    assert len(api.requests) == 1
+
+
+def test_sentence_that_is_configured_is_an_absence(patient, api):
+    api.respond = lambda request: api_module.Reply(
+        b'{"Customer Details": "No customer was found.", "status": "failed"}')
+    assert failures(patient(api.url, absent_text='no customer was found')) == []
+
+
 def test_server_that_wants_fewer_requests_is_no_failure(patient, api):
     api.respond = lambda request: api_module.Reply(b'', 429)
     result = patient(api.url)

@@ -2,6 +2,7 @@
 """Each failure is its own errno, and none of them is an invented answer."""
 
 import errno
+import json
 import os
 import socket
 
@@ -11,6 +12,10 @@ import harness
 from api import ABSENT, REFUSED, Reply, customer, found
 
 HTML = b'<!DOCTYPE html><html><body>Sign in</body></html>'
+
+
+def failed(text, status=200, member='Customer Details'):
+    return Reply(json.dumps({member: text, 'status': 'failed'}).encode(), status)
 
 
 def details(text):
@@ -28,9 +33,24 @@ CASES = {
     'status 403': (Reply(HTML, 403), 'EACCES'),
     # Absence is proven by the documented body only
     'absent': (Reply(ABSENT), 'ENOENT'),
-    'absent in capitals': (Reply(b'{"Customer Details": "none", "Status": "FAILED"}'), 'ENOENT'),
+    'absent in capitals': (Reply(ABSENT.upper()), 'ENOENT'),
+    'absent, spelt otherwise': (failed('Information given by you, does not exist!'), 'ENOENT'),
     'absent with status 404': (Reply(ABSENT, 404), 'ENOENT'),
     'absent with status 400': (Reply(ABSENT, 400), 'ENOENT'),
+    'absent with status 403': (Reply(ABSENT, 403), 'ENOENT'),
+    # ... and not where the code or the words say that nobody has looked
+    'absent with status 500': (Reply(ABSENT, 500), 'EIO'),
+    'absent with status 429': (Reply(ABSENT, 429), 'EBUSY'),
+    'absent with status 401': (Reply(ABSENT, 401), 'EACCES'),
+    'a fault in words': (failed('Internal Server Error', 500), 'EIO'),
+    'too many in words': (failed('Too many requests', 429), 'EBUSY'),
+    'unknown words': (failed('Internal Server Error'), 'EIO'),
+    'unknown words with status 404': (failed('Not found', 404), 'EIO'),
+    'unknown words with status 400': (failed('Bad request', 400), 'EINVAL'),
+    'no words': (failed(''), 'EIO'),
+    'nearly the words': (failed('Information given by you'), 'EIO'),
+    'the words elsewhere': (failed('Information given by you does not exist in our sytsem.',
+                                   member='message'), 'EIO'),
     'status 404 with a page': (Reply(HTML, 404), 'EIO'),
     'status 404 with nothing': (Reply(b'', 404), 'EIO'),
     'status 404 with other JSON': (Reply(b'{"error": "not found"}', 404), 'EIO'),
@@ -58,6 +78,8 @@ CASES = {
     'details without status': (Reply(b'{"Customer Details": {"id": 7}}'), 'EPROTO'),
     'details without id': (details(b'{"name": "x"}'), 'EPROTO'),
     'another customer': (found(customer(8)), 'EPROTO'),
+    'a customer of defaults': (found(customer(0)), 'EPROTO'),
+    'a customer of zeros': (details(b'{"id": "000", "name": ""}'), 'EPROTO'),
     'an id that only begins the same': (found(customer(70)), 'EPROTO'),
     'cut JSON': (Reply(found(customer(7)).body[:-20]), 'EPROTO'),
     'bytes after the end': (Reply(found(customer(7)).body + b' x'), 'EPROTO'),
@@ -111,6 +133,43 @@ def test_failure_that_will_not_pass_is_not_tried_again(mounts, api, case):
     mount = mounts(api.url, retries='3')
     assert errno.errorcode[harness.errno_of(os.stat, mount / 'by-id/7')] == CASES[case][1]
     assert len(api.requests) == 1
+
+
+FAILURES = [failed('Internal Server Error', 500), failed('Too many requests', 429),
+            failed('Server is busy'), failed('Try again later', member='message'),
+            Reply(ABSENT, 503), Reply(ABSENT, 429)]
+
+
+@pytest.mark.parametrize('reply', FAILURES, ids=lambda reply: f'{reply.status} {reply.body[:32]}')
+def test_failure_in_words_removes_the_customer_under_no_key(mounts, api, reply):
+    api.add_numbers([7])
+    mount = mounts(api.url, ttl='1')
+    paths = ['by-id/7', 'by-phone/9800000007', 'by-email/c7@example.com']
+    for path in paths:
+        assert (mount / path / 'name').read_text() == 'Customer 7\n'
+    api.respond = lambda request: reply
+    assert harness.command('refresh', *(mount / path for path in paths)).returncode != 0
+    for path in paths:
+        assert (mount / path / 'name').read_text() == 'Customer 7\n'
+        assert os.listdir(mount / path.split('/')[0]) == [path.split('/')[1]]
+
+
+def test_sentence_of_the_tenants_own_is_an_absence_when_it_is_configured(mounts, api):
+    api.respond = lambda request: failed('Sorry, no customer was found.')
+    mount = mounts(api.url, '1')
+    assert harness.errno_of(os.stat, mount / 'by-id/7') == errno.EIO
+    mount = mounts(api.url, '2', absent_text='SORRY no customer was found')
+    for _ in range(2):
+        assert harness.errno_of(os.stat, mount / 'by-id/7') == errno.ENOENT
+    assert len(api.requests) == 2
+    # The documented one counts as before, others do not.
+    api.respond = lambda request: Reply(ABSENT)
+    assert harness.errno_of(os.stat, mount / 'by-id/8') == errno.ENOENT
+    for reply, error in ((failed('Sorry, no customer was found. Try later'), errno.EIO),
+                         (failed('Sorry, no customer was found.', 500), errno.EIO),
+                         (failed('Sorry, no customer was found.', 429), errno.EBUSY)):
+        api.respond = lambda request, reply=reply: reply
+        assert harness.errno_of(os.stat, mount / 'by-phone/555') == error
 
 
 def test_tries_end(mounts, api):

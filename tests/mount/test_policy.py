@@ -18,6 +18,8 @@ from api import REFUSED, Reply, customer, found
 from metrics import Metrics
 from policy import expired, stat_all
 
+PAGE = b'<!DOCTYPE html><html><body>Please sign in</body></html>'
+
 # What a request may be late by on its way, on a machine that is busy with other things.
 LATE_SECONDS = 0.5
 
@@ -191,31 +193,68 @@ def test_breaker_opens_and_the_api_recovers_without_a_remount(mounts, api):
     mount = mounts(api.url)
     for number in range(1, 21):
         assert harness.errno_of(os.stat, mount / 'by-id' / str(number)) == errno.EIO
-    assert len(api.requests) == 5
+    assert len(api.requests) == 3
     assert Metrics(mount)('api_breaker_state') == 2
     opened = api.requests[-1].time
 
     api.respond = api.honest
     harness.wait_until(lambda: harness.errno_of(os.stat, mount / 'by-id/7') == 0, 'it recovers')
     # One interval later, and by the first probe.
-    assert 5 - LATE_SECONDS <= api.requests[5].time - opened < 5 + 4 * LATE_SECONDS
-    assert len(api.requests) == 6
+    assert 5 - LATE_SECONDS <= api.requests[3].time - opened < 5 + 4 * LATE_SECONDS
+    assert len(api.requests) == 4
     assert Metrics(mount)('api_breaker_state') == 0
     assert set(stat_all(mount, range(8, 16)).values()) == {0}
 
 
-def test_probes_of_a_dead_api_are_five_seconds_apart(mounts, api):
-    api.respond = lambda request: Reply(b'', 429)
+@pytest.mark.parametrize('reply', [Reply(b'', 503), Reply(PAGE), Reply(PAGE, 302)],
+                         ids=['503', 'a page', 'a redirect'])
+def test_one_customer_that_fails_locks_out_no_other(mounts, api, reply):
+    api.add_numbers(range(8, 20))
+    api.respond = lambda request: reply if request.key == ('id', '7') else api.honest(request)
+    mount = mounts(api.url)
+    for number in range(8, 20):
+        for _ in range(2):
+            assert harness.errno_of(os.stat, mount / 'by-id/7') != 0
+        assert harness.errno_of(os.stat, mount / 'by-id' / str(number)) == 0
+    assert Metrics(mount)('api_breaker_state') == 0
+
+
+# What is wrong with one customer's reply, and a 429, which has its own pause.
+OWN_FAULTS = {
+    '400': (Reply(b'', 400), errno.EINVAL), '429': (Reply(b'', 429), errno.EBUSY),
+    'other JSON': (Reply(b'{"status": "maintenance"}'), errno.EPROTO),
+    'another customer': (found(customer(99)), errno.EPROTO),
+    'unknown words': (Reply(b'{"Customer Details": "Busy", "status": "failed"}'), errno.EIO),
+    'too large': (Reply(b' ' * (9 << 20)), errno.EFBIG),
+    'cut short': (Reply(b'{}', length=500), errno.EPROTO),
+    'half the JSON': (Reply(found(customer(7)).body[:-20]), errno.EPROTO)}
+
+
+@pytest.mark.parametrize('case', OWN_FAULTS)
+def test_what_is_wrong_with_many_replies_opens_no_breaker(mounts, api, case):
+    reply, error = OWN_FAULTS[case]
+    api.add_numbers([7])
+    api.respond = lambda request: reply
     mount = mounts(api.url)
     for number in range(1, 6):
-        assert harness.errno_of(os.stat, mount / 'by-id' / str(number)) == errno.EBUSY
+        assert harness.errno_of(os.stat, mount / 'by-id' / str(number)) == error
+    api.respond = api.honest
+    assert harness.errno_of(os.stat, mount / 'by-id/7') == 0
+    assert Metrics(mount)('api_breaker_state') == 0
+
+
+def test_probes_of_a_dead_api_are_five_seconds_apart(mounts, api):
+    api.respond = lambda request: Reply(b'', 503)
+    mount = mounts(api.url)
+    for number in range(1, 6):
+        assert harness.errno_of(os.stat, mount / 'by-id' / str(number)) == errno.EIO
     end = time.monotonic() + 11
     while time.monotonic() < end:
         before = time.monotonic()
-        assert harness.errno_of(os.stat, mount / 'by-id/7') == errno.EBUSY
+        assert harness.errno_of(os.stat, mount / 'by-id/7') == errno.EIO
         assert time.monotonic() - before < 1
         time.sleep(0.01)
-    probes = [request.time for request in api.requests[4:]]
+    probes = [request.time for request in api.requests[2:]]
     assert 2 <= len(probes) - 1 <= 3
     assert min(later - earlier for earlier, later in zip(probes, probes[1:])) >= 5 - 0.1
 
@@ -233,9 +272,45 @@ def test_what_is_cached_is_served_while_the_breaker_is_open(mounts, api):
     api.open(api.port)
 
 
+# Access denied
+
+def test_page_of_a_firewall_for_one_key_is_that_keys_alone(mounts, api):
+    api.add_numbers([7, 8, 9])
+    mount = expired(mounts, api, [7], patience='20')
+    denied = {('id', '7'), ('id', '66')}
+    api.respond = lambda request: (Reply(PAGE, 403) if request.key in denied
+                                   else api.honest(request))
+    for _ in range(3):
+        assert (mount / 'by-id/7/name').read_text() == 'Customer 7\n'
+        assert state_of(mount, 7) == 'stale'
+        assert harness.errno_of(os.stat, mount / 'by-id/66') == errno.EACCES
+    for number in (8, 9):
+        assert (mount / f'by-id/{number}/name').read_text() == f'Customer {number}\n'
+    assert Metrics(mount)('api_token_state') == 0
+
+
+def test_access_denied_to_three_keys_in_a_row_closes_the_door(mounts, api):
+    api.add_numbers([7, 8])
+    mount = expired(mounts, api, [7], patience='20')
+    api.respond = lambda request: Reply(PAGE, 403)
+    for number in (1, 2):
+        assert harness.errno_of(os.stat, mount / 'by-id' / str(number)) == errno.EACCES
+    # That there is somebody, or nobody, says that it is not the token.
+    api.respond = api.honest
+    assert harness.errno_of(os.stat, mount / 'by-id/66') == errno.ENOENT
+    api.respond = lambda request: Reply(PAGE, 403)
+    for number in (3, 4):
+        assert harness.errno_of(os.stat, mount / 'by-id' / str(number)) == errno.EACCES
+    assert (Metrics(mount)('api_token_state'), len(api.requests)) == (0, 5)
+    assert harness.errno_of(os.stat, mount / 'by-phone/555') == errno.EACCES
+    assert Metrics(mount)('api_token_state') == 2
+    assert harness.errno_of(os.stat, mount / 'by-id/7/name') == errno.EACCES
+    assert harness.errno_of(os.stat, mount / 'by-id/8') == errno.EACCES
+    assert len(api.requests) == 6
+
+
 # Stale answers
 
-PAGE = b'<!DOCTYPE html><html><body>Please sign in</body></html>'
 # What is neither a customer, nor that there is none, nor that the token is refused.
 NOT_DEFINITE = {
     'status 500': Reply(b'', 500), 'status 503': Reply(PAGE, 503), 'status 429': Reply(b'', 429),
@@ -258,6 +333,9 @@ def test_expired_customer_is_served_when_the_answer_is_not_definite(mounts, api,
     assert state_of(mount, 7) == 'stale'
     assert (mount / 'by-id/7/name').read_text() == 'Customer 7\n'
     assert os.listdir(mount / 'by-id') == ['7']
+    # Nor is it gone under its other keys, and the next answer is taken.
+    api.respond = api.honest
+    assert (mount / 'by-phone/9800000007/name').read_text() == 'Customer 7\n'
 
 
 @pytest.mark.parametrize('reply', [Reply(REFUSED), Reply(REFUSED, 500), Reply(PAGE, 401),

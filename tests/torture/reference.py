@@ -11,7 +11,7 @@ import errno
 
 from values import Broken
 
-FAILURES_MAX = 5    # in a row, and the API may be left alone
+FAILED_KEYS = 3     # different ones in a row, and the API may be left alone
 
 
 @dataclasses.dataclass(frozen=True)
@@ -28,7 +28,8 @@ class Absent:
 @dataclasses.dataclass(frozen=True)
 class Failed:
     error: int
-    may_pass: bool
+    may_pass: bool      # an old answer stands in
+    counts: bool = False    # it is the API's failure, and not one reply's
     shuts_door: bool = False
 
 
@@ -48,13 +49,13 @@ class Reference:
         self.forced = set()     # keys that were to be renewed, and could not be
         self.absent = set()
         self.options = Options()
-        self.failures = 0
+        self.failed = set()
         self.door_is_shut = False
 
     def remount(self, options):
         """Whatever way the last one ended."""
         self.options = options
-        self.failures = 0
+        self.failed = set()
         self.door_is_shut = False
 
     # What the API has answered
@@ -72,10 +73,13 @@ class Reference:
 
     def take(self, key, answer):
         if isinstance(answer, Failed):
-            self.failures += 1
+            if answer.shuts_door:
+                self.failed = set()
+            if answer.counts:
+                self.failed.add(key)
             self.door_is_shut |= answer.shuts_door
             return
-        self.failures = 0
+        self.failed = set()
         if isinstance(answer, Found):
             self.records[answer.number] = answer.version
             self.lead(('id', str(answer.number)), answer.number)
@@ -122,7 +126,7 @@ class Reference:
             outcomes.add(self.known(key))   # the kernel may still have it
         if self.door_is_shut:
             return outcomes | {errno.EACCES}
-        if self.failures >= FAILURES_MAX:
+        if len(self.failed) >= FAILED_KEYS:
             if key in self.keys and self.options.serves_stale:
                 return {self.known(key)}
             outcomes |= {errno.EIO, errno.EPROTO}

@@ -12,13 +12,13 @@ PAGE = b'<html><body>Please log in.</body></html>'
 
 # Name: what the daemon is to make of it.
 FAULTS = {
-    'fault': Failed(errno.EIO, True),           # 503
-    'closed': Failed(errno.EIO, True),          # no reply at all
+    'fault': Failed(errno.EIO, True, counts=True),          # 503
+    'closed': Failed(errno.EIO, True, counts=True),         # no reply at all
     'cut': Failed(errno.EPROTO, True),          # a whole object, less than was announced
-    'page': Failed(errno.EPROTO, True),
-    'not found': Failed(errno.EIO, True),       # 404 with a page
+    'page': Failed(errno.EPROTO, True, counts=True),
+    'not found': Failed(errno.EIO, True, counts=True),      # 404 with a page
     'foreign': Failed(errno.EPROTO, True),      # another customer's answer
-    'refused': Failed(errno.EACCES, False, True),
+    'refused': Failed(errno.EACCES, False, shuts_door=True),
 }
 
 

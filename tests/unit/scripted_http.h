@@ -14,10 +14,13 @@
 #include "kapturefs/base/list.h"
 #include "kapturefs/store/kapture.h"
 
-#define FOUND    "{\"Customer Details\":{\"id\":7,\"name\":\"Asha\"},\"status\":\"success\"}"
-#define ABSENT   "{\"Customer Details\":\"no such customer\",\"status\":\"failed\"}"
+#define FOUND "{\"Customer Details\":{\"id\":7,\"name\":\"Asha\"},\"status\":\"success\"}"
+#define ABSENT                                                                                     \
+	"{\"Customer Details\":\"Information given by you does not exist in our sytsem.\","        \
+	"\"status\":\"failed\"}"
+#define FAILED   "{\"Customer Details\":\"Server is busy\",\"status\":\"failed\"}"
 #define REFUSED  "{\"message\":\"Invalid Auth Key\",\"status\":\"failed\"}"
-#define REQUESTS 64
+#define REQUESTS 128
 
 struct http_transfer {
 	struct list link;

@@ -7,52 +7,113 @@
 #include <stdint.h>
 #include <cmocka.h>
 
+#include "customers.h"
 #include "kapturefs/store/breaker.h"
 
-enum { START_MS = 1000, APART_MS = 5000, FAILURES_MAX = 5 };
+enum { START_MS = 1000, APART_MS = 5000 };
 
 static struct breaker begin(void)
 {
 	struct breaker breaker;
 
-	breaker_init(&breaker, FAILURES_MAX, APART_MS);
+	breaker_init(&breaker, APART_MS);
 	return breaker;
+}
+
+static bool fail_key(struct breaker *breaker, const char *id, int error, uint64_t now_ms)
+{
+	const struct key key = make_key(KEY_ID, id);
+
+	return breaker_fail(breaker, &key, error, now_ms);
 }
 
 static struct breaker begin_open(void)
 {
 	struct breaker breaker = begin();
 
-	for (int i = 0; i < FAILURES_MAX; i++)
-		breaker_fail(&breaker, -EIO, START_MS);
+	fail_key(&breaker, "1", -EIO, START_MS);
+	fail_key(&breaker, "2", -EIO, START_MS);
+	fail_key(&breaker, "3", -EIO, START_MS);
 	return breaker;
 }
 
-static void test_it_opens_after_so_many_failures_in_a_row(void **state)
+static void test_it_opens_when_three_different_keys_fail_in_a_row(void **state)
 {
 	struct breaker breaker = begin();
 
 	(void)state;
-	for (int i = 1; i < FAILURES_MAX; i++) {
-		assert_false(breaker_fail(&breaker, -EIO, START_MS));
-		assert_int_equal(breaker_check(&breaker, START_MS), 0);
-	}
-	assert_true(breaker_fail(&breaker, -EHOSTUNREACH, START_MS));
+	assert_false(fail_key(&breaker, "1", -EIO, START_MS));
+	assert_false(fail_key(&breaker, "2", -EIO, START_MS));
+	assert_int_equal(breaker_check(&breaker, START_MS), 0);
+	assert_true(fail_key(&breaker, "3", -EHOSTUNREACH, START_MS));
 	assert_int_equal(breaker_check(&breaker, START_MS), -EHOSTUNREACH);
 	assert_int_equal(breaker_state(&breaker), BREAKER_OPEN);
 }
 
-static void test_a_success_in_between_begins_the_count_anew(void **state)
+static void test_one_key_alone_or_two_never_open_it(void **state)
+{
+	struct breaker breaker = begin();
+
+	(void)state;
+	for (int i = 0; i < 100; i++)
+		assert_false(fail_key(&breaker, i % 3 ? "1" : "2", -EIO, START_MS));
+	assert_int_equal(breaker_state(&breaker), BREAKER_CLOSED);
+	/* In a row means that nothing succeeds between them, not that none comes twice. */
+	assert_true(fail_key(&breaker, "3", -EIO, START_MS));
+}
+
+static void test_keys_of_different_kinds_are_different(void **state)
+{
+	const struct key keys[] = {
+		make_key(KEY_ID, "20260105"),
+		make_key(KEY_PHONE, "20260105"),
+		make_key(KEY_DATE, "2026-01-05"),
+	};
+	struct breaker breaker = begin();
+
+	(void)state;
+	assert_false(breaker_fail(&breaker, &keys[0], -EIO, START_MS));
+	assert_false(breaker_fail(&breaker, &keys[1], -EIO, START_MS));
+	assert_true(breaker_fail(&breaker, &keys[2], -EIO, START_MS));
+}
+
+static void test_a_success_in_between_begins_the_row_anew(void **state)
 {
 	struct breaker breaker = begin();
 
 	(void)state;
 	for (int i = 0; i < 100; i++) {
-		assert_false(breaker_fail(&breaker, -EIO, START_MS));
-		if (i % (FAILURES_MAX - 1) == FAILURES_MAX - 2)
-			assert_false(breaker_succeed(&breaker));
+		assert_false(fail_key(&breaker, "1", -EIO, START_MS));
+		assert_false(fail_key(&breaker, "2", -EIO, START_MS));
+		assert_false(breaker_succeed(&breaker));
 	}
 	assert_int_equal(breaker_state(&breaker), BREAKER_CLOSED);
+}
+
+static void test_what_is_neither_leaves_the_row_and_closes_what_is_open(void **state)
+{
+	struct breaker breaker = begin();
+
+	(void)state;
+	fail_key(&breaker, "1", -EIO, START_MS);
+	fail_key(&breaker, "2", -EIO, START_MS);
+	assert_false(breaker_pass(&breaker));
+	assert_true(fail_key(&breaker, "3", -EIO, START_MS));
+	assert_true(breaker_pass(&breaker));
+	assert_int_equal(breaker_state(&breaker), BREAKER_CLOSED);
+	assert_false(fail_key(&breaker, "4", -EIO, START_MS));
+}
+
+static void test_it_can_be_opened_at_once(void **state)
+{
+	struct breaker breaker = begin();
+
+	(void)state;
+	assert_true(breaker_trip(&breaker, -EACCES, START_MS));
+	assert_false(breaker_trip(&breaker, -EACCES, START_MS + 1));
+	assert_int_equal(breaker_check(&breaker, START_MS + APART_MS), -EACCES);
+	assert_int_equal(breaker_check(&breaker, START_MS + 1 + APART_MS), 0);
+	assert_true(breaker_succeed(&breaker));
 }
 
 static void test_open_it_lets_one_probe_through_in_a_while(void **state)
@@ -75,9 +136,9 @@ static void test_a_probe_that_succeeds_closes_it(void **state)
 	breaker_ask(&breaker, START_MS + APART_MS);
 	assert_true(breaker_succeed(&breaker));
 	assert_int_equal(breaker_check(&breaker, START_MS + APART_MS), 0);
-	/* And it takes as many failures as ever to open it. */
-	for (int i = 1; i < FAILURES_MAX; i++)
-		assert_false(breaker_fail(&breaker, -EIO, START_MS + APART_MS));
+	/* And it takes as many keys as ever to open it, those that failed before among them. */
+	assert_false(fail_key(&breaker, "1", -EIO, START_MS + APART_MS));
+	assert_false(fail_key(&breaker, "2", -EIO, START_MS + APART_MS));
 }
 
 static void test_a_probe_that_fails_tells_the_newest_error(void **state)
@@ -87,7 +148,7 @@ static void test_a_probe_that_fails_tells_the_newest_error(void **state)
 
 	(void)state;
 	breaker_ask(&breaker, START_MS + APART_MS);
-	assert_false(breaker_fail(&breaker, -ETIMEDOUT, failed_ms));
+	assert_false(fail_key(&breaker, "1", -ETIMEDOUT, failed_ms));
 	assert_int_equal(breaker_state(&breaker), BREAKER_OPEN);
 	assert_int_equal(breaker_check(&breaker, failed_ms + APART_MS - 1), -ETIMEDOUT);
 	assert_int_equal(breaker_check(&breaker, failed_ms + APART_MS), 0);
@@ -134,7 +195,7 @@ static void test_probes_are_never_closer_than_they_may_be(void **state)
 		for (int step = 0; step < 1000; step++) {
 			now_ms += roll(&random, 3000);
 			if (roll(&random, 4) == 0)
-				breaker_fail(&breaker, -EIO, now_ms);
+				fail_key(&breaker, "1", -EIO, now_ms);
 			if (breaker_check(&breaker, now_ms))
 				continue;
 			assert_true(now_ms - asked_ms >= APART_MS);
@@ -149,8 +210,12 @@ static void test_probes_are_never_closer_than_they_may_be(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		cmocka_unit_test(test_it_opens_after_so_many_failures_in_a_row),
-		cmocka_unit_test(test_a_success_in_between_begins_the_count_anew),
+		cmocka_unit_test(test_it_opens_when_three_different_keys_fail_in_a_row),
+		cmocka_unit_test(test_one_key_alone_or_two_never_open_it),
+		cmocka_unit_test(test_keys_of_different_kinds_are_different),
+		cmocka_unit_test(test_a_success_in_between_begins_the_row_anew),
+		cmocka_unit_test(test_what_is_neither_leaves_the_row_and_closes_what_is_open),
+		cmocka_unit_test(test_it_can_be_opened_at_once),
 		cmocka_unit_test(test_open_it_lets_one_probe_through_in_a_while),
 		cmocka_unit_test(test_a_probe_that_succeeds_closes_it),
 		cmocka_unit_test(test_a_probe_that_fails_tells_the_newest_error),

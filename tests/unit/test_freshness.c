@@ -117,7 +117,7 @@ static void test_what_a_lookup_does_when_there_is_no_new_answer(void **state)
 		bool is_refused;
 		int expected;
 	} table[] = {
-		/* What is there makes up for an error that is not definite, and nothing else does. */
+		/* What is there makes up for what is not definite, and for nothing else. */
 		{ FRESHNESS_OF_NOTHING, 0, -EIO, true, false, -EIO },
 		{ FRESHNESS_OF_CUSTOMER, 100, -EIO, true, false, FRESHNESS_SERVE_STALE },
 		{ FRESHNESS_OF_CUSTOMER, 1099, -EBUSY, true, false, FRESHNESS_SERVE_STALE },

@@ -48,7 +48,7 @@ static bool is_read(const struct json_expectation *row)
 	struct payload payload;
 	size_t length;
 	char *text = write_text(row, &length);
-	int r = payload_read(text, length, &payload);
+	int r = payload_read(text, length, NULL, &payload);
 
 	assert_int_equal(payload.verdict, PAYLOAD_MALFORMED);
 	payload_fini(&payload);

@@ -11,23 +11,30 @@
 
 /* The breaker */
 
-static void fail_one(struct fixture *fixture, long status, int error)
+static void answer_one(struct fixture *fixture, const char *id, const struct http_reply *reply,
+                       int error)
 {
-	struct asking *asking = ask(fixture);
+	struct asking *asking = ask_for(fixture, id, false);
 
 	wait_for_requests(fixture, started + 1);
-	reply_with_status(status, NULL);
+	finish(reply);
 	wait_for_answer(fixture, asking);
 	assert_int_equal(asking->error, error);
 }
 
-static void test_after_five_failures_the_api_is_left_alone(void **state)
+static void fail_one(struct fixture *fixture, const char *id, long status, int error)
+{
+	answer_one(fixture, id, &(struct http_reply){ .status = status, .body = "" }, error);
+}
+
+static void test_after_three_keys_have_failed_the_api_is_left_alone(void **state)
 {
 	struct fixture *fixture = begin(&usual);
 
 	(void)state;
-	for (int i = 0; i < 5; i++)
-		fail_one(fixture, 500, -EIO);
+	fail_one(fixture, "1", 500, -EIO);
+	fail_one(fixture, "2", 500, -EIO);
+	fail_one(fixture, "3", 500, -EIO);
 	for (int i = 0; i < 20; i++)
 		assert_held_back(fixture, -EIO);
 	assert_true(fixture->askings[20].may_pass);
@@ -36,36 +43,125 @@ static void test_after_five_failures_the_api_is_left_alone(void **state)
 	end(fixture);
 }
 
-static void test_what_is_the_questions_own_fault_does_not_open_the_breaker(void **state)
+static void test_one_key_that_fails_locks_out_no_other(void **state)
 {
 	struct fixture *fixture = begin(&usual);
 
 	(void)state;
-	for (int i = 0; i < 4; i++) {
-		fail_one(fixture, 500, -EIO);
-		fail_one(fixture, 500, -EIO);
-		fail_one(fixture, 400, -EINVAL);
+	for (int i = 0; i < 20; i++)
+		fail_one(fixture, i % 2 ? "1" : "2", 503, -EIO);
+	assert_true(metrics_say(fixture, "\nkapturefs_api_breaker_state 0\n"));
+	end(fixture);
+}
+
+/* Replies that are one question's matter, for any number of keys. */
+static void test_what_is_the_questions_own_fault_never_counts(void **state)
+{
+	static const struct {
+		struct http_reply reply;
+		int error;
+	} table[] = {
+		{ { .status = 400, .body = "" }, -EINVAL },
+		{ { .status = 429, .body = "" }, -EBUSY },
+		{ { .status = 200, .body = "{}", .body_length = 2 }, -EPROTO },
+		{ { .status = 404, .body = "{}", .body_length = 2 }, -EIO },
+		{ { .status = 200, .body = FAILED, .body_length = sizeof(FAILED) - 1 }, -EIO },
+		{ { .status = 200, .body = FOUND, .body_length = sizeof(FOUND) - 1 }, -EPROTO },
+		{ { .status = 200, .body = FOUND, .body_length = 30 }, -EPROTO },
+		{ { .status = 200, .error = -EFBIG, .complaint = "" }, -EFBIG },
+		{ { .status = 200, .error = -EPROTO, .complaint = "" }, -EPROTO },
+	};
+	static const char *const ids[] = { "1", "2", "3", "4", "5" };
+
+	(void)state;
+	for (size_t i = 0; i < array_length(table); i++) {
+		struct fixture *fixture = begin(&usual);
+
+		for (size_t j = 0; j < array_length(ids); j++)
+			answer_one(fixture, ids[j], &table[i].reply, table[i].error);
+		assert_true(metrics_say(fixture, "\nkapturefs_api_breaker_state 0\n"));
+		end(fixture);
 	}
+}
+
+static void test_a_page_for_three_keys_opens_the_breaker(void **state)
+{
+	static const long statuses[] = { 200, 404, 302 };
+
+	(void)state;
+	for (size_t i = 0; i < array_length(statuses); i++) {
+		const struct http_reply page = { .status = statuses[i],
+			                         .body = "<html>",
+			                         .body_length = 6 };
+		struct fixture *fixture = begin(&usual);
+		int error = statuses[i] == 404 ? -EIO : -EPROTO;
+
+		answer_one(fixture, "1", &page, error);
+		answer_one(fixture, "2", &page, error);
+		assert_true(metrics_say(fixture, "\nkapturefs_api_breaker_state 0\n"));
+		answer_one(fixture, "3", &page, error);
+		assert_held_back(fixture, error);
+		end(fixture);
+	}
+}
+
+static void test_an_answer_in_between_begins_the_row_anew(void **state)
+{
+	struct fixture *fixture = begin(&usual);
+	struct asking *asking;
+
+	(void)state;
+	for (int i = 0; i < 4; i++) {
+		fail_one(fixture, "1", 500, -EIO);
+		fail_one(fixture, "2", 500, -EIO);
+		asking = ask(fixture);
+		wait_for_requests(fixture, started + 1);
+		reply_with(i % 2 ? FOUND : ABSENT);
+		wait_for_answer(fixture, asking);
+	}
+	assert_true(metrics_say(fixture, "\nkapturefs_api_breaker_state 0\n"));
+	end(fixture);
+}
+
+/* What counts is the order of the answers, not of the questions. */
+static void test_answers_that_overlap_count_in_their_order(void **state)
+{
+	struct fixture *fixture = begin(&usual);
+	struct asking *found;
+
+	(void)state;
+	ask_for(fixture, "1", false);
+	ask_for(fixture, "2", false);
+	found = ask(fixture);
+	ask_for(fixture, "3", false);
+	wait_for_requests(fixture, 4);
+	reply_with_status(500, NULL);
+	reply_with_status(500, NULL);
+	reply_with(FOUND);
+	wait_for_answer(fixture, found);
+	reply_with_status(500, NULL);
+	wait_for_answer(fixture, &fixture->askings[3]);
 	assert_true(metrics_say(fixture, "\nkapturefs_api_breaker_state 0\n"));
 	end(fixture);
 }
 
 static void test_those_who_wait_when_it_opens_fail_at_once(void **state)
 {
+	static const char *const ids[] = { "1", "2", "3", "4", "5", "6", "7", "8" };
 	struct kapture_settings settings = usual;
 	struct fixture *fixture;
 
 	(void)state;
-	settings.http.concurrency_max = 5;
+	settings.http.concurrency_max = 3;
 	fixture = begin(&settings);
-	for (int i = 0; i < 10; i++)
-		ask(fixture);
-	wait_for_requests(fixture, 5);
-	for (int i = 0; i < 5; i++)
+	for (size_t i = 0; i < array_length(ids); i++)
+		ask_for(fixture, ids[i], false);
+	wait_for_requests(fixture, 3);
+	for (int i = 0; i < 3; i++)
 		reply_with_error(-EHOSTUNREACH);
-	for (int i = 0; i < 10; i++)
+	for (size_t i = 0; i < array_length(ids); i++)
 		assert_answered(fixture, &fixture->askings[i], -EHOSTUNREACH);
-	assert_int_equal(started, 5);
+	assert_int_equal(started, 3);
 	end(fixture);
 }
 
@@ -90,6 +186,46 @@ static void test_a_refused_token_closes_the_door(void **state)
 	assert_int_equal(state_of(fixture), SOURCE_REFUSED);
 	for (int i = 0; i < 20; i++)
 		assert_held_back(fixture, -EACCES);
+	end(fixture);
+}
+
+static void test_access_denied_to_one_key_is_that_keys_alone(void **state)
+{
+	struct fixture *fixture = begin(&usual);
+
+	(void)state;
+	for (int i = 0; i < 20; i++)
+		fail_one(fixture, i % 2 ? "1" : "2", 403, -EACCES);
+	assert_true(fixture->askings[0].may_pass);
+	assert_int_equal(state_of(fixture), SOURCE_READY);
+	assert_true(metrics_say(fixture, "\nkapturefs_api_breaker_state 0\n"));
+	end(fixture);
+}
+
+static void test_access_denied_to_three_keys_in_a_row_closes_the_door(void **state)
+{
+	struct fixture *fixture = begin(&usual);
+	struct asking *asking;
+
+	(void)state;
+	for (int i = 0; i < 2; i++) {
+		fail_one(fixture, "1", 403, -EACCES);
+		fail_one(fixture, "2", 403, -EACCES);
+		/* An answer in between, and the token is good. */
+		asking = ask(fixture);
+		wait_for_requests(fixture, started + 1);
+		reply_with(i ? FOUND : ABSENT);
+		wait_for_answer(fixture, asking);
+		assert_int_equal(state_of(fixture), SOURCE_READY);
+	}
+	fail_one(fixture, "3", 403, -EACCES);
+	fail_one(fixture, "1", 403, -EACCES);
+	/* What is no answer does not come between them. */
+	fail_one(fixture, "4", 500, -EIO);
+	fail_one(fixture, "2", 403, -EACCES);
+	assert_int_equal(state_of(fixture), SOURCE_REFUSED);
+	assert_held_back(fixture, -EACCES);
+	assert_false(fixture->askings[fixture->asking_count - 1].may_pass);
 	end(fixture);
 }
 
@@ -193,11 +329,11 @@ static void test_a_refusal_says_that_the_api_is_there(void **state)
 	struct fixture *fixture = begin(&usual);
 
 	(void)state;
-	for (int i = 0; i < 4; i++)
-		fail_one(fixture, 500, -EIO);
+	fail_one(fixture, "1", 500, -EIO);
+	fail_one(fixture, "2", 500, -EIO);
 	refuse(fixture);
 	kapture_open_doors(fixture->kapture);
-	fail_one(fixture, 500, -EIO);
+	fail_one(fixture, "3", 500, -EIO);
 	assert_true(metrics_say(fixture, "\nkapturefs_api_breaker_state 0\n"));
 	end(fixture);
 }
@@ -205,10 +341,16 @@ static void test_a_refusal_says_that_the_api_is_there(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		cmocka_unit_test(test_after_five_failures_the_api_is_left_alone),
-		cmocka_unit_test(test_what_is_the_questions_own_fault_does_not_open_the_breaker),
+		cmocka_unit_test(test_after_three_keys_have_failed_the_api_is_left_alone),
+		cmocka_unit_test(test_one_key_that_fails_locks_out_no_other),
+		cmocka_unit_test(test_what_is_the_questions_own_fault_never_counts),
+		cmocka_unit_test(test_a_page_for_three_keys_opens_the_breaker),
+		cmocka_unit_test(test_an_answer_in_between_begins_the_row_anew),
+		cmocka_unit_test(test_answers_that_overlap_count_in_their_order),
 		cmocka_unit_test(test_those_who_wait_when_it_opens_fail_at_once),
 		cmocka_unit_test(test_a_refused_token_closes_the_door),
+		cmocka_unit_test(test_access_denied_to_one_key_is_that_keys_alone),
+		cmocka_unit_test(test_access_denied_to_three_keys_in_a_row_closes_the_door),
 		cmocka_unit_test(test_another_token_opens_the_door),
 		cmocka_unit_test(test_the_door_can_be_opened_for_the_same_token),
 		cmocka_unit_test(test_a_token_rotated_before_the_refusal_is_used_at_once),

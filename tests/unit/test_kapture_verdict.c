@@ -13,7 +13,11 @@
 
 #define MALFORMED                                                                                  \
 	{                                                                                          \
-		.verdict = PAYLOAD_MALFORMED, .complaint = "not JSON"                              \
+		.verdict = PAYLOAD_MALFORMED, .complaint = "wrong"                                 \
+	}
+#define PAGE                                                                                       \
+	{                                                                                          \
+		.verdict = PAYLOAD_MALFORMED, .complaint = "not JSON", .is_page = true             \
 	}
 #define FAILED                                                                                     \
 	{                                                                                          \
@@ -41,7 +45,14 @@ static const struct row {
 	{ 200, ABSENT, 0, STAYS },
 	{ 404, ABSENT, 0, STAYS },
 	{ 400, ABSENT, 0, STAYS },
-	{ 500, ABSENT, 0, STAYS },
+	{ 403, ABSENT, 0, STAYS },
+	{ 302, ABSENT, 0, STAYS },
+	/* But not where the code says that the API did not look. */
+	{ 401, ABSENT, -EACCES, STAYS },
+	{ 429, ABSENT, -EBUSY, PASSES | RETRY },
+	{ 500, ABSENT, -EIO, PASSES | RETRY },
+	{ 503, ABSENT, -EIO, PASSES | RETRY },
+	{ 600, ABSENT, -EIO, PASSES },
 	{ 200, REFUSED, -EACCES, STAYS },
 	{ 400, REFUSED, -EACCES, STAYS },
 	{ 401, REFUSED, -EACCES, STAYS },
@@ -99,6 +110,79 @@ static void test_replies_without_a_customer(void **state)
 		struct kapture_verdict verdict = kapture_judge(&key, &reply, &rows[i].payload);
 
 		assert_verdict(&verdict, rows[i].error, rows[i].hope);
+	}
+}
+
+/* Only what the whole API has done opens the breaker or closes the door. */
+static void test_what_a_reply_says_of_the_api(void **state)
+{
+	static const struct {
+		long status;
+		struct payload payload;
+		enum kapture_blame blame;
+	} table[] = {
+		{ 500, MALFORMED, KAPTURE_BLAME_API },
+		{ 503, PAGE, KAPTURE_BLAME_API },
+		{ 500, FAILED, KAPTURE_BLAME_API },
+		{ 502, ABSENT, KAPTURE_BLAME_API },
+		{ 200, PAGE, KAPTURE_BLAME_API },
+		{ 204, PAGE, KAPTURE_BLAME_API },
+		{ 404, PAGE, KAPTURE_BLAME_API },
+		{ 302, PAGE, KAPTURE_BLAME_API },
+		{ 418, PAGE, KAPTURE_BLAME_API },
+		{ 200, MALFORMED, KAPTURE_BLAME_NOTHING },
+		{ 200, FAILED, KAPTURE_BLAME_NOTHING },
+		{ 404, FAILED, KAPTURE_BLAME_NOTHING },
+		{ 404, MALFORMED, KAPTURE_BLAME_NOTHING },
+		{ 302, MALFORMED, KAPTURE_BLAME_NOTHING },
+		{ 400, PAGE, KAPTURE_BLAME_NOTHING },
+		{ 400, FAILED, KAPTURE_BLAME_NOTHING },
+		{ 429, PAGE, KAPTURE_BLAME_NOTHING },
+		{ 429, MALFORMED, KAPTURE_BLAME_NOTHING },
+		{ 403, PAGE, KAPTURE_BLAME_ACCESS },
+		{ 403, FAILED, KAPTURE_BLAME_ACCESS },
+		{ 401, PAGE, KAPTURE_BLAME_TOKEN },
+		{ 403, REFUSED, KAPTURE_BLAME_TOKEN },
+	};
+	const struct key key = make_key(KEY_ID, "7");
+
+	(void)state;
+	for (size_t i = 0; i < array_length(table); i++) {
+		const struct http_reply reply = { .status = table[i].status };
+		struct kapture_verdict verdict = kapture_judge(&key, &reply, &table[i].payload);
+
+		if (verdict.blame != table[i].blame)
+			fail_msg("row %zu: %d", i, verdict.blame);
+	}
+}
+
+static void test_what_a_lost_transfer_says_of_the_api(void **state)
+{
+	static const struct {
+		int error;
+		long status;
+		enum kapture_blame blame;
+	} table[] = {
+		{ -EHOSTUNREACH, 0, KAPTURE_BLAME_API },
+		{ -ETIMEDOUT, 0, KAPTURE_BLAME_API },
+		{ -ETIMEDOUT, 200, KAPTURE_BLAME_API },
+		{ -EIO, 0, KAPTURE_BLAME_API },
+		{ -EPROTO, 0, KAPTURE_BLAME_API }, /* TLS */
+		/* Cut short, too large, or our own fault. */
+		{ -EPROTO, 200, KAPTURE_BLAME_NOTHING },
+		{ -EFBIG, 200, KAPTURE_BLAME_NOTHING },
+		{ -ENOMEM, 0, KAPTURE_BLAME_NOTHING },
+	};
+	const struct key key = make_key(KEY_ID, "7");
+	const struct payload none = { 0 };
+
+	(void)state;
+	for (size_t i = 0; i < array_length(table); i++) {
+		const struct http_reply reply = { .error = table[i].error,
+			                          .status = table[i].status };
+		struct kapture_verdict verdict = kapture_judge(&key, &reply, &none);
+
+		assert_int_equal(verdict.blame, table[i].blame);
 	}
 }
 
@@ -170,6 +254,8 @@ int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(test_replies_without_a_customer),
+		cmocka_unit_test(test_what_a_reply_says_of_the_api),
+		cmocka_unit_test(test_what_a_lost_transfer_says_of_the_api),
 		cmocka_unit_test(test_transfers_without_a_reply),
 		cmocka_unit_test(test_a_customer_is_the_answer_with_any_code_but_401),
 		cmocka_unit_test(test_another_customer_than_asked_for_by_id_is_no_answer),

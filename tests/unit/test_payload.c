@@ -18,10 +18,12 @@ static enum payload_verdict judge_bytes(const char *body, size_t length)
 	struct payload payload;
 	enum payload_verdict verdict;
 
-	assert_int_equal(payload_read(body, length, &payload), 0);
+	assert_int_equal(payload_read(body, length, NULL, &payload), 0);
 	verdict = payload.verdict;
 	assert_int_equal(verdict == PAYLOAD_FOUND, payload.record != NULL);
 	assert_int_equal(verdict == PAYLOAD_MALFORMED, payload.complaint != NULL);
+	assert_true(verdict == PAYLOAD_MALFORMED || !payload.is_page);
+	assert_true(verdict == PAYLOAD_FAILED || !payload.sentence);
 	payload_fini(&payload);
 	assert_null(payload.record);
 	return verdict;
@@ -80,8 +82,11 @@ static void test_the_verdict_is_the_status_and_the_type_of_the_details(void **st
 		enum payload_verdict failed;
 	} rows[] = {
 		{ "\"Customer Details\":{\"id\":7},", PAYLOAD_FOUND, PAYLOAD_FAILED },
-		{ "\"Customer Details\":\"does not exist\",", PAYLOAD_MALFORMED, PAYLOAD_ABSENT },
-		{ "\"Customer Details\":\"\",", PAYLOAD_MALFORMED, PAYLOAD_ABSENT },
+		{ "\"Customer Details\":\"Information given by you does not exist in our "
+		  "sytsem.\",",
+		  PAYLOAD_MALFORMED, PAYLOAD_ABSENT },
+		{ "\"Customer Details\":\"does not exist\",", PAYLOAD_MALFORMED, PAYLOAD_FAILED },
+		{ "\"Customer Details\":\"\",", PAYLOAD_MALFORMED, PAYLOAD_FAILED },
 		{ "\"Customer Details\":{},", PAYLOAD_MALFORMED, PAYLOAD_FAILED },
 		{ "\"Customer Details\":[],", PAYLOAD_MALFORMED, PAYLOAD_FAILED },
 		{ "\"Customer Details\":[{\"id\":7}],", PAYLOAD_MALFORMED, PAYLOAD_FAILED },
@@ -116,7 +121,8 @@ static void test_an_invalid_key_is_a_refusal(void **state)
 	assert_verdict(PAYLOAD_REFUSED, "{\"message\":\"Invalid Auth Key\",\"status\":\"failed\"}");
 	assert_verdict(PAYLOAD_REFUSED, "{\"Message\":\"INVALID auth key\",\"Status\":\"Fail\"}");
 	assert_verdict(PAYLOAD_REFUSED, "{\"message\":\"Invalid Auth Key\",\"status\":\"failed\","
-	                                "\"Customer Details\":\"does not exist\"}");
+	                                "\"Customer Details\":\"Information given by you does not "
+	                                "exist.\"}");
 	assert_verdict(PAYLOAD_REFUSED,
 	               "{\"Customer Details\":\"Invalid Auth Key\",\"status\":\"failed\"}");
 	assert_verdict(PAYLOAD_FAILED, "{\"message\":\"Invalid Auth Keys\",\"status\":\"failed\"}");
@@ -128,11 +134,96 @@ static void test_an_invalid_key_is_a_refusal(void **state)
 	                              "\"Customer Details\":{\"id\":7}}");
 }
 
+/* By its letters in lower case: the beginning of the documented one, or the configured one. */
+static void test_one_sentence_says_that_there_is_nobody_and_no_other(void **state)
+{
+	static const struct {
+		const char *sentence;
+		enum payload_verdict verdict;
+	} rows[] = {
+		{ "Information given by you does not exist in our sytsem.", PAYLOAD_ABSENT },
+		{ "Information given by you does not exist in our system", PAYLOAD_ABSENT },
+		{ "INFORMATION GIVEN BY YOU DOES NOT EXIST", PAYLOAD_ABSENT },
+		{ " \\tInformation, given by you,\\u00a0does not exist!", PAYLOAD_ABSENT },
+		{ "Information given by you does not exis", PAYLOAD_FAILED },
+		{ "Sorry. Information given by you does not exist", PAYLOAD_FAILED },
+		{ "Internal Server Error", PAYLOAD_FAILED },
+		{ "", PAYLOAD_FAILED },
+		/* The configured one, of which not only the beginning counts. */
+		{ "No such customer, sorry", PAYLOAD_ABSENT },
+		{ "no such customer \\u2013 sorry.", PAYLOAD_ABSENT },
+		{ "No such customer, sorry about that", PAYLOAD_FAILED },
+		{ "No such customer", PAYLOAD_FAILED },
+	};
+	struct payload payload;
+	char body[256];
+
+	(void)state;
+	for (size_t i = 0; i < array_length(rows); i++) {
+		snprintf(body, sizeof(body), "{\"Customer Details\":\"%s\",\"status\":\"failed\"}",
+		         rows[i].sentence);
+		assert_int_equal(payload_read(body, strlen(body), "No such customer: sorry!",
+		                              &payload),
+		                 0);
+		if (payload.verdict != rows[i].verdict)
+			fail_msg("verdict %d: %s", payload.verdict, body);
+		payload_fini(&payload);
+	}
+	/* Only there where the documented one stands. */
+	assert_verdict(PAYLOAD_FAILED, "{\"message\":\"Information given by you does not exist\","
+	                               "\"status\":\"failed\"}");
+}
+
+static void assert_sentence(const char *body, const char *expected)
+{
+	struct payload payload;
+
+	assert_int_equal(payload_read(body, strlen(body), NULL, &payload), 0);
+	assert_int_equal(payload.verdict, PAYLOAD_FAILED);
+	if (expected)
+		assert_string_equal(payload.sentence, expected);
+	else
+		assert_null(payload.sentence);
+	payload_fini(&payload);
+}
+
+static void test_an_unknown_failure_comes_with_its_words(void **state)
+{
+	(void)state;
+	assert_sentence("{\"Customer Details\":\"Busy\",\"status\":\"failed\"}", "Busy");
+	assert_sentence("{\"message\":\"Busy\",\"status\":\"failed\"}", "Busy");
+	assert_sentence("{\"message\":\"x\",\"Customer Details\":\"Busy\",\"status\":\"failed\"}",
+	                "Busy");
+	assert_sentence("{\"message\":[],\"status\":\"failed\"}", NULL);
+	assert_sentence("{\"message\":7,\"status\":\"failed\"}", NULL);
+	assert_sentence("{\"status\":\"failed\"}", NULL);
+}
+
+static void test_what_does_not_begin_as_json_is_a_page(void **state)
+{
+	static const char *const pages[] = {
+		"",    " \r\n",   "<html></html>", "\xef\xbb\xbf<!DOCTYPE html>", "Try again later",
+		"try", "\x1f\x8b"
+	};
+	static const char *const others[] = { "{", "[]", " {}", "\xef\xbb\xbf {\"a\":", "{]" };
+	struct payload payload;
+
+	(void)state;
+	for (size_t i = 0; i < array_length(pages); i++) {
+		assert_int_equal(payload_read(pages[i], strlen(pages[i]), NULL, &payload), 0);
+		assert_true(payload.is_page);
+	}
+	for (size_t i = 0; i < array_length(others); i++) {
+		assert_int_equal(payload_read(others[i], strlen(others[i]), NULL, &payload), 0);
+		assert_false(payload.is_page);
+	}
+}
+
 static void test_names_of_the_wrapper_have_no_case_and_the_last_one_counts(void **state)
 {
 	(void)state;
 	assert_verdict(PAYLOAD_FOUND, "{\"STATUS\":\"success\",\"customer details\":{\"id\":7}}");
-	assert_verdict(PAYLOAD_ABSENT, "{\"status\":\"success\",\"Customer Details\":{\"id\":7},"
+	assert_verdict(PAYLOAD_FAILED, "{\"status\":\"success\",\"Customer Details\":{\"id\":7},"
 	                               "\"Status\":\"failed\",\"customer Details\":\"gone\"}");
 	assert_verdict(PAYLOAD_FOUND, "{\"status\":\"failed\",\"Customer Details\":\"gone\","
 	                              "\"status\":\"success\",\"Customer Details\":{\"id\":7}}");
@@ -162,7 +253,7 @@ static void test_what_is_not_a_json_object_is_malformed(void **state)
 	assert_int_equal(judge_bytes(NULL, 0), PAYLOAD_MALFORMED);
 }
 
-static void test_an_id_is_digits_as_sent(void **state)
+static void test_an_id_is_a_number_whatever_zeros_it_begins_with(void **state)
 {
 	static const char *const usable[][2] = {
 		{ "{\"id\":7}", "7" },
@@ -170,10 +261,15 @@ static void test_an_id_is_digits_as_sent(void **state)
 		{ "{\"id\":9007199254740993}", "9007199254740993" },
 		{ "{\"id\":12345678901234567890}", "12345678901234567890" },
 		{ "{\"id\":\"\\u0037\"}", "7" },
+		{ "{\"id\":\"0007\"}", "7" },
+		{ "{\"id\":\"00000000000000000007\"}", "7" },
 		{ "{\"id\":8,\"Id\":9,\"id\":7,\"ID\":10}", "7" },
 	};
 	static const char *const unusable[] = {
 		"{}",
+		"{\"id\":0}",
+		"{\"id\":\"0\"}",
+		"{\"id\":\"000\"}",
 		"{\"id\":7.0}",
 		"{\"id\":1e3}",
 		"{\"id\":-7}",
@@ -255,7 +351,7 @@ static void test_the_json_is_the_object_as_sent_and_a_newline(void **state)
 	(void)state;
 	for (size_t i = 0; i < array_length(frames); i++) {
 		snprintf(body, sizeof(body), "%s%s%s", frames[i][0], object, frames[i][1]);
-		assert_int_equal(payload_read(body, strlen(body), &payload), 0);
+		assert_int_equal(payload_read(body, strlen(body), NULL, &payload), 0);
 		assert_json(payload.record, object);
 		payload_fini(&payload);
 	}
@@ -317,6 +413,9 @@ static void test_strings_are_their_utf8_bytes(void **state)
 	assert_shown("\"\\\"\\\\\\/\\b\\f\\n\\r\\t\"", "\"\\/\b\f\n\r\t\n", 9);
 	assert_shown("\"\\u00e4\\u20AC\"", "\xc3\xa4\xe2\x82\xac\n", 6);
 	assert_shown("\"\\ud83d\\ude00\"", "\xf0\x9f\x98\x80\n", 5);
+	/* Half of it names no character. */
+	assert_shown("\"Jos\\ud83d\"", "Jos\xef\xbf\xbd\n", 7);
+	assert_shown("\"\\ude00\\ud83d\"", "\xef\xbf\xbd\xef\xbf\xbd\n", 7);
 	assert_shown("\"\xc3\xa4\xf0\x9f\x98\x80\"", "\xc3\xa4\xf0\x9f\x98\x80\n", 7);
 	assert_shown("\"\\u0000\"", "\0\n", 2);
 	assert_shown("\"a\\u0000b\\u0001c\\u00010\"", "a\0b\1c\0010\n", 8);
@@ -328,9 +427,12 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(test_the_verdict_is_the_status_and_the_type_of_the_details),
 		cmocka_unit_test(test_an_invalid_key_is_a_refusal),
+		cmocka_unit_test(test_one_sentence_says_that_there_is_nobody_and_no_other),
+		cmocka_unit_test(test_an_unknown_failure_comes_with_its_words),
+		cmocka_unit_test(test_what_does_not_begin_as_json_is_a_page),
 		cmocka_unit_test(test_names_of_the_wrapper_have_no_case_and_the_last_one_counts),
 		cmocka_unit_test(test_what_is_not_a_json_object_is_malformed),
-		cmocka_unit_test(test_an_id_is_digits_as_sent),
+		cmocka_unit_test(test_an_id_is_a_number_whatever_zeros_it_begins_with),
 		cmocka_unit_test(test_the_account_is_text_or_nothing),
 		cmocka_unit_test(test_the_json_is_the_object_as_sent_and_a_newline),
 		cmocka_unit_test(test_a_records_json_makes_the_same_record),

@@ -215,7 +215,7 @@ static void assert_handles(enum payload_verdict expected, uint32_t count, const 
 	assert_int_equal(r, 0);
 	assert_int_equal(buffer_append_text(&body, closing), 0);
 
-	assert_int_equal(payload_read(body.data, body.length, &payload), 0);
+	assert_int_equal(payload_read(body.data, body.length, NULL, &payload), 0);
 	assert_int_equal(payload.verdict, expected);
 	if (payload.record)
 		assert_sound(payload.record);

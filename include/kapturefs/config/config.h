@@ -37,6 +37,7 @@ struct config {
 	char *cache;
 	char *cafile;
 	char *proxy;
+	char *absent_text;
 	char *fuse_options; /* for libfuse, `a,b`, or NULL; made by config_complete() */
 	uint64_t ttl;       /* seconds */
 	uint64_t negative_ttl;

@@ -13,6 +13,7 @@
 enum config_option_type {
 	OPTION_PATH, /* a string that names a file */
 	OPTION_TEXT,
+	OPTION_SENTENCE, /* text with so many letters that it cannot be met by chance */
 	OPTION_NUMBER,
 	OPTION_SIZE,
 	OPTION_SECONDS,
@@ -52,7 +53,8 @@ const char *config_option_near(const char *name);
 
 static inline bool option_is_text(const struct config_option *option)
 {
-	return option->type == OPTION_PATH || option->type == OPTION_TEXT;
+	return option->type == OPTION_PATH || option->type == OPTION_TEXT ||
+	       option->type == OPTION_SENTENCE;
 }
 
 static inline bool option_is_flag(const struct config_option *option)

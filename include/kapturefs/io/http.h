@@ -35,8 +35,8 @@ struct http_request {
 struct http_reply {
 	int error;             /* 0: a whole reply came, of any status; or a negative errno */
 	const char *complaint; /* of an error: the cause in words, without URL and headers */
-	long status;
-	const char *body;
+	long status;           /* 0 when nothing came; of an error: of what came of a reply */
+	const char *body;      /* of a whole reply, like what follows */
 	size_t body_length;
 	const char *retry_after; /* the value of that header, or NULL */
 };

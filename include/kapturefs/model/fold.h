@@ -18,3 +18,6 @@
  * buffer_append().
  */
 int fold_append(struct buffer *buffer, const char *text, size_t length) must_check;
+
+/** The same of its letters alone: without blanks, digits, signs and what is not UTF-8. */
+int fold_append_letters(struct buffer *buffer, const char *text, size_t length) must_check;

@@ -5,12 +5,14 @@
  *
  * Source: the vendor's page "Get Customer API" and what is known beyond it:
  * the verdict is the body's `status`, compared without regard to case, and the
- * types of its members; `Customer Details` is an object on success and a string when there is
- * no such customer; `Invalid Auth Key` as `message`, or in place of the customer, means that the
- * token is refused. An id has 1 to 20 digits, as a number or a string. A reply of more than
- * a million values (2^20) is malformed.
+ * types of its members; `Customer Details` is an object on success and a sentence on
+ * failure, of which one says that there is no such customer, see absence.h; `Invalid Auth
+ * Key` as `message`, or in place of the customer, means that the token is refused. An id has
+ * 1 to 20 digits, as a number or a string, not all of them 0. A reply of more than a million
+ * values (2^20) is malformed.
  */
 
+#include <stdbool.h>
 #include <stddef.h>
 
 #include "kapturefs/base/base.h"
@@ -18,7 +20,7 @@
 
 enum payload_verdict {
 	PAYLOAD_FOUND,     /* status success, Customer Details is an object with an id */
-	PAYLOAD_ABSENT,    /* status failed, Customer Details is a string */
+	PAYLOAD_ABSENT,    /* status failed, Customer Details says that there is no such customer */
 	PAYLOAD_REFUSED,   /* Invalid Auth Key */
 	PAYLOAD_FAILED,    /* status failed, for a reason that is not documented */
 	PAYLOAD_MALFORMED, /* not what the API documents */
@@ -29,10 +31,17 @@ struct payload {
 	struct record *record; /* owned; of PAYLOAD_FOUND, else NULL */
 	const char
 	        *complaint; /* of PAYLOAD_MALFORMED: what is wrong, static, without customer data */
+	bool is_page;       /* ... it is no JSON at all: a page of HTML, a line of text, nothing */
+	char *sentence;     /* owned; of PAYLOAD_FAILED: what the API says, which may be anything,
+	                     * or NULL */
 };
 
-/** Read a reply's body. Returns 0 with *@ret to be ended by payload_fini(), or -ENOMEM. */
-int payload_read(const char *body, size_t length, struct payload *ret) must_check;
+/**
+ * Read a reply's body; @absent_text is one more sentence by which there is no such customer, or
+ * NULL. Returns 0 with *@ret to be ended by payload_fini(), or -ENOMEM.
+ */
+int payload_read(const char *body, size_t length, const char *absent_text,
+                 struct payload *ret) must_check;
 void payload_fini(struct payload *payload);
 
 /**

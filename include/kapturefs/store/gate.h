@@ -5,7 +5,7 @@
  * loop's, in ms.
  *
  * Three things stand in its way: the *door*, closed when the token was refused; the *breaker*,
- * open when request after request fails; the *limiter*, which makes requests wait for their
+ * open when key after key fails; the *limiter*, which makes requests wait for their
  * turn. Each endpoint has a door of its own, for Kapture gives out tokens for single endpoints.
  */
 
@@ -47,14 +47,20 @@ int gate_check(struct gate *gate, enum gate_door door, uint64_t deadline_ms, uin
 /** A request goes out, which gate_check() has allowed. */
 void gate_ask(struct gate *gate, enum gate_door door, uint64_t now_ms);
 
-/** The API has answered a request, one way or another. @proves_token if it took the token. */
+/** The API has given a definite answer. @proves_token if it took the token. */
 void gate_answered(struct gate *gate, enum gate_door door, bool proves_token);
 
-/** A question has got no answer, retries included. */
-void gate_failed(struct gate *gate, int error, uint64_t now_ms);
+/** The API is there, but what it has said is no answer: that is one reply's matter. */
+void gate_replied(struct gate *gate);
+
+/** A question for @key has got no answer, retries included: the API does not work. */
+void gate_failed(struct gate *gate, const struct key *key, int error, uint64_t now_ms);
 
 /** The API has refused the token: close @door. */
 void gate_refused(struct gate *gate, enum gate_door door, uint64_t now_ms);
+
+/** The API has denied access to @key: @door closes when it does so for key after key. */
+void gate_denied(struct gate *gate, enum gate_door door, const struct key *key, uint64_t now_ms);
 
 /** There may be another token: open the doors. */
 void gate_open_doors(struct gate *gate);

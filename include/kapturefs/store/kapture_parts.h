@@ -36,6 +36,7 @@ struct kapture {
 	char **headers;        /* the first carries the token */
 	uint64_t token_number; /* which token it is */
 	char *request_members;
+	char *absent_text; /* or NULL */
 	uint64_t timeout_ms;
 	uint32_t retries;
 	uint32_t asking_max;

@@ -20,6 +20,7 @@ enum kapture_blame {
 	KAPTURE_BLAME_NOTHING, /* nothing: it is this reply's, or ours */
 	KAPTURE_BLAME_API,     /* it cannot be reached, or does not work */
 	KAPTURE_BLAME_TOKEN,   /* it refuses the token */
+	KAPTURE_BLAME_ACCESS,  /* it denies access, to this key or to all */
 };
 
 struct kapture_verdict {

@@ -26,11 +26,13 @@ struct source_question {
 };
 
 struct source_answer {
-	int error;         /* 0, or a negative errno of the contract's table */
-	bool may_pass;     /* of an error: nothing definite was said, so that an old answer may
+	int error;            /* 0, or a negative errno of the contract's table */
+	bool may_pass;        /* of an error: nothing definite was said, so that an old answer may
 	                    * stand in; false when the token is refused, and for nothing else */
-	const char *cause; /* of an error, in words; borrowed, may be NULL */
-	long status;       /* of HTTP, 0 without a reply */
+	const char *cause;    /* of an error, in words; borrowed, may be NULL */
+	const char *sentence; /* of an error: what the API says itself; borrowed, may be NULL, and
+	                       * may name a customer: not for logs */
+	long status;          /* of HTTP, 0 without a reply */
 	struct record
 	        *record; /* borrowed, fresh from payload; NULL without error: no such customer */
 	const struct roster *roster; /* borrowed; for a date, without error */
