@@ -27,6 +27,7 @@
  */
 
 #include <fcntl.h>
+#include <signal.h>
 #include <stdbool.h>
 #include <stdio.h>
 #include <string.h>
@@ -37,6 +38,7 @@
 #include "kapturefs/base/log.h"
 #include "kapturefs/base/spelling.h"
 #include "kapturefs/command/command.h"
+#include "kapturefs/command/outcome.h"
 #include "kapturefs/config/options.h"
 #include "kapturefs/fs/unmounter.h"
 
@@ -63,7 +65,8 @@ static const struct command commands[] = {
 	{ "get", command_get, "[-o OPTION[=VALUE][,...]] [--field NAME] SOURCE KEY...",
 	  "print customers as JSON, one a line, without a mount",
 	  "KEY is id:NUMBER, phone:NUMBER or email:ADDRESS. Without the kind, what has an @ is an\n"
-	  "e-mail address, up to nine digits are an id, and anything else is a phone number.\n\n"
+	  "e-mail address, up to nine digits are an id, and anything else is a phone number.\n"
+	  "A KEY of - reads them from standard input, one a line.\n\n"
 	  "  --field NAME             print the value of one field, as its file would hold it\n" },
 	{ "refresh", command_refresh, "PATH...", "have a mount ask for customers again",
 	  "PATH is that of a customer in a mount, or anything below. What has changed can be read\n"
@@ -172,7 +175,7 @@ static int print_help(void)
 	printf("\nSOURCE is a sub domain (acme), a host or a base URL.\n\n%s\noptions of -o:\n",
 	       commands[0].details);
 	config_print_options(stdout, true);
-	return fflush(stdout) ? EXIT_FAILED : EXIT_OK;
+	return outcome_end("", EXIT_OK);
 }
 
 static const char *base_name(const char *path)
@@ -239,7 +242,7 @@ static int print_command_help(const struct command *command)
 		printf("\noptions of -o:\n");
 		config_print_options(stdout, has_mount(command));
 	}
-	return fflush(stdout) ? EXIT_FAILED : EXIT_OK;
+	return outcome_end(command->name, EXIT_OK);
 }
 
 static bool wants_help(int argc, char **argv)
@@ -256,12 +259,17 @@ static int run_command(const struct command *command, int argc, char **argv)
 	return wants_help(argc, argv) ? print_command_help(command) : command->run(argc, argv);
 }
 
-/* A standard descriptor that is closed would be the next file to be opened, the cache say. */
+/*
+ * A standard descriptor that is closed would be the next file to be opened, the cache say. To write
+ * to an output that was closed is still an error.
+ */
 static bool keep_standard_descriptors(void)
 {
 	for (int descriptor = STDIN_FILENO; descriptor <= STDERR_FILENO; descriptor++) {
+		int mode = descriptor == STDOUT_FILENO ? O_RDONLY : O_RDWR;
+
 		/* Opening takes the lowest that is free. */
-		if (fcntl(descriptor, F_GETFD) < 0 && open("/dev/null", O_RDWR) != descriptor)
+		if (fcntl(descriptor, F_GETFD) < 0 && open("/dev/null", mode) != descriptor)
 			return false;
 	}
 	return true;
@@ -274,7 +282,7 @@ static int command_version(int argc, char **argv)
 		return EXIT_USAGE;
 	}
 	printf("kapturefs %s\n", KAPTUREFS_VERSION);
-	return fflush(stdout) ? EXIT_FAILED : EXIT_OK;
+	return outcome_end("", EXIT_OK);
 }
 
 static int command_help(int argc, char **argv)
@@ -322,6 +330,8 @@ int main(int argc, char **argv)
 {
 	if (!keep_standard_descriptors())
 		return EXIT_FAILED;
+	/* A reader that has gone is an error like any other: see outcome_end(). */
+	signal(SIGPIPE, SIG_IGN);
 	log_open();
 	if (argc == 1 && strcmp(argv[0], UNMOUNTER_NAME) == 0)
 		return unmounter_run();

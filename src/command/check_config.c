@@ -6,6 +6,7 @@
 #include <string.h>
 
 #include "kapturefs/command/command.h"
+#include "kapturefs/command/outcome.h"
 #include "kapturefs/command/serve.h"
 #include "kapturefs/config/file.h"
 #include "kapturefs/config/load.h"
@@ -14,7 +15,7 @@
 static int refuse(int r, const struct config_complaint *complaint)
 {
 	fprintf(stderr, "kapturefs: %s\n", r == -ENOMEM ? strerror(ENOMEM) : complaint->text);
-	return r == -ENOMEM ? EXIT_FAILED : EXIT_USAGE;
+	return r == -ENOMEM ? EXIT_LOCAL : EXIT_USAGE;
 }
 
 /* A secret file that is wrong is told with the line that names it. */
@@ -54,7 +55,7 @@ static int check_file(const struct config_file *file)
 		else
 			printf("%s: [%s] ok\n", file->path, file->sections[i].name);
 	}
-	return fflush(stdout) ? EXIT_FAILED : status;
+	return outcome_end("", status);
 }
 
 static int find_path(const char *argument, char **ret, struct config_complaint *complaint)

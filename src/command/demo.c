@@ -7,6 +7,7 @@
 
 #include "kapturefs/command/command.h"
 #include "kapturefs/command/mountpoint.h"
+#include "kapturefs/command/outcome.h"
 #include "kapturefs/command/serve.h"
 #include "kapturefs/config/options.h"
 #include "kapturefs/config/source.h"
@@ -42,10 +43,10 @@ static void print_commands(void *userdata)
 	fflush(stdout);
 }
 
-static int refuse(const char *text)
+static int complain(const char *text, int status)
 {
 	fprintf(stderr, "kapturefs: demo: %s\n", text);
-	return EXIT_USAGE;
+	return status;
 }
 
 /* The sandbox is the source, and nothing is kept on disk. */
@@ -77,12 +78,13 @@ static int run(struct demo *demo, const char *mountpoint)
 
 	r = sandbox_start(&settings, &demo->sandbox);
 	if (r)
-		return refuse(strerror(-r));
+		return complain(strerror(-r), EXIT_LOCAL);
 	r = configure(demo, mountpoint, &complaint);
 	if (r)
-		return refuse(r == -EINVAL ? complaint.text : strerror(-r));
+		return r == -EINVAL ? complain(complaint.text, EXIT_USAGE)
+		                    : complain(strerror(-r), EXIT_LOCAL);
 
-	return serve(&(struct serve_settings){
+	r = serve(&(struct serve_settings){
 	        .config = &demo->config,
 	        .secrets = &secrets,
 	        .mountpoint = demo->mountpoint,
@@ -90,21 +92,23 @@ static int run(struct demo *demo, const char *mountpoint)
 	        .ready = print_commands,
 	        .userdata = demo,
 	});
+	return r == EXIT_FAILED ? EXIT_LOCAL : r;
 }
 
 int command_demo(int argc, char **argv)
 {
 	struct demo demo = { .sandbox = NULL };
+	int first = argc > 1 && strcmp(argv[1], "--") == 0 ? 2 : 1;
 	int status;
 
-	if (argc != 2 || argv[1][0] == '-')
-		return refuse("give a MOUNTPOINT and nothing more");
+	if (argc != first + 1 || (first == 1 && argv[1][0] == '-'))
+		return complain("give a MOUNTPOINT and nothing more", EXIT_USAGE);
 
 	serve_harden();
 	/* The sandbox's token is the only one that counts here. */
 	unsetenv("CREDENTIALS_DIRECTORY");
 	config_init(&demo.config);
-	status = run(&demo, argv[1]);
+	status = run(&demo, argv[first]);
 	sandbox_stop(demo.sandbox);
 	config_fini(&demo.config);
 	free(demo.mountpoint);

@@ -12,6 +12,7 @@
 #include "kapturefs/command/command.h"
 #include "kapturefs/command/doctor.h"
 #include "kapturefs/command/json_writer.h"
+#include "kapturefs/command/outcome.h"
 #include "kapturefs/command/serve.h"
 #include "kapturefs/command/terminal.h"
 
@@ -109,8 +110,8 @@ static int print_json(const struct doctor *doctor)
 	json_close(&writer, ']');
 	json_close(&writer, '}');
 	r = json_end(&writer);
-	if (!r && fputs(text.data, stdout) < 0)
-		r = -EIO;
+	if (!r)
+		(void)fputs(text.data, stdout);
 	return r;
 }
 
@@ -184,25 +185,25 @@ static int run(struct doctor *doctor, int argc, char **argv)
 
 	if (status != EXIT_OK)
 		return status;
-	if (wants_help)
-		return fputs(usage, stdout) < 0 ? EXIT_FAILED : EXIT_OK;
+	if (wants_help) {
+		(void)fputs(usage, stdout);
+		return outcome_end("doctor", EXIT_OK);
+	}
 	examine(doctor);
 	if (!is_json)
 		print_words(doctor);
 	else if (print_json(doctor))
-		return EXIT_FAILED;
-	if (fflush(stdout) || count_rows(doctor, DOCTOR_FAILED))
-		return EXIT_FAILED;
-	return EXIT_OK;
+		return EXIT_LOCAL;
+	return outcome_end("doctor", count_rows(doctor, DOCTOR_FAILED) ? EXIT_NO : EXIT_OK);
 }
 
 int command_doctor(int argc, char **argv)
 {
 	struct doctor *doctor = calloc(1, sizeof(*doctor));
-	int status = EXIT_FAILED;
+	int status = EXIT_LOCAL;
 
 	if (!doctor)
-		return EXIT_FAILED;
+		return EXIT_LOCAL;
 	serve_harden();
 	/* What goes wrong is found, and told here. */
 	log_set_silent();

@@ -15,6 +15,8 @@
 
 #include "kapturefs/command/command.h"
 #include "kapturefs/command/export_parts.h"
+#include "kapturefs/command/outcome.h"
+#include "kapturefs/command/place.h"
 #include "kapturefs/command/warm_parts.h"
 #include "kapturefs/model/fold.h"
 #include "kapturefs/model/payload.h"
@@ -124,11 +126,12 @@ static int matches(struct export *export, const char *json, size_t length)
 
 /* Going through */
 
+/* The outcome of what cannot be written; outcome_end() tells why. */
+enum { NOT_WRITTEN = 1 };
+
 static int write_bytes(const char *bytes, size_t length)
 {
-	if (fwrite(bytes, 1, length, stdout) == length)
-		return 0;
-	return errno ? -errno : -EIO;
+	return fwrite(bytes, 1, length, stdout) == length ? 0 : NOT_WRITTEN;
 }
 
 static int go_through(struct export *export, line_fn *line)
@@ -214,36 +217,35 @@ static int write_all(struct export *export)
 static int complain_of(const struct export *export, int r)
 {
 	switch (r) {
-	case -EPIPE:
-		return EXIT_FAILED;
+	case -EACCES:
+		return complain(export->path, place_error(r), EXIT_TOKEN);
 	case -ESTALE:
 		return complain(export->path, "too much has changed meanwhile; start it again",
-		                EXIT_FAILED);
+		                EXIT_LOCAL);
 	case -E2BIG:
 		return complain(export->path, "too many columns; name those wanted by --columns",
-		                EXIT_FAILED);
+		                EXIT_LOCAL);
 	default:
-		return complain(export->path, strerror(-r), EXIT_FAILED);
+		return complain(export->path, strerror(-r), EXIT_LOCAL);
 	}
 }
 
 static int run(struct export *export)
 {
+	int status;
 	int r;
 
-	r = export_source_open(export->path, &export->source);
-	if (r)
-		return r;
+	status = export_source_open(export->path, &export->source);
+	if (status != EXIT_OK)
+		return status;
 	export->passes = export->format == FORMAT_CSV && !export->columns ? 2 : 1;
 	warm_progress_begin(&export->progress,
 	                    (size_t)(export->passes * export->source.size / MEGABYTE));
 	r = write_all(export);
-	if (!r && fflush(stdout))
-		r = -errno;
 	if (shows_progress(export))
 		warm_progress_end(&export->progress);
 	export_source_fini(&export->source);
-	return r ? complain_of(export, r) : EXIT_OK;
+	return outcome_end("export", r < 0 ? complain_of(export, r) : EXIT_OK);
 }
 
 /* The command line */

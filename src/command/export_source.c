@@ -14,6 +14,7 @@
 
 #include "kapturefs/command/command.h"
 #include "kapturefs/command/export_parts.h"
+#include "kapturefs/command/outcome.h"
 #include "kapturefs/command/place.h"
 #include "kapturefs/command/stack.h"
 
@@ -38,7 +39,7 @@ static int open_mount(const char *path, const struct place *place, struct export
 		return complain(path, "below a mount; give its MOUNTPOINT", EXIT_USAGE);
 	ret->descriptor = openat(place->descriptor, FILE_IN_MOUNT, O_RDONLY | O_CLOEXEC);
 	if (ret->descriptor < 0 || fstat(ret->descriptor, &status))
-		return complain(path, place_error(-errno), EXIT_FAILED);
+		return complain(path, place_error(-errno), outcome_of(-errno));
 	ret->size = (uint64_t)status.st_size;
 	return EXIT_OK;
 }
@@ -57,10 +58,10 @@ static int open_cache(const char *path, struct export_source *ret)
 		return complain(path,
 		                r == CACHE_BUSY ? "in use; give the MOUNTPOINT of its mount"
 		                                : stack_cache_complaint(r),
-		                r < 0 || r == CACHE_BUSY ? EXIT_FAILED : EXIT_USAGE);
+		                EXIT_LOCAL);
 	r = cache_export(ret->cache, now_ms(), &ret->text);
 	if (r)
-		return complain(path, strerror(-r), EXIT_FAILED);
+		return complain(path, strerror(-r), EXIT_LOCAL);
 	ret->size = ret->text.size;
 	return EXIT_OK;
 }
@@ -73,23 +74,23 @@ int export_source_open(const char *path, struct export_source *ret)
 	int r;
 
 	if (stat(path, &status))
-		return complain(path, strerror(errno), EXIT_USAGE);
+		return complain(path, strerror(errno), EXIT_LOCAL);
 	if (S_ISREG(status.st_mode)) {
 		r = open_cache(path, &source);
 	} else {
 		r = place_find(path, &place);
 		if (r == PLACE_OUTSIDE)
 			return complain(path, "neither a mount of kapturefs nor a cache",
-			                EXIT_USAGE);
+			                EXIT_LOCAL);
 		if (r)
-			return complain(path, strerror(-r), EXIT_USAGE);
+			return complain(path, strerror(-r), EXIT_LOCAL);
 		r = open_mount(path, &place, &source);
 		place_fini(&place);
 	}
 	if (!r) {
 		source.ahead = malloc(STRETCH_SIZE);
 		if (!source.ahead)
-			r = complain(path, strerror(ENOMEM), EXIT_FAILED);
+			r = complain(path, strerror(ENOMEM), EXIT_LOCAL);
 	}
 	if (r)
 		export_source_fini(&source);

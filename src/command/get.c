@@ -18,6 +18,7 @@
 #include "kapturefs/base/log.h"
 #include "kapturefs/command/command.h"
 #include "kapturefs/command/get_parts.h"
+#include "kapturefs/command/outcome.h"
 #include "kapturefs/command/serve.h"
 #include "kapturefs/command/stack.h"
 #include "kapturefs/config/load.h"
@@ -36,6 +37,7 @@ struct run {
 	size_t begun;
 	size_t shown;
 	size_t begun_max; /* at a time */
+	size_t count;     /* of those to be asked for */
 };
 
 /* What a callback of the catalog is told. */
@@ -103,31 +105,42 @@ static void show(struct run *run, size_t place)
 {
 	struct ask *ask = &run->asks[place];
 
-	if (ask->error)
-		get_complain(run->get, place, ask->error);
+	if (!run->get->keys[place].is_possible)
+		get_complain_impossible(run->get, place);
+	else if (ask->error)
+		get_complain(run->get, place, ask->error, NULL);
 	else
 		get_print_record(run->get, place, ask->entry.customer.record);
 	catalog_entry_fini(&ask->entry);
 }
 
+static void begin(struct run *run, size_t place)
+{
+	const struct get_key *key = &run->get->keys[place];
+	struct ask *ask = &run->asks[place];
+
+	ask->is_done = !key->is_possible;
+	ask->question.asked_ms = catalog_now_ms(run->stack.catalog);
+	if (key->is_possible)
+		find(run, ask, &key->key);
+}
+
 /* Begin what may be begun, print what can be printed. */
 static void advance(struct run *run)
 {
-	struct get *get = run->get;
-
 	for (;;) {
+		/* What cannot be written need not be asked for. */
+		if (ferror(stdout))
+			run->count = run->begun;
 		if (run->shown < run->begun && run->asks[run->shown].is_done) {
 			show(run, run->shown++);
-		} else if (run->begun < get->count && run->begun - run->shown < run->begun_max) {
-			struct ask *ask = &run->asks[run->begun];
-
-			ask->question.asked_ms = catalog_now_ms(run->stack.catalog);
-			find(run, ask, &get->keys[run->begun++]);
+		} else if (run->begun < run->count && run->begun - run->shown < run->begun_max) {
+			begin(run, run->begun++);
 		} else {
 			break;
 		}
 	}
-	if (run->shown == get->count)
+	if (run->shown == run->count)
 		uv_stop(&run->stack.loop);
 }
 
@@ -143,14 +156,14 @@ static int ask_all(struct run *run, const struct config *config)
 	r = stack_open(&run->stack, config, &secrets);
 	if (r) {
 		fprintf(stderr, "kapturefs: get: cannot start: %s\n", strerror(-r));
-		return EXIT_FAILED;
+		return EXIT_LOCAL;
 	}
 
 	run->begun_max = config->max_connections;
 	advance(run);
-	while (run->shown < run->get->count)
+	while (run->shown < run->count)
 		uv_run(&run->stack.loop, UV_RUN_DEFAULT);
-	return get_status(run->get);
+	return run->get->status;
 }
 
 /* The cache, or instead of it the mount that has it. */
@@ -160,7 +173,7 @@ static int run_with_cache(struct run *run, struct config *config)
 
 	r = stack_open_cache(&run->stack, config);
 	if (r == CACHE_BUSY && get_through_mount(run->get, config->base_url))
-		return get_status(run->get);
+		return run->get->status;
 	if (r == CACHE_BUSY) {
 		fprintf(stderr,
 		        "kapturefs: get: the cache %s is in use by a mount that cannot be "
@@ -173,21 +186,21 @@ static int run_with_cache(struct run *run, struct config *config)
 	if (r) {
 		fprintf(stderr, "kapturefs: get: cache %s: %s\n", config->cache,
 		        stack_cache_complaint(r));
-		return EXIT_FAILED;
+		return EXIT_LOCAL;
 	}
 	return ask_all(run, config);
 }
 
 static int run_get(struct get *get, struct config *config)
 {
-	struct run run = { .get = get };
+	struct run run = { .get = get, .count = get->count };
 	int status;
 
-	run.asks = calloc(get->count, sizeof(run.asks[0]));
+	run.asks = calloc(get->count + 1, sizeof(run.asks[0]));
 	if (!run.asks || stack_init(&run.stack)) {
 		free(run.asks);
 		fprintf(stderr, "kapturefs: get: cannot start: %s\n", strerror(ENOMEM));
-		return EXIT_FAILED;
+		return EXIT_LOCAL;
 	}
 	status = run_with_cache(&run, config);
 	stack_close(&run.stack);
@@ -229,23 +242,53 @@ static int parse_options(struct get *get, struct config_request *request, int ar
 	                                                        : EXIT_OK;
 }
 
-static int parse_keys(struct get *get, char **words, size_t count)
+static int add_key(struct get *get, const char *word)
 {
-	get->keys = calloc(count, sizeof(get->keys[0]));
-	if (!get->keys)
-		return refuse(strerror(ENOMEM));
-	get->words = words;
-	get->count = count;
-	for (size_t i = 0; i < count; i++) {
-		if (!keyword_parse(words[i], &get->keys[i]))
-			continue;
-		fprintf(stderr,
-		        "kapturefs: get: %s: nobody can have that key; give id:NUMBER, "
-		        "phone:NUMBER or email:ADDRESS\n",
-		        words[i]);
-		return EXIT_USAGE;
+	struct get_key *key;
+
+	if (get->count == get->capacity) {
+		size_t capacity = get->capacity ? 2 * get->capacity : 16;
+		struct get_key *keys = reallocarray(get->keys, capacity, sizeof(keys[0]));
+
+		if (!keys)
+			return -ENOMEM;
+		get->keys = keys;
+		get->capacity = capacity;
 	}
-	return EXIT_OK;
+	key = &get->keys[get->count];
+	*key = (struct get_key){ .word = strdup(word) };
+	if (!key->word)
+		return -ENOMEM;
+	key->is_possible = keyword_parse(word, &key->key) == 0;
+	get->count++;
+	return 0;
+}
+
+static int add_line(void *userdata, const char *word)
+{
+	return add_key(userdata, word);
+}
+
+/* Returns EXIT_OK, or another exit status with the reason told. */
+static int read_keys(struct get *get, char **words, size_t count)
+{
+	int r = 0;
+
+	for (size_t i = 0; !r && i < count; i++)
+		r = strcmp(words[i], "-") == 0 ? keyword_read(stdin, add_line, get)
+		                               : add_key(get, words[i]);
+	if (!r)
+		return EXIT_OK;
+	fprintf(stderr, "kapturefs: get: %s: %s\n", r == -ENOMEM ? "keys" : "standard input",
+	        strerror(-r));
+	return EXIT_LOCAL;
+}
+
+static void free_keys(struct get *get)
+{
+	for (size_t i = 0; i < get->count; i++)
+		free(get->keys[i].word);
+	free(get->keys);
 }
 
 static int load(const struct config_request *request, struct config *ret)
@@ -270,14 +313,14 @@ int command_get(int argc, char **argv)
 		return refuse(strerror(errno));
 	status = parse_options(&get, &request, argc, argv);
 	if (status == EXIT_OK)
-		status = parse_keys(&get, argv + optind + 1, (size_t)(argc - optind - 1));
-	if (status == EXIT_OK)
 		status = load(&request, &config);
 	if (status == EXIT_OK) {
-		status = run_get(&get, &config);
+		status = read_keys(&get, argv + optind + 1, (size_t)(argc - optind - 1));
+		if (status == EXIT_OK)
+			status = run_get(&get, &config);
 		config_fini(&config);
 	}
 	config_request_fini(&request);
-	free(get.keys);
-	return status;
+	free_keys(&get);
+	return status == EXIT_USAGE ? status : outcome_end("get", status);
 }

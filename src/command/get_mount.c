@@ -3,6 +3,7 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <limits.h>
+#include <stdio.h>
 #include <string.h>
 #include <unistd.h>
 
@@ -60,10 +61,15 @@ static int read_one(const struct key *key, int directory, struct record **ret)
 static void get_one(struct get *get, size_t place, int directory)
 {
 	cleanup(record_unrefp) struct record *record = NULL;
-	int r = read_one(&get->keys[place], directory, &record);
+	int r;
 
+	if (!get->keys[place].is_possible) {
+		get_complain_impossible(get, place);
+		return;
+	}
+	r = read_one(&get->keys[place].key, directory, &record);
 	if (r)
-		get_complain(get, place, r);
+		get_complain(get, place, r, NULL);
 	else
 		get_print_record(get, place, record);
 }
@@ -83,7 +89,7 @@ bool get_through_mount(struct get *get, const char *source)
 	mounts_of_source("fuse.kapturefs", source, open_first, &descriptor);
 	if (descriptor < 0)
 		return false;
-	for (size_t i = 0; i < get->count; i++)
+	for (size_t i = 0; i < get->count && !ferror(stdout); i++)
 		get_one(get, i, descriptor);
 	return true;
 }

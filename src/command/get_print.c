@@ -1,11 +1,11 @@
 /* SPDX-License-Identifier: MIT */
 
-#include <errno.h>
 #include <stdio.h>
 #include <string.h>
 
 #include "kapturefs/command/command.h"
 #include "kapturefs/command/get_parts.h"
+#include "kapturefs/command/outcome.h"
 #include "kapturefs/command/place.h"
 
 bool get_is_field(const char *path)
@@ -23,23 +23,27 @@ bool get_is_field(const char *path)
 
 static void fail(struct get *get, size_t place, const char *text)
 {
-	fprintf(stderr, "kapturefs: get: %s: %s\n", get->words[place], text);
-	get->has_failed = true;
+	fprintf(stderr, "kapturefs: get: %s: %s\n", get->keys[place].word, text);
+	get->status = outcome_worse(get->status, EXIT_NO);
+}
+
+void get_complain_impossible(struct get *get, size_t place)
+{
+	fail(get, place, "nobody can have that key; give id:NUMBER, phone:NUMBER or email:ADDRESS");
 }
 
 /* How it was read matters when it was guessed. */
-void get_complain(struct get *get, size_t place, int error)
+void get_complain(struct get *get, size_t place, int error, const char *cause)
 {
+	const struct get_key *key = &get->keys[place];
 	char word[KEYWORD_SIZE];
+	bool is_guess;
 
-	keyword_print(&get->keys[place], word);
-	if (strncmp(word, get->words[place], strcspn(word, ":") + 1) == 0) {
-		fail(get, place, place_error(error));
-		return;
-	}
-	fprintf(stderr, "kapturefs: get: %s, read as %s: %s\n", get->words[place], word,
-	        place_error(error));
-	get->has_failed = true;
+	keyword_print(&key->key, word);
+	is_guess = strncmp(word, key->word, strcspn(word, ":") + 1) != 0;
+	fprintf(stderr, "kapturefs: get: %s%s%s: %s\n", key->word, is_guess ? ", read as " : "",
+	        is_guess ? word : "", cause ? cause : place_error(error));
+	get->status = outcome_worse(get->status, outcome_of(error));
 }
 
 /* A line feed can only stand between two words of JSON, where a blank is the same. */
@@ -96,13 +100,4 @@ void get_print_record(struct get *get, size_t place, const struct record *record
 		fail(get, place, "that field is a directory of others");
 	else
 		(void)!fwrite(field->value, 1, field->value_length, stdout);
-}
-
-int get_status(struct get *get)
-{
-	if (fflush(stdout) || ferror(stdout)) {
-		fprintf(stderr, "kapturefs: get: standard output: %s\n", strerror(errno));
-		return EXIT_FAILED;
-	}
-	return get->has_failed ? EXIT_FAILED : EXIT_OK;
 }

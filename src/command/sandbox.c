@@ -10,6 +10,7 @@
 
 #include "kapturefs/base/buffer.h"
 #include "kapturefs/command/command.h"
+#include "kapturefs/command/outcome.h"
 #include "kapturefs/sandbox/plan.h"
 #include "kapturefs/sandbox/sandbox.h"
 
@@ -95,7 +96,7 @@ static int read_options(int argc, char **argv, struct order *order)
 
 	while ((option = getopt_long(argc, argv, "", long_options, NULL)) != -1) {
 		if (option == 'h')
-			return print_usage(stdout, EXIT_OK);
+			return outcome_end("sandbox", print_usage(stdout, EXIT_OK));
 		if (option == '?')
 			return print_usage(stderr, EXIT_USAGE);
 		if (!set_option(order, option, optarg)) {
@@ -157,7 +158,7 @@ static int write_authority(const struct sandbox *sandbox, const char *path)
 			return EXIT_OK;
 	}
 	fprintf(stderr, "kapturefs: sandbox: %s: %s\n", path, strerror(errno));
-	return EXIT_FAILED;
+	return EXIT_LOCAL;
 }
 
 static int run(struct order *order)
@@ -180,13 +181,14 @@ static int run(struct order *order)
 	if (r) {
 		fprintf(stderr, "kapturefs: sandbox: port %u: %s\n", order->settings.port,
 		        strerror(-r));
-		return EXIT_FAILED;
+		return EXIT_LOCAL;
 	}
 	if (order->authority && write_authority(sandbox, order->authority))
-		return EXIT_FAILED;
+		return EXIT_LOCAL;
 	printf("listening on %s://127.0.0.1:%u\n", order->settings.has_tls ? "https" : "http",
 	       sandbox_port(sandbox));
-	fflush(stdout);
+	if (outcome_end("sandbox", EXIT_OK) != EXIT_OK)
+		return EXIT_LOCAL;
 	sigwait(&signals, &number);
 	return EXIT_OK;
 }

@@ -8,6 +8,7 @@
 
 #include "kapturefs/command/command.h"
 #include "kapturefs/command/control_read.h"
+#include "kapturefs/command/outcome.h"
 #include "kapturefs/command/status_page.h"
 #include "kapturefs/command/terminal.h"
 
@@ -76,13 +77,13 @@ static int show(const char *mountpoint, bool is_json)
 		r = buffer_append_text(&page, "");
 	if (r) {
 		fprintf(stderr, "kapturefs: %s\n", r == -EINVAL ? complaint.text : strerror(-r));
-		return EXIT_FAILED;
+		return EXIT_LOCAL;
 	}
 	if (is_json)
 		fputs(page.data, stdout);
 	else
 		print_page(page.data, terminal_has_colours(stdout));
-	return fflush(stdout) || is_bad(page.data, is_json) ? EXIT_FAILED : EXIT_OK;
+	return outcome_end("status", is_bad(page.data, is_json) ? EXIT_NO : EXIT_OK);
 }
 
 int command_status(int argc, char **argv)
@@ -98,7 +99,7 @@ int command_status(int argc, char **argv)
 	opterr = 0;
 	while ((option = getopt_long(argc, argv, "", options, NULL)) != -1) {
 		if (option == 'h')
-			return fputs(usage, stdout) < 0 ? EXIT_FAILED : EXIT_OK;
+			return fputs(usage, stdout), outcome_end("status", EXIT_OK);
 		if (option != 'j') {
 			fprintf(stderr,
 			        "kapturefs: status: %s: unknown option; see kapturefs status "

@@ -6,7 +6,6 @@
 
 #include <curses.h>
 #include <errno.h>
-#include <getopt.h>
 #include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -97,9 +96,11 @@ static int run(struct top *top, struct config_complaint *complaint)
 	return r;
 }
 
+/* That a mount ends while it is watched is an answer. */
 static int watch(struct top *top)
 {
 	struct config_complaint complaint;
+	int status = EXIT_LOCAL;
 	int r;
 
 	/* What cannot be read is told before the screen is taken. */
@@ -108,38 +109,24 @@ static int watch(struct top *top)
 		top_begin_screen(top);
 		r = run(top, &complaint);
 		endwin();
+		status = r == -EINVAL ? EXIT_NO : EXIT_LOCAL;
 	}
 	if (!r)
 		return EXIT_OK;
 	fprintf(stderr, "kapturefs: %s\n", r == -EINVAL ? complaint.text : strerror(-r));
-	return EXIT_FAILED;
+	return status;
 }
-
-static const char usage[] = "usage: kapturefs top MOUNTPOINT\n\n"
-                            "Watch a mount, once a second: requests by kind, the part that the "
-                            "cache answers,\nlatencies, and the look-ups that have waited "
-                            "longest.\n\n"
-                            "  --help                   print this\n";
 
 int command_top(int argc, char **argv)
 {
-	static const struct option options[] = {
-		{ "help", no_argument, NULL, 'h' },
-		{ NULL, 0, NULL, 0 },
-	};
 	struct top *top;
-	int option;
 	int status;
 
 	opterr = 0;
-	while ((option = getopt_long(argc, argv, "", options, NULL)) != -1) {
-		if (option != 'h') {
-			fprintf(stderr,
-			        "kapturefs: top: %s: unknown option; see kapturefs top --help\n",
-			        argv[optind - 1]);
-			return EXIT_USAGE;
-		}
-		return fputs(usage, stdout) < 0 ? EXIT_FAILED : EXIT_OK;
+	if (getopt(argc, argv, "") != -1) {
+		fprintf(stderr, "kapturefs: top: %s: unknown option; see kapturefs top --help\n",
+		        argv[1]);
+		return EXIT_USAGE;
 	}
 	if (argc - optind != 1) {
 		fprintf(stderr, "kapturefs: top: give one MOUNTPOINT; see kapturefs top --help\n");
@@ -152,7 +139,7 @@ int command_top(int argc, char **argv)
 	}
 	top = calloc(1, sizeof(*top));
 	if (!top)
-		return EXIT_FAILED;
+		return EXIT_LOCAL;
 	top->mountpoint = argv[optind];
 	status = watch(top);
 	free(top->status);

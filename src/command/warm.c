@@ -23,6 +23,7 @@
 
 #include "kapturefs/base/buffer.h"
 #include "kapturefs/command/command.h"
+#include "kapturefs/command/outcome.h"
 #include "kapturefs/command/warm_parts.h"
 #include "kapturefs/config/number.h"
 #include "kapturefs/model/date.h"
@@ -119,6 +120,7 @@ static void print_failed(const struct warm_work *work)
 static int take_days(struct warm *warm, struct warm_work *work)
 {
 	size_t read_count = 0;
+	int status;
 	int r;
 
 	pthread_mutex_lock(&work->lock);
@@ -132,17 +134,35 @@ static int take_days(struct warm *warm, struct warm_work *work)
 				warm_complain(warm->days.words[i], strerror(-r), 0);
 		}
 		read_count += r == 0;
+		if (r < 0)
+			warm->days_status = outcome_worse(warm->days_status, outcome_of(r));
 	}
 	warm->days_failed = warm->days.count - read_count;
-	r = work->stopped_by;
+	status = outcome_of(work->stopped_by);
 	pthread_mutex_unlock(&work->lock);
-	return r ? EXIT_FAILED : EXIT_OK;
+	return status;
+}
+
+/* What came of the worst of the keys. */
+static int status_of_keys(const struct warm_work *work)
+{
+	int status = outcome_of(work->stopped_by);
+
+	for (size_t i = 0; i < work->keys->count; i++) {
+		int one = EXIT_NO;
+
+		if (warm_is_key(work->keys, i))
+			one = work->results[i] < 0 ? outcome_of(work->results[i]) : EXIT_OK;
+		status = outcome_worse(status, one);
+	}
+	return status;
 }
 
 static int report(struct warm *warm, struct warm_work *work)
 {
 	struct warm_counts counts;
 	size_t left;
+	int status;
 	int r = 0;
 
 	/* Threads may still be at work, but not on what they have written already. */
@@ -159,9 +179,9 @@ static int report(struct warm *warm, struct warm_work *work)
 		       counts.failed, left ? "" : "\n");
 	if (!warm->is_json && left)
 		printf(", %zu left\n", left);
+	status = outcome_worse(warm->days_status, status_of_keys(work));
 	pthread_mutex_unlock(&work->lock);
-	return r || fflush(stdout) || counts.failed || left || warm->days_failed ? EXIT_FAILED
-	                                                                         : EXIT_OK;
+	return outcome_end("warm", r ? EXIT_LOCAL : status);
 }
 
 /* The run */
@@ -232,12 +252,12 @@ static int run_wet(struct warm *warm, const struct warm_keys *keys, uint64_t max
 	sigprocmask(SIG_BLOCK, &signals, NULL);
 	descriptor = signalfd(-1, &signals, SFD_CLOEXEC);
 	if (descriptor < 0)
-		return warm_complain("", strerror(errno), EXIT_FAILED);
+		return warm_complain("", strerror(errno), EXIT_LOCAL);
 
 	warm_progress_begin(&progress, keys->count);
 	r = warm_work_start(keys, &warm->place, max_age_ms, job_count(warm), &work);
 	if (r)
-		return warm_complain("", strerror(-r), EXIT_FAILED);
+		return warm_complain("", strerror(-r), EXIT_LOCAL);
 	number = watch(&work, &progress, descriptor);
 	warm_progress_end(&progress);
 	warm_work_stop(&work);
@@ -353,7 +373,7 @@ static int read_keys(struct warm *warm)
 	r = warm_keys_read(stream, &warm->keys);
 	if (warm->file)
 		fclose(stream);
-	return r ? warm_complain(name, strerror(-r), EXIT_FAILED) : EXIT_OK;
+	return r ? warm_complain(name, strerror(-r), EXIT_LOCAL) : EXIT_OK;
 }
 
 static int run_keys(struct warm *warm)
@@ -374,9 +394,9 @@ static int run_days(struct warm *warm)
 		return warm_complain(warm->mountpoint,
 		                     "there is no by-date, for the account is not known yet; "
 		                     "mount with account_id=N",
-		                     EXIT_FAILED);
+		                     EXIT_LOCAL);
 	if (warm_days_list(warm))
-		return warm_complain("", strerror(ENOMEM), EXIT_FAILED);
+		return warm_complain("", strerror(ENOMEM), EXIT_LOCAL);
 	if (!warm->is_dry)
 		status = run_wet(warm, &warm->days, WARM_DAYS_MAX_AGE_MS, take_days);
 	return status == EXIT_OK ? run_keys(warm) : status;
@@ -403,9 +423,9 @@ int command_warm(int argc, char **argv)
 		return status;
 	r = place_find(warm.mountpoint, &warm.place);
 	if (r < 0)
-		return warm_complain(warm.mountpoint, strerror(-r), EXIT_USAGE);
+		return warm_complain(warm.mountpoint, strerror(-r), EXIT_LOCAL);
 	if (r == PLACE_OUTSIDE)
-		return warm_complain(warm.mountpoint, "not a mount of kapturefs", EXIT_USAGE);
+		return warm_complain(warm.mountpoint, "not a mount of kapturefs", EXIT_LOCAL);
 	if (warm.place.path[0])
 		status = warm_complain(warm.mountpoint, "below a mount; give its MOUNTPOINT",
 		                       EXIT_USAGE);

@@ -8,6 +8,7 @@
 #include <string.h>
 
 #include "kapturefs/command/command.h"
+#include "kapturefs/command/outcome.h"
 #include "kapturefs/command/warm_parts.h"
 
 /* What the mount says of itself */
@@ -125,7 +126,7 @@ static int print_forecast(const struct warm *warm, const struct forecast *foreca
 		print_json(warm, forecast);
 	else
 		print_words(warm, forecast);
-	return fflush(stdout) ? EXIT_FAILED : EXIT_OK;
+	return outcome_end("warm", EXIT_OK);
 }
 
 int warm_run_dry(struct warm *warm)
@@ -139,7 +140,7 @@ int warm_run_dry(struct warm *warm)
 	if (!r)
 		r = peek_keys(warm, &forecast);
 	if (r)
-		return warm_complain(warm->mountpoint, place_error(r), EXIT_FAILED);
+		return warm_complain(warm->mountpoint, place_error(r), outcome_of(r));
 	forecast.rate = (double)warm_metric(warm, "kapturefs_api_rate_thousandths", 10000) / 1000;
 	requests = forecast.to_ask + forecast.days_to_ask;
 	if (requests > budget)

@@ -82,28 +82,14 @@ int warm_keys_add(struct warm_keys *keys, const char *word)
 	return 0;
 }
 
-static char *trim(char *line)
+static int add_line(void *userdata, const char *line)
 {
-	char *end;
-
-	line += strspn(line, " \t");
-	end = line + strcspn(line, "\r\n");
-	while (end > line && (end[-1] == ' ' || end[-1] == '\t'))
-		end--;
-	*end = '\0';
-	return line;
-}
-
-static int add_line(struct warm_keys *keys, char *line)
-{
+	struct warm_keys *keys = userdata;
 	char word[KEYWORD_SIZE];
 	struct key key;
 	char *marked;
 	int r;
 
-	line = trim(line);
-	if (!*line || *line == '#')
-		return 0;
 	/* To an address with a slash no path leads. */
 	if (keyword_parse(line, &key) == 0 && !strchr(key.text, '/')) {
 		keyword_print(&key, word);
@@ -119,16 +105,8 @@ static int add_line(struct warm_keys *keys, char *line)
 int warm_keys_read(FILE *stream, struct warm_keys *ret)
 {
 	struct warm_keys keys = { 0 };
-	char *line = NULL;
-	size_t size = 0;
-	int r = 0;
+	int r = keyword_read(stream, add_line, &keys);
 
-	errno = 0;
-	while (!r && getline(&line, &size, stream) >= 0)
-		r = add_line(&keys, line);
-	if (!r && ferror(stream))
-		r = errno ? -errno : -EIO;
-	free(line);
 	if (r)
 		warm_keys_fini(&keys);
 	else

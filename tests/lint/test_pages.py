@@ -77,7 +77,7 @@ def test_every_error_is_explained_once():
 
 
 def test_every_exit_status_is_explained():
-    assert re.findall(r'^\.It (\d)$', section('EXIT STATUS'), re.MULTILINE) == ['0', '1', '2']
+    assert re.findall(r'^\.It (\d)$', section('EXIT STATUS'), re.MULTILINE) == list('012345')
 
 
 @pytest.mark.parametrize('title', ['OPTIONS', 'FILES', 'ENVIRONMENT'])

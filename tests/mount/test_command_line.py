@@ -241,8 +241,6 @@ def test_command_line_that_makes_no_sense_is_exit_2(arguments):
 MISTAKES = {
     'get': ['SOURCE'],
     'get acme': ['KEY'],
-    'get acme id:x': ['id:x'],
-    'get acme zip:1': ['zip:1'],
     'get --field': ['--field'],
     'get --nonsense acme id:1': ['--nonsense'],
     'get -o nonsense acme id:1': ['nonsense'],
@@ -295,7 +293,7 @@ def test_mistake_at_a_command_is_one_line_and_leaves_nothing_behind(unchanged, l
     # The cache that get would use is at no place that outlives the test.
     result = command(*map(place, line.split()),
                      environment={'XDG_CACHE_HOME': str(unchanged / 'cache')})
-    refused(result, (1, 2), *map(place, MISTAKES[line]))
+    refused(result, (1, 2, 5), *map(place, MISTAKES[line]))
 
 
 def test_help_and_version_are_on_standard_output():
@@ -305,10 +303,37 @@ def test_help_and_version_are_on_standard_output():
         assert 'kapturefs' in result.stdout
 
 
-def test_a_device_that_cannot_be_written_to_is_no_silent_success():
+# Whatever prints something, with a mount as MNT.
+PRINTING = ['--help', '--version', 'get --help', '--check-config CONFIG', 'status MNT',
+            'status --json MNT', 'export MNT', 'export --format csv MNT', 'warm MNT',
+            'warm --json MNT', 'warm --dry-run MNT', 'doctor --json', 'get -o OPTIONS URL id:7']
+
+
+@pytest.mark.parametrize('line', PRINTING)
+def test_output_that_nobody_takes_is_status_5(mounted, scratch, api, line):
+    """A device without room, a pipe without a reader, and nothing at all."""
+    api.add_numbers([7])
+    os.listdir(mounted / 'by-id/7')
+    (scratch / 'config').write_text('')
+    places = {'MNT': mounted, 'CONFIG': scratch / 'config', 'URL': api.url,
+              'OPTIONS': f'token_file={scratch}/token,cache=:memory:'}
+    words = [harness.BINARY, *(str(places.get(word, word)) for word in line.split())]
+    before = paths(scratch)
     with open('/dev/full', 'w', encoding='utf-8') as full:
-        assert subprocess.run([harness.BINARY, '--help'], stdout=full, stderr=subprocess.DEVNULL,
-                              check=False).returncode != 0
+        result = subprocess.run(words, stdin=subprocess.DEVNULL, stdout=full,
+                                stderr=subprocess.PIPE, text=True, timeout=30, check=False)
+    assert result.returncode == 5
+    assert 'standard output: No space left on device' in result.stderr.splitlines()[-1]
+    result = subprocess.run(['sh', '-c', 'exec "$@" >&-', 'sh', *words], stdin=subprocess.DEVNULL,
+                            stderr=subprocess.PIPE, text=True, timeout=30, check=False)
+    assert (result.returncode, 'standard output: ' in result.stderr) == (5, True)
+    read_end, write_end = os.pipe()
+    os.close(read_end)
+    result = subprocess.run(words, stdin=subprocess.DEVNULL, stdout=write_end,
+                            stderr=subprocess.PIPE, text=True, timeout=30, check=False)
+    os.close(write_end)
+    assert (result.returncode, 'standard output' in result.stderr) == (5, False)
+    assert paths(scratch) == before
 
 
 # What works
@@ -405,7 +430,7 @@ def test_default_cache_is_in_the_users_cache_directory_for_its_owner_only(scratc
 def test_sandbox_port_that_is_taken_is_named():
     with socket.create_server(('127.0.0.1', 0)) as listener:
         port = listener.getsockname()[1]
-        refused(command('sandbox', '--port', port), (1, 2), port, 'in use')
+        refused(command('sandbox', '--port', port), (5,), port, 'in use')
 
 
 def test_dev_fuse_that_is_missing_is_said_in_one_line():

@@ -52,15 +52,15 @@ def test_a_cache_that_nobody_has_mounted_is_exported_too(mounts, api, tmp_path):
     api.add_numbers([7, 8])
     mount = cached(mounts, api, 7, 8)
     path = mount.options['cache']
-    refused(run(path), 1, 'in use')
+    refused(run(path), 5, 'in use')
     expected = output(mount.path)
     mount.close()
     assert output(path) == expected
     assert len(expected.splitlines()) == 2
-    refused(run(tmp_path), 2, 'neither a mount')
-    refused(run(tmp_path / 'none'), 2, 'No such file')
+    refused(run(tmp_path), 5, 'neither a mount')
+    refused(run(tmp_path / 'none'), 5, 'No such file')
     (tmp_path / 'text').write_text('a text of somebody')
-    refused(run(tmp_path / 'text'), 2, 'no cache of kapturefs')
+    refused(run(tmp_path / 'text'), 5, 'no cache of kapturefs')
     assert (tmp_path / 'text').read_text() == 'a text of somebody'
 
 
@@ -130,7 +130,7 @@ def test_mistakes_are_told(mounts, api):
     refused(run('--nonsense', mount.path), 2, 'unknown option')
     refused(run('--contacts', mount.path), 2, 'for --format csv')
     refused(run(mount / 'by-id'), 2, 'below a mount')
-    refused(run('/tmp'), 2, 'neither a mount')
+    refused(run('/tmp'), 5, 'neither a mount')
 
 
 def test_a_bar_is_shown_on_a_terminal(mounts, api):

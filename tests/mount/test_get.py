@@ -78,6 +78,53 @@ def test_absent_keys_do_not_keep_others_from_being_printed(get, api):
     assert [line.split(': ')[2] for line in result.stderr.splitlines()] == ['id:1', 'id:2']
 
 
+def test_keys_that_nobody_can_have_do_not_keep_others_from_being_printed(get, api):
+    api.add_numbers([7, 8])
+    result = get('id:x', 'id:7', '', 'zip:1', 'id:8', 'a@')
+    assert result.returncode == 1
+    assert [json.loads(line)['id'] for line in result.stdout.splitlines()] == [7, 8]
+    assert [line.split(': ')[2] for line in result.stderr.splitlines()] == [
+        'id:x', '', 'zip:1', 'a@']
+    assert all('nobody can have that key' in line for line in result.stderr.splitlines())
+    refused(get('id:x'), 1, 'id:x: nobody can have that key')
+    assert len(api.requests) == 2
+
+
+def test_status_is_that_of_the_worst_key(get, api):
+    """1: no such customer; 3: the API could not be asked; 4: it refuses the token."""
+    api.add_numbers([7])
+
+    def respond(request):
+        return Reply(b'', 503) if request.key == ('id', '5') else api.honest(request)
+    api.respond = respond
+    assert [get(*keys).returncode for keys in (
+        ['id:7'], ['id:7', 'id:4'], ['id:5', 'id:7', 'id:4', 'id:x'])] == [0, 1, 3]
+    api.token = 'another'
+    assert get('id:5', 'id:8', 'id:x').returncode == 4
+
+
+@pytest.mark.parametrize('text', ['id:7\nid:8\n', 'id:7\r\n\r\nid:8', 'id:7\rid:8\r',
+                                  '\ufeffid:7\nid:8', '# mine\n  id:7\t\n\n id:8 \n'])
+def test_keys_may_come_from_standard_input(get, api, text, tmp_path):
+    api.add_numbers([6, 7, 8, 9])
+    result = harness.subprocess.run(
+        [harness.BINARY, 'get', '-o', join_options({
+            'token_file': harness.write_token(tmp_path), 'cache': ':memory:'}), api.url, 'id:6',
+         '-', 'id:9'], input=text.encode(), capture_output=True, timeout=30, check=False)
+    assert (result.returncode, result.stderr) == (0, b'')
+    assert [json.loads(line)['id'] for line in result.stdout.splitlines()] == [6, 7, 8, 9]
+
+
+def test_byte_that_no_text_has_ends_no_key(get, api, tmp_path):
+    """The key before the byte may be another customer's."""
+    api.add_numbers([7, 71])
+    result = harness.subprocess.run(
+        [harness.BINARY, 'get', '-o', join_options({
+            'token_file': harness.write_token(tmp_path), 'cache': ':memory:'}), api.url, '-'],
+        input=b'id:7\x001\n', capture_output=True, timeout=30, check=False)
+    assert (result.returncode, result.stdout, api.requests) == (1, b'', [])
+
+
 def test_answers_come_from_the_cache_the_second_time(get, api):
     api.add_numbers([7])
     first = printed(get('id:7', '9800000007'))
@@ -101,7 +148,7 @@ def test_expired_answer_stands_in_when_the_api_is_away(get, api):
     first = printed(get('id:7'))
     api.close()
     assert printed(get('id:7', ttl='0')) == first
-    refused(get('id:8', ttl='0'), 1, 'cannot be reached')
+    refused(get('id:8', ttl='0'), 3, 'cannot be reached')
 
 
 def test_offline_asks_nobody(get, api):
@@ -109,7 +156,7 @@ def test_offline_asks_nobody(get, api):
     printed(get('id:7'))
     asked = len(api.requests)
     printed(get('id:7', offline=True, ttl='0'))
-    refused(get('id:8', offline=True), 1, 'offline')
+    refused(get('id:8', offline=True), 3, 'offline')
     assert len(api.requests) == asked
 
 
@@ -201,20 +248,19 @@ def test_equal_keys_are_asked_for_once(get, api):
 
 def test_errors_are_told_in_words(get, api):
     api.respond = lambda request: Reply(b'<html>', status=500)
-    refused(get('id:7'), 1, 'id:7: Input/output error')
+    refused(get('id:7'), 3, 'id:7: Input/output error')
     api.respond = lambda request: found(b'{"id": 8}')
-    refused(get('id:7'), 1, 'does not document')
+    refused(get('id:7'), 3, 'does not document')
     api.respond = api.honest
     api.token = 'another'
-    assert 'id:7: the API refuses the token' in get('id:7').stderr
+    result = get('id:7')
+    assert result.returncode == 4 and 'id:7: the API refuses the token' in result.stderr
 
 
 @pytest.mark.parametrize('arguments, words', [
     ([], 'give SOURCE and KEY'), (['http://127.0.0.1:9'], 'give SOURCE and KEY'),
     (['--fields', 'x', 'http://127.0.0.1:9', 'id:7'], 'unknown option --fields'),
     (['http://127.0.0.1:9', 'id:7', '--field'], 'a value is missing'),
-    (['http://127.0.0.1:9', 'id:x'], 'id:x: nobody can have that key'),
-    (['http://127.0.0.1:9', ''], 'nobody can have that key'),
     (['http://example.com', 'id:7'], 'https'),
     (['-o', 'ttl=x', 'http://127.0.0.1:9', 'id:7'], 'ttl'),
     (['-o', 'cache=:memory:', 'http://127.0.0.1:9', 'id:7'], 'token'),
@@ -230,8 +276,23 @@ def test_output_that_cannot_be_written_is_an_error(get, api, tmp_path):
             [harness.BINARY, 'get', '-o',
              f'token_file={harness.write_token(tmp_path)},cache=:memory:', api.url, 'id:7'],
             stdout=full, stderr=harness.subprocess.PIPE, timeout=30, check=False)
-    assert status.returncode == 1
+    assert status.returncode == 5
     assert b'standard output' in status.stderr
+
+
+def test_what_nobody_reads_any_more_is_not_asked_for(get, api, tmp_path):
+    """A closed pipe ends it: no message, and no requests for the rest of the keys."""
+    api.add_numbers(range(1, 401), remarks='r' * 20000)
+    read_end, write_end = os.pipe()
+    os.close(read_end)
+    result = harness.subprocess.run(
+        [harness.BINARY, 'get', '-o', join_options({
+            'token_file': harness.write_token(tmp_path), 'cache': ':memory:', 'rate': '10000/s',
+            'burst': '10000', 'max_connections': '2'}), api.url, *map(str, range(1, 401))],
+        stdout=write_end, stderr=harness.subprocess.PIPE, timeout=60, check=False)
+    os.close(write_end)
+    assert (result.returncode, result.stderr) == (5, b'')
+    assert len(api.requests) < 20
 
 
 def test_nothing_of_a_customer_is_printed_by_mistake(get, api):

@@ -231,10 +231,10 @@ def test_colours_are_for_terminals_alone(mounts, api):
 
 def test_status_of_what_is_no_mount_fails(tmp_path):
     result = harness.command('status', tmp_path)
-    assert (result.returncode, result.stdout) == (1, '')
+    assert (result.returncode, result.stdout) == (5, '')
     assert result.stderr == f'kapturefs: {tmp_path}: no kapturefs is mounted there\n'
     result = harness.command('status', tmp_path / 'nothing')
-    assert result.returncode == 1 and 'No such file' in result.stderr
+    assert result.returncode == 5 and 'No such file' in result.stderr
 
 
 @pytest.mark.parametrize('arguments', [(), ('a', 'b'), ('--nonsense', 'a')])
@@ -250,7 +250,7 @@ def test_status_of_a_dead_mount_says_how_to_end_it(mounts, api):
     mount.process.kill()
     mount.process.wait()
     result = harness.command('status', mount.path)
-    assert result.returncode == 1
+    assert result.returncode == 5
     assert 'a mount whose daemon died; run umount -l' in result.stderr
     harness.unmount_whatever_it_takes(mount.path)
 
@@ -262,7 +262,7 @@ def test_status_of_a_daemon_that_hangs_ends_all_the_same(mounts, api):
         result = harness.command('status', mount.path)
     finally:
         mount.process.send_signal(signal.SIGCONT)
-    assert result.returncode == 1
+    assert result.returncode == 5
     assert 'the daemon does not answer' in result.stderr
 
 

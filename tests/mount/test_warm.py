@@ -31,7 +31,8 @@ def warm(mount, path, *arguments):
     result = command('warm', '--json', *arguments, mount.path, path, timeout=300)
     report = json.loads(result.stdout)
     assert report['found'] + report['absent'] + report['failed'] + report['left'] == report['keys']
-    assert (result.returncode == 0) == (report['failed'] == report['left'] == 0)
+    assert (result.returncode == 0) == (
+        report['failed'] == report['absent'] == report['left'] == 0)
     return report
 
 
@@ -64,7 +65,7 @@ def test_counts_are_told_in_words_and_failed_keys_on_standard_error(mounts, api,
     mount = mounts(api.url)
     path = keys_file(tmp_path, ['1', '2', '3', 'no key', 'a/b@c.d'])
     result = command('warm', mount.path, path)
-    assert (result.returncode, result.stdout) == (1, '1 found, 1 absent, 3 failed\n')
+    assert (result.returncode, result.stdout) == (3, '1 found, 1 absent, 3 failed\n')
     told = [line for line in result.stderr.splitlines() if not re.search(r' \d+/5, ', line)]
     assert told == ['kapturefs: warm: id:2: Input/output error',
                     'kapturefs: warm: no key: nobody can have that key',
@@ -176,7 +177,7 @@ def test_refused_token_stops_it(mounts, api, tmp_path):
     mount = mounts(api.url, max_connections='1')
     api.token = 'another'
     result = command('warm', mount.path, keys_file(tmp_path, range(1, 101)))
-    assert result.returncode == 1
+    assert result.returncode == 4
     assert re.fullmatch(r'0 found, 0 absent, 1 failed, 99 left\n', result.stdout)
     assert 'stopped: the API refuses the token' in result.stderr
     assert len(api.requests) == 1
@@ -192,7 +193,7 @@ def test_end_of_the_mount_stops_it(mounts, api, tmp_path):
     mount.process.terminate()
     assert mount.wait() == 0
     status, output, errors = harness.finish(process)
-    assert status == 1
+    assert status == 5
     assert b'8 failed, 12 left' in output
     assert b'stopped' in errors
 
@@ -279,7 +280,6 @@ def test_mistakes_are_one_line_and_status_2(mounts, api, tmp_path):
     mount = mounts(api.url)
     for arguments, words in (
             ([], 'give MOUNTPOINT'), ([mount.path, 'a', 'b'], 'give MOUNTPOINT'),
-            ([tmp_path], 'not a mount of kapturefs'), ([tmp_path / 'none'], 'No such file'),
             ([mount / 'by-id'], 'give its MOUNTPOINT'),
             ([mount.path, tmp_path / 'none'], 'No such file'),
             (['--jobs', '0', mount.path], 'out of range'),
@@ -290,4 +290,8 @@ def test_mistakes_are_one_line_and_status_2(mounts, api, tmp_path):
         assert (result.returncode, result.stdout) == (2, ''), arguments
         line, = result.stderr.splitlines()
         assert words in line
+    for place, words in ((tmp_path, 'not a mount of kapturefs'), (tmp_path / 'none', 'No such')):
+        result = command('warm', place)
+        assert (result.returncode, result.stdout) == (5, '')
+        assert words in result.stderr
     assert api.requests == []

@@ -9,12 +9,18 @@
 #include "kapturefs/command/keyword.h"
 #include "kapturefs/model/record.h"
 
+struct get_key {
+	struct key key;
+	char *word;       /* as the user wrote it */
+	bool is_possible; /* else nobody can have it */
+};
+
 struct get {
-	struct key *keys;
-	char **words; /* as the user wrote them */
+	struct get_key *keys;
 	size_t count;
+	size_t capacity;
 	const char *field; /* the only one to be printed, or NULL */
-	bool has_failed;   /* for any key */
+	int status;        /* of the worst key */
 };
 
 /* get_print.c */
@@ -25,11 +31,11 @@ bool get_is_field(const char *path);
 /** Print a customer or its field, on standard output. */
 void get_print_record(struct get *get, size_t place, const struct record *record);
 
-/** Say on standard error why there is nothing for a key. */
-void get_complain(struct get *get, size_t place, int error);
+/** Say on standard error why there is nothing for a key: the @cause, if it is known. */
+void get_complain(struct get *get, size_t place, int error, const char *cause);
 
-/** The exit status, after all has been printed. */
-int get_status(struct get *get);
+/** Say that nobody can have the key. */
+void get_complain_impossible(struct get *get, size_t place);
 
 /* get_mount.c */
 

@@ -2,6 +2,8 @@
 /* SPDX-License-Identifier: MIT */
 /* Keys as a user writes them: `id:7`, `phone:+91 93804-91326`, `email:a@b.c`, or with no kind. */
 
+#include <stdio.h>
+
 #include "kapturefs/base/base.h"
 #include "kapturefs/model/key.h"
 
@@ -14,6 +16,16 @@ enum { KEYWORD_SIZE = sizeof("phone:") + KEY_TEXT_MAX };
  * KEY_IMPOSSIBLE.
  */
 int keyword_parse(const char *text, struct key *ret) must_check;
+
+/** Takes what stands on a line, without the blanks around it. Returns 0 or a negative errno. */
+typedef int keyword_take_fn(void *userdata, const char *text);
+
+/**
+ * Hand over each line of a list of keys but empty ones and those that begin with `#`. Lines end in
+ * LF, CR or both; a byte order mark before the first is passed over. Returns 0, what @take has
+ * returned, or another negative errno.
+ */
+int keyword_read(FILE *stream, keyword_take_fn *take, void *userdata) must_check;
 
 /** Write `id:7`. */
 void keyword_print(const struct key *key, char ret[KEYWORD_SIZE]);

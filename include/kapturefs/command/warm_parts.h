@@ -96,6 +96,7 @@ struct warm {
 	struct warm_keys keys;
 	struct warm_keys days;
 	size_t days_failed;
+	int days_status; /* of the worst of them */
 };
 
 /** Tell what went wrong with @what. Returns @status. */

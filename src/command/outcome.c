@@ -1,0 +1,49 @@
+/* SPDX-License-Identifier: MIT */
+
+#include <errno.h>
+#include <stdio.h>
+#include <string.h>
+
+#include "kapturefs/command/command.h"
+#include "kapturefs/command/outcome.h"
+
+int outcome_of(int error)
+{
+	switch (error) {
+	case 0:
+		return EXIT_OK;
+	case -ENOENT:
+		return EXIT_NO;
+	case -EISDIR:
+		return EXIT_USAGE;
+	case -EHOSTUNREACH:
+	case -ETIMEDOUT:
+	case -EIO:
+	case -EPROTO:
+	case -EFBIG:
+	case -EINVAL:
+	case -EBUSY:
+	case -ENETDOWN:
+		return EXIT_API;
+	case -EACCES:
+		return EXIT_TOKEN;
+	default:
+		return EXIT_LOCAL;
+	}
+}
+
+int outcome_worse(int one, int other)
+{
+	return one > other ? one : other;
+}
+
+int outcome_end(const char *command, int status)
+{
+	errno = 0;
+	if (!fflush(stdout) && !ferror(stdout))
+		return status;
+	if (errno != EPIPE)
+		fprintf(stderr, "kapturefs: %s%sstandard output: %s\n", command,
+		        *command ? ": " : "", strerror(errno ? errno : EIO));
+	return EXIT_LOCAL;
+}
