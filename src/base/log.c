@@ -93,13 +93,15 @@ static void flatten(char *line)
 static void tell_suppressed(uint64_t lines, const char *event)
 {
 	struct log_line parts = log_line_read(event);
-	char line[LOG_LINE_SIZE];
+	char text[LOG_LINE_SIZE];
+	struct log_line line;
 
 	state.suppressed += lines;
-	snprintf(line, sizeof(line), "log: lines suppressed count=%" PRIu64 " of=\"%.*s: %.*s\"",
+	snprintf(text, sizeof(text), "log: lines suppressed count=%" PRIu64 " of=\"%.*s: %.*s\"",
 	         lines, (int)parts.module.length, parts.module.start, (int)parts.event.length,
 	         parts.event.start);
-	log_sink_write(&state.sink, LOG_WARNING, line);
+	line = log_line_read(text);
+	log_sink_write(&state.sink, LOG_WARNING, &line);
 }
 
 static void settle(bool at_once)
@@ -111,7 +113,7 @@ static void settle(bool at_once)
 		tell_suppressed(lines, event);
 }
 
-static void write_line(enum log_level level, const char *format, const char *line)
+static void write_line(enum log_level level, const char *format, const struct log_line *line)
 {
 	if (level <= LOG_LEVEL_WARNING)
 		log_events_add(&state.events, format, level, line, (int64_t)now_ms(CLOCK_REALTIME));
@@ -127,8 +129,9 @@ static void write_line(enum log_level level, const char *format, const char *lin
 
 void log_write(enum log_level level, const char *format, ...)
 {
-	char line[LOG_LINE_SIZE];
+	char text[LOG_LINE_SIZE];
 	int saved_errno = errno;
+	struct log_line line;
 	va_list arguments;
 	int length;
 
@@ -136,12 +139,18 @@ void log_write(enum log_level level, const char *format, ...)
 		return;
 
 	va_start(arguments, format);
-	length = vsnprintf(line, sizeof(line), format, arguments);
+	length = vsnprintf(text, sizeof(text), format, arguments);
 	va_end(arguments);
 	if (length >= 0) {
-		flatten(line);
+		flatten(text);
+		line = (struct log_line){ .text = text };
+		if (level <= LOG_LEVEL_WARNING || state.sink.target == LOG_SINK_JOURNAL) {
+			va_start(arguments, format);
+			line = log_line_parts(text, format, arguments);
+			va_end(arguments);
+		}
 		pthread_mutex_lock(&state.mutex);
-		write_line(level, format, line);
+		write_line(level, format, &line);
 		pthread_mutex_unlock(&state.mutex);
 	}
 	errno = saved_errno;

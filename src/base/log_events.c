@@ -1,25 +1,32 @@
 /* SPDX-License-Identifier: MIT */
 
+#include <stdlib.h>
 #include <string.h>
 
 #include "kapturefs/base/log_events.h"
-#include "kapturefs/base/log_line.h"
 
-static struct log_event read_event(enum log_level level, const char *line, int64_t now_ms)
+static struct log_event read_event(enum log_level level, const struct log_line *line,
+                                   int64_t now_ms)
 {
-	struct log_line parts = log_line_read(line);
 	struct log_event event = { .level = level, .first_ms = now_ms };
+	struct log_span error = log_line_find(line, "error");
+	char status[8];
 
-	log_span_copy(parts.module, event.module, sizeof(event.module));
-	log_span_copy(parts.event, event.text, sizeof(event.text));
-	log_span_copy(log_line_find(&parts, "error"), event.error, sizeof(event.error));
-	log_span_copy(log_line_find(&parts, "cause"), event.cause, sizeof(event.cause));
+	if (!error.length)
+		error = log_line_find(line, "errno");
+	log_span_copy(line->module, event.module, sizeof(event.module));
+	log_span_copy(line->event, event.text, sizeof(event.text));
+	log_span_copy(error, event.error, sizeof(event.error));
+	log_span_copy(log_line_find(line, "cause"), event.cause, sizeof(event.cause));
+	log_span_copy(log_line_find(line, "status"), status, sizeof(status));
+	event.status = strtol(status, NULL, 10);
 	return event;
 }
 
 static bool is_same(const struct log_entry *entry, const void *place, const struct log_event *event)
 {
-	return entry->place == place && strcmp(entry->event.text, event->text) == 0 &&
+	return entry->place == place && entry->event.status == event->status &&
+	       strcmp(entry->event.text, event->text) == 0 &&
 	       strcmp(entry->event.error, event->error) == 0 &&
 	       strcmp(entry->event.cause, event->cause) == 0;
 }
@@ -43,7 +50,7 @@ static struct log_entry *find(struct log_events *events, const void *place,
 }
 
 void log_events_add(struct log_events *events, const void *place, enum log_level level,
-                    const char *line, int64_t now_ms)
+                    const struct log_line *line, int64_t now_ms)
 {
 	struct log_event event = read_event(level, line, now_ms);
 	struct log_entry *entry = find(events, place, &event);

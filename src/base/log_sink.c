@@ -111,27 +111,26 @@ static void add_field(struct text *text, struct log_span name, struct log_span v
 		add(text, "KAPTUREFS_%s=%.*s\n", capital, (int)value.length, value.start);
 }
 
-static bool write_journal(struct log_sink *sink, int priority, const char *line)
+static bool write_journal(struct log_sink *sink, int priority, const struct log_line *line)
 {
-	struct log_line parts = log_line_read(line);
 	struct text text = { .length = 0 };
-	struct log_pair pair;
 
-	add(&text, "MESSAGE=%s\nPRIORITY=%d\nSYSLOG_IDENTIFIER=kapturefs\n", line, priority);
-	add_field(&text, (struct log_span){ "module", 6 }, parts.module);
-	add_field(&text, (struct log_span){ "event", 5 }, parts.event);
-	for (const char *place = parts.pairs; log_line_next(&place, &pair);)
-		add_field(&text, pair.name, pair.value);
-	return send_datagram(sink, sink->journal_path, &text) || write_stream(sink, priority, line);
+	add(&text, "MESSAGE=%s\nPRIORITY=%d\nSYSLOG_IDENTIFIER=kapturefs\n", line->text, priority);
+	add_field(&text, (struct log_span){ "module", 6 }, line->module);
+	add_field(&text, (struct log_span){ "event", 5 }, line->event);
+	for (size_t i = 0; i < line->pair_count; i++)
+		add_field(&text, line->pairs[i].name, line->pairs[i].value);
+	return send_datagram(sink, sink->journal_path, &text) ||
+	       write_stream(sink, priority, line->text);
 }
 
-static bool write_line(struct log_sink *sink, int priority, const char *line)
+static bool write_line(struct log_sink *sink, int priority, const struct log_line *line)
 {
 	switch (sink->target) {
 	case LOG_SINK_STREAM:
-		return write_stream(sink, priority, line);
+		return write_stream(sink, priority, line->text);
 	case LOG_SINK_SYSLOG:
-		return write_syslog(sink, priority, line);
+		return write_syslog(sink, priority, line->text);
 	case LOG_SINK_JOURNAL:
 		return write_journal(sink, priority, line);
 	case LOG_SINK_NOTHING:
@@ -142,14 +141,16 @@ static bool write_line(struct log_sink *sink, int priority, const char *line)
 
 static void tell_lost(struct log_sink *sink)
 {
-	char line[64];
+	char text[64];
+	struct log_line line;
 
-	snprintf(line, sizeof(line), "log: lines lost count=%" PRIu64, sink->lost_untold);
-	if (write_line(sink, LOG_WARNING, line))
+	snprintf(text, sizeof(text), "log: lines lost count=%" PRIu64, sink->lost_untold);
+	line = log_line_read(text);
+	if (write_line(sink, LOG_WARNING, &line))
 		sink->lost_untold = 0;
 }
 
-void log_sink_write(struct log_sink *sink, int priority, const char *line)
+void log_sink_write(struct log_sink *sink, int priority, const struct log_line *line)
 {
 	if (sink->lost_untold)
 		tell_lost(sink);

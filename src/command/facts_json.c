@@ -144,6 +144,7 @@ static void add_errors(struct json_writer *writer, const struct facts *facts)
 		json_text(writer, "event", event->text);
 		json_text(writer, "error", event->error);
 		json_text(writer, "cause", event->cause);
+		json_number(writer, "status", (uint64_t)event->status);
 		json_close(writer, '}');
 	}
 	json_close(writer, ']');

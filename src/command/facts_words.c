@@ -171,18 +171,28 @@ static void print_waiting(struct page *page, const struct facts *facts)
 	}
 }
 
+const char *facts_print_event(const struct log_event *event, char ret[FACTS_EVENT_SIZE])
+{
+	char status[WORDS_SIZE] = "";
+
+	if (event->status)
+		snprintf(status, sizeof(status), ", HTTP %ld", event->status);
+	snprintf(ret, FACTS_EVENT_SIZE, "%s: %s%s%s%s%s%s", event->module, event->text,
+	         event->cause[0] ? ": " : "", event->cause, status, event->error[0] ? ", " : "",
+	         event->error);
+	return ret;
+}
+
 static void print_error(struct page *page, const char *label, const struct log_event *event)
 {
-	const char *name = event->error[0] ? event->error : NULL;
-	const char *cause = event->cause[0] ? event->cause : NULL;
+	char words[FACTS_EVENT_SIZE];
 	char count[WORDS_SIZE] = "";
 	char when[WORDS_SIZE];
 
 	if (event->count > 1)
 		snprintf(count, sizeof(count), " (%" PRIu64 " times)", event->count);
-	line(page, label, "%s  %s: %s%s%s%s%s%s", words_time(event->last_ms, when), event->module,
-	     event->text, cause ? ": " : "", cause ? cause : "", name ? ", " : "", name ? name : "",
-	     count);
+	line(page, label, "%s  %s%s", words_time(event->last_ms, when),
+	     facts_print_event(event, words), count);
 }
 
 static void print_errors(struct page *page, const struct facts *facts)
@@ -216,6 +226,7 @@ int facts_print_errors(struct buffer *text)
 {
 	struct log_event events[LOG_EVENTS];
 	size_t count = log_recent(events, LOG_EVENTS);
+	char words[FACTS_EVENT_SIZE];
 	int r = 0;
 
 	for (size_t i = 0; i < count && !r; i++) {
@@ -223,12 +234,8 @@ int facts_print_errors(struct buffer *text)
 		char first[WORDS_SIZE];
 		char last[WORDS_SIZE];
 
-		r = buffer_print(text, "%s  %s: %s", words_time(event->last_ms, last),
-		                 event->module, event->text);
-		if (!r && event->cause[0])
-			r = buffer_print(text, ": %s", event->cause);
-		if (!r && event->error[0])
-			r = buffer_print(text, ", %s", event->error);
+		r = buffer_print(text, "%s  %s", words_time(event->last_ms, last),
+		                 facts_print_event(event, words));
 		if (!r && event->count > 1)
 			r = buffer_print(text, " (%" PRIu64 " times since %s)", event->count,
 			                 words_time(event->first_ms, first));

@@ -206,17 +206,13 @@ void place_fini(struct place *place)
 	close(place->descriptor);
 }
 
-int place_order(const struct place *place, unsigned long command, const char *path,
-                uint64_t max_age_ms)
+int place_order(const struct place *place, unsigned long command, struct kapturefs_order *order)
 {
-	struct kapturefs_order order = { .max_age_ms = max_age_ms };
-	int r;
+	int r = ioctl(place->descriptor, command, order);
 
-	if (strlen(path) >= sizeof(order.path))
-		return -ENAMETOOLONG;
-	strcpy(order.path, path);
-	r = ioctl(place->descriptor, command, &order);
-	return r < 0 ? -errno : r;
+	r = r < 0 ? -errno : r;
+	order->cause[sizeof(order->cause) - 1] = '\0';
+	return r;
 }
 
 const char *place_error(int error)
@@ -235,6 +231,14 @@ const char *place_error(int error)
 		return "the mount is offline";
 	case -EHOSTUNREACH:
 		return "the API cannot be reached";
+	case -ETIMEDOUT:
+		return "the API did not answer in time";
+	case -EIO:
+		return "the API fails";
+	case -EINVAL:
+		return "the API calls the request invalid";
+	case -EFBIG:
+		return "the API's answer is too large";
 	case -EBUSY:
 		return "the API asks for fewer requests, or too many wait";
 	case -EPROTO:
@@ -242,7 +246,7 @@ const char *place_error(int error)
 	case -ESTALE:
 		return "forgotten in the meantime";
 	case -ENOTTY:
-		return "the mount is of a version that cannot do this";
+		return "the mount is of another version; unmount it, and mount it again";
 	default:
 		return strerror(-error);
 	}

@@ -7,6 +7,7 @@
 #include <string.h>
 
 #include "kapturefs/command/command.h"
+#include "kapturefs/command/outcome.h"
 #include "kapturefs/command/place.h"
 
 struct order {
@@ -33,14 +34,19 @@ static int complain_of(const struct order *order, const char *path, int r)
 	if (r == -ETIMEDOUT && order->forgets)
 		return complain(order, path,
 		                "forgotten, but somebody still reads what the kernel keeps of it",
-		                EXIT_FAILED);
-	return complain(order, path, place_error(r), EXIT_FAILED);
+		                EXIT_LOCAL);
+	return complain(order, path, place_error(r), outcome_of(r));
 }
 
 static int run_at(const struct order *order, const char *path, const struct place *place)
 {
-	int r = place_order(place, order->command, place->path, 0);
+	struct kapturefs_order wanted = { .max_age_ms = 0 };
+	int r;
 
+	memcpy(wanted.path, place->path, sizeof(wanted.path));
+	r = place_order(place, order->command, &wanted);
+	if (r < 0 && wanted.cause[0])
+		return complain(order, path, wanted.cause, outcome_of(r));
 	if (r < 0)
 		return complain_of(order, path, r);
 	if (r == KAPTUREFS_REMAINS)
@@ -48,7 +54,7 @@ static int run_at(const struct order *order, const char *path, const struct plac
 		        order, path,
 		        "forgotten, but bytes of it are left in the cache's files; the mount "
 		        "tries again every minute",
-		        EXIT_FAILED);
+		        EXIT_LOCAL);
 	if (r == KAPTUREFS_NOTHING && order->forgets)
 		return complain(order, path, "nothing was known", EXIT_OK);
 	return EXIT_OK;
@@ -62,9 +68,9 @@ static int run_on(const struct order *order, const char *path)
 
 	r = place_find(path, &place);
 	if (r == PLACE_OUTSIDE)
-		return complain(order, path, "not in a mount of kapturefs", EXIT_USAGE);
+		return complain(order, path, "not in a mount of kapturefs", EXIT_LOCAL);
 	if (r)
-		return complain(order, path, strerror(-r), r == -ENOENT ? EXIT_USAGE : EXIT_FAILED);
+		return complain(order, path, strerror(-r), EXIT_LOCAL);
 	status = run_at(order, path, &place);
 	place_fini(&place);
 	return status;

@@ -246,7 +246,7 @@ static int take_away(struct unmounting *unmounting)
 	if (!say_holders(unmounting->path, unmounting->cause) && r == -EBUSY)
 		snprintf(unmounting->cause, CAUSE_SIZE,
 		         "busy: another user's process is in it, or has a file of it open");
-	return complain(unmounting->path, unmounting->cause, EXIT_FAILED);
+	return complain(unmounting->path, unmounting->cause, EXIT_LOCAL);
 }
 
 /* Only then its cache is closed. */
@@ -266,7 +266,7 @@ static int wait_for_daemon(const struct unmounting *unmounting)
 	        "kapturefs: umount: %s: unmounted, but process %d has not ended within %d s: its "
 	        "disk is slow, or a container has the mount, too\n",
 	        unmounting->path, (int)unmounting->pid, END_MS / 1000);
-	return EXIT_FAILED;
+	return EXIT_LOCAL;
 }
 
 int command_umount(int argc, char **argv)
@@ -285,12 +285,12 @@ int command_umount(int argc, char **argv)
 	}
 	path = resolve(argv[1]);
 	if (!path)
-		return complain(argv[1], strerror(errno), EXIT_FAILED);
+		return complain(argv[1], strerror(errno), EXIT_LOCAL);
 	if (!is_mounted(path))
 		return complain(argv[1],
 		                "no kapturefs is mounted there; see findmnt -t "
 		                "fuse.kapturefs",
-		                EXIT_FAILED);
+		                EXIT_LOCAL);
 	unmounting.path = path;
 	find_daemon(&unmounting);
 	status = take_away(&unmounting);

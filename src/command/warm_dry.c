@@ -46,11 +46,11 @@ struct forecast {
 static int peek(const struct warm *warm, const struct warm_keys *keys, size_t place,
                 uint64_t max_age_ms)
 {
-	char path[KAPTUREFS_PATH_SIZE];
+	struct kapturefs_order order = { .max_age_ms = max_age_ms };
 	int r;
 
-	warm_path(keys, place, path);
-	r = place_order(&warm->place, KAPTUREFS_PEEK, path, max_age_ms);
+	warm_path(keys, place, order.path);
+	r = place_order(&warm->place, KAPTUREFS_PEEK, &order);
 	/* That there is no such customer is known, too. */
 	return r > 0 || r == -ENOENT ? 1 : r;
 }

@@ -48,12 +48,12 @@ static void note(struct warm_work *work, size_t place, int result)
 
 static int ask(const struct warm_work *work, size_t place)
 {
-	char path[KAPTUREFS_PATH_SIZE];
+	struct kapturefs_order order = { .max_age_ms = work->max_age_ms };
 
 	if (!warm_is_key(work->keys, place))
 		return -EINVAL;
-	warm_path(work->keys, place, path);
-	return place_order(work->place, KAPTUREFS_REFRESH, path, work->max_age_ms);
+	warm_path(work->keys, place, order.path);
+	return place_order(work->place, KAPTUREFS_REFRESH, &order);
 }
 
 static void *run(void *userdata)

@@ -7,6 +7,7 @@
  */
 
 #include <errno.h>
+#include <stdio.h>
 #include <string.h>
 #include <unistd.h>
 #include <uv.h>
@@ -26,6 +27,21 @@ static int reply(struct request *request, int outcome)
 	if (outcome < 0)
 		return outcome;
 	fuse_reply_ioctl(request->req, outcome, NULL, 0);
+	return 0;
+}
+
+/* Reply @error with what is known of its cause; the kernel hands both to whoever ordered. */
+static int fail(struct request *request, int error)
+{
+	const struct catalog_result *result = &request->query.question.result;
+	struct kapturefs_order order = { .max_age_ms = 0 };
+	int length;
+
+	length = snprintf(order.cause, sizeof(order.cause), "%s", result->cause);
+	if (result->status && length > 0 && (size_t)length < sizeof(order.cause))
+		snprintf(order.cause + length, sizeof(order.cause) - (size_t)length, ", HTTP %ld",
+		         result->status);
+	fuse_reply_ioctl(request->req, error, &order, sizeof(order));
 	return 0;
 }
 
@@ -104,6 +120,8 @@ int serve_refresh(struct request *request)
 		return settle(request);
 	if (!question->waited)
 		return refresh_begin(request);
+	if (question->result.error && question->result.cause)
+		return fail(request, question->result.error);
 	if (question->result.error)
 		return question->result.error;
 

@@ -156,6 +156,8 @@ static void fetch_answered(void *userdata, const struct source_answer *answer)
 	struct catalog_result result = {
 		.error = answer->error,
 		.may_pass = answer->may_pass,
+		.cause = answer->cause,
+		.status = answer->status,
 	};
 
 	if (!result.error)

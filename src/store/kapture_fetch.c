@@ -33,15 +33,13 @@ static void log_failure(const struct source_fetch *fetch, const struct kapture_v
 	 * queue.
 	 */
 	enum log_level level = fetch->tries ? LOG_LEVEL_WARNING : LOG_LEVEL_DEBUG;
-	char status[32] = "";
 
-	if (fetch->status)
-		snprintf(status, sizeof(status), " status=%ld", fetch->status);
 	log_write(level,
-	          "kapture: lookup failed key=%s customer=%s error=%s%s tries=%u cause=\"%s\"",
+	          "kapture: lookup failed key=%s customer=%s error=%s status=%ld tries=%u "
+	          "cause=\"%s\"",
 	          key_kind_facts(fetch->question.key.kind)->word,
 	          log_hash(fetch->question.key.text).text, error_name(-verdict->answer.error),
-	          status, fetch->tries, verdict->cause);
+	          fetch->status, fetch->tries, verdict->cause);
 }
 
 void fetch_conclude(struct source_fetch *fetch, const struct kapture_verdict *verdict)

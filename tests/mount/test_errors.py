@@ -238,6 +238,41 @@ def test_open_of_what_cannot_be_known_fails_too(mounts, api):
         assert harness.errno_of(os.listdir, mount / path) == errno.EIO, path
 
 
+CAUSES = {
+    'a fault': (Reply(b'', 503), 3, 'EIO'),
+    'a page': (Reply(b'<html>say "no" error=x</html>'), 3, 'EPROTO'),
+    'another customer': (found(customer(8)), 3, 'EPROTO'),
+    'too many': (Reply(b'', 429), 3, 'EBUSY'),
+    'invalid': (Reply(b'{}', 400), 3, 'EINVAL'),
+    'too large': (Reply(b' ' * (9 << 20)), 3, 'EFBIG'),
+    'a bad token': (Reply(REFUSED), 4, 'EACCES'),
+}
+
+
+@pytest.mark.parametrize('case', CAUSES)
+def test_refresh_tells_the_cause_that_the_errors_page_has(mounts, api, case):
+    reply, status, name = CAUSES[case]
+    mount = mounts(api.url)
+    api.respond = lambda request: reply
+    result = harness.command('refresh', mount / 'by-id/7')
+    assert (result.returncode, result.stdout) == (status, '')
+    cause = result.stderr.strip().split(f'{mount / "by-id/7"}: ')[1]
+    page = (mount / '.kapturefs/errors').read_text().splitlines()
+    assert any(f'kapture: lookup failed: {cause}, {name}' in line for line in page), (cause, page)
+    if reply.status != 200:
+        assert cause.endswith(f', HTTP {reply.status}')
+
+
+def test_refresh_of_an_api_that_is_away_or_silent_says_so(mounts, api):
+    mount = mounts(api.url, timeout='1')
+    api.respond = lambda request: Reply(gate=api.gate())
+    result = harness.command('refresh', mount / 'by-id/7')
+    assert (result.returncode, 'in time' in result.stderr) == (3, True)
+    api.close()
+    result = harness.command('refresh', mount / 'by-id/7')
+    assert (result.returncode, 'no connection' in result.stderr) == (3, True)
+
+
 def test_sandbox_can_be_told_to_fail(mounts, sandbox):
     mount = mounts(sandbox.url)
     first, second = [row['id'] for row in sandbox.customers(2)]

@@ -248,7 +248,7 @@ def test_equal_keys_are_asked_for_once(get, api):
 
 def test_errors_are_told_in_words(get, api):
     api.respond = lambda request: Reply(b'<html>', status=500)
-    refused(get('id:7'), 3, 'id:7: Input/output error')
+    refused(get('id:7'), 3, 'id:7: the API fails')
     api.respond = lambda request: found(b'{"id": 8}')
     refused(get('id:7'), 3, 'does not document')
     api.respond = api.honest

@@ -3,6 +3,7 @@
 
 import ctypes
 import errno
+import fcntl
 import mmap
 import os
 import subprocess
@@ -203,13 +204,24 @@ def test_refresh_that_fails_says_why_and_the_old_answer_counts_as_expired(mounts
     mount = mounts(api.url, timeout='5')
     assert (mount / 'by-id/7/name').read_text() == 'Asha\n'
     api.respond = lambda request: Reply(status=500)
-    refused(command('refresh', mount / 'by-id/7'), 1, 'Input/output error')
+    refused(command('refresh', mount / 'by-id/7'), 3, 'the API reports a fault of its own')
     assert (mount / 'by-id/7/name').read_text() == 'Asha\n'
     api.respond = api.honest
     asked = len(api.requests)
     # Nobody has looked at its state before, so the kernel has to ask.
     assert 'state=fresh' in (mount / 'by-id/7.meta').read_text()
     assert len(api.requests) == asked + 1
+
+
+def test_order_of_another_version_is_refused_in_words(mount):
+    """The daemon knows orders by their number, which has the size of the order in it."""
+    directory = os.open(mount.path, os.O_RDONLY)
+    try:
+        with pytest.raises(OSError) as refusal:
+            fcntl.ioctl(directory, 0x4208d501, bytes(520))
+        assert refusal.value.errno == errno.ENOTTY
+    finally:
+        os.close(directory)
 
 
 def test_refresh_without_patience_for_the_old_answer(mounts, api):
@@ -250,9 +262,9 @@ def test_path_is_found_through_links_and_from_inside(mount, tmp_path):
 
 @pytest.mark.parametrize('name', ['refresh', 'forget'])
 def test_paths_that_name_no_customer_are_refused(mount, api, tmp_path, name):
-    refused(command(name, tmp_path), 2, 'not in a mount of kapturefs')
-    refused(command(name, mount / 'by-id' / '..' / '..'), 2, 'not in a mount of kapturefs')
-    refused(command(name, tmp_path / 'none' / 'x'), 2, 'No such file')
+    refused(command(name, tmp_path), 5, 'not in a mount of kapturefs')
+    refused(command(name, mount / 'by-id' / '..' / '..'), 5, 'not in a mount of kapturefs')
+    refused(command(name, tmp_path / 'none' / 'x'), 5, 'No such file')
     for place in (mount.path, mount / 'by-id', mount / '.kapturefs/metrics', mount / '.kapturefs'):
         refused(command(name, place), 2, 'names no customer')
     refused(command(name, mount / 'by-id/.git'), 1, 'no such customer')
@@ -268,7 +280,7 @@ def test_forget_hints_at_how_to_forget_everything(mount):
 def test_all_paths_are_tried_and_the_worst_status_counts(mount, tmp_path):
     read_all(mount)
     result = command('refresh', tmp_path, mount / 'by-id/8', mount / 'by-id/7')
-    assert result.returncode == 2
+    assert result.returncode == 5
     assert len(result.stderr.splitlines()) == 2
 
 
@@ -468,7 +480,7 @@ def test_only_the_owner_may_have_things_forgotten(mounts, api):
         mount = harness.Mount(api.url, directory, allow_other=True, umask='022')
         mounts.all.append(mount)
         (mount / 'by-id/7/name').read_text()
-        refused(users.run(home / 'kapturefs', 'forget', mount / 'by-id/7'), 1, 'only the owner')
+        refused(users.run(home / 'kapturefs', 'forget', mount / 'by-id/7'), 5, 'only the owner')
         done(users.run(home / 'kapturefs', 'refresh', mount / 'by-id/7'))
         assert os.listdir(mount / 'by-id') == ['7']
         mount.close()

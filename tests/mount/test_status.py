@@ -129,6 +129,28 @@ def test_same_error_is_told_once_with_its_count(mounts, api):
     assert facts(mount)['errors'][0]['count'] == 20
 
 
+def test_errors_tell_the_status_of_http_and_whole_sentences(mounts, api, tmp_path):
+    """What is filled in may look like the parts of a line; nothing of it is lost."""
+    mount = mounts(api.url)
+    replies = iter([api_module.Reply(b'', 503), api_module.Reply(b'', 502)])
+    api.respond = lambda request: next(replies)
+    for number in (7, 8):
+        assert harness.errno_of(os.stat, mount / 'by-id' / str(number)) == 5
+    token = pathlib.Path(mount.options['token_file'])
+    token.write_text('one\ntwo\n')
+    mount.process.send_signal(signal.SIGHUP)
+    told = mount.log.wait_for('the old one is kept')
+    sentence = told.split('error: ')[1]
+    assert f'token_file={token}: ' in sentence
+    lines = (mount / '.kapturefs/errors').read_text().splitlines()
+    assert lines[0].endswith(f'  {sentence}')
+    assert [re.search(r'HTTP (\d+), EIO$', line)[1] for line in lines[1:]] == ['502', '503']
+    assert sentence in words(mount)['errors'][0]
+    page = facts(mount)['errors']
+    assert [error['status'] for error in page] == [0, 502, 503]
+    assert f'{page[0]["module"]}: {page[0]["event"]}' == sentence
+
+
 def test_flood_in_the_log_is_ten_lines_and_a_sum(mounts, api):
     mount = mounts(api.url, rate='1000', burst='1000')
     api.respond = lambda request: api_module.Reply(b'no JSON')

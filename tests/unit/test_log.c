@@ -24,58 +24,6 @@
 #include "kapturefs/base/log_sink.h"
 #include "kapturefs/base/siphash.h"
 
-/* Lines */
-
-static void assert_span(struct log_span span, const char *expected)
-{
-	assert_int_equal(span.length, strlen(expected));
-	assert_memory_equal(span.start, expected, span.length);
-}
-
-static void test_a_line_is_module_event_and_pairs(void **state)
-{
-	const char *text = "kapture: lookup failed key=phone tries=3 cause=\"no such host\" last=";
-	struct log_line line = log_line_read(text);
-	const char *place = line.pairs;
-	struct log_pair pair;
-
-	(void)state;
-	assert_span(line.module, "kapture");
-	assert_span(line.event, "lookup failed");
-	assert_true(log_line_next(&place, &pair));
-	assert_span(pair.name, "key");
-	assert_span(pair.value, "phone");
-	assert_true(log_line_next(&place, &pair));
-	assert_true(log_line_next(&place, &pair));
-	assert_span(pair.name, "cause");
-	assert_span(pair.value, "no such host");
-	assert_true(log_line_next(&place, &pair));
-	assert_span(pair.value, "");
-	assert_false(log_line_next(&place, &pair));
-	assert_span(log_line_find(&line, "tries"), "3");
-	assert_span(log_line_find(&line, "trie"), "");
-}
-
-static void test_a_line_without_module_or_pairs_is_all_event(void **state)
-{
-	struct log_line line = log_line_read("The end: it is near");
-
-	(void)state;
-	assert_span(line.module, "");
-	assert_span(line.event, "The end: it is near");
-	assert_string_equal(line.pairs, "");
-	assert_span(log_line_read("").event, "");
-	assert_span(log_line_read("log: a=\"b").event, "");
-}
-
-static void test_a_value_whose_quote_is_open_ends_with_the_line(void **state)
-{
-	struct log_line line = log_line_read("m: e cause=\"cut sho");
-
-	(void)state;
-	assert_span(log_line_find(&line, "cause"), "cut sho");
-}
-
 /* Floods */
 
 static int allowed(struct log_flood *flood, const void *event, int lines, uint64_t now_ms)
@@ -122,6 +70,14 @@ static void test_more_events_than_places_are_still_written_and_their_counts_kept
 
 /* The last events */
 
+static void add_event(struct log_events *events, const char *place, const char *text,
+                      int64_t now_ms)
+{
+	const struct log_line line = log_line_read(text);
+
+	log_events_add(events, place, LOG_LEVEL_WARNING, &line, now_ms);
+}
+
 static void test_the_same_event_again_is_counted_and_comes_first(void **state)
 {
 	static struct log_events events;
@@ -129,11 +85,9 @@ static void test_the_same_event_again_is_counted_and_comes_first(void **state)
 	const char *place = "here";
 
 	(void)state;
-	log_events_add(&events, place, LOG_LEVEL_WARNING,
-	               "m: failed tries=1 error=EIO cause=\"bad day\"", 1000);
-	log_events_add(&events, place, LOG_LEVEL_WARNING, "m: failed error=EPROTO", 2000);
-	log_events_add(&events, place, LOG_LEVEL_WARNING,
-	               "m: failed tries=2 error=EIO cause=\"bad day\"", 3000);
+	add_event(&events, place, "m: failed tries=1 error=EIO cause=\"bad day\"", 1000);
+	add_event(&events, place, "m: failed error=EPROTO", 2000);
+	add_event(&events, place, "m: failed tries=2 error=EIO cause=\"bad day\"", 3000);
 	assert_int_equal(log_events_list(&events, list, LOG_EVENTS), 2);
 	assert_int_equal(list[0].count, 2);
 	assert_int_equal(list[0].first_ms, 1000);
@@ -145,6 +99,22 @@ static void test_the_same_event_again_is_counted_and_comes_first(void **state)
 	assert_string_equal(list[1].error, "EPROTO");
 }
 
+static void test_another_status_of_http_is_another_event(void **state)
+{
+	static struct log_events events;
+	static struct log_event list[LOG_EVENTS];
+
+	(void)state;
+	add_event(&events, "here", "m: failed status=503 error=EIO", 1000);
+	add_event(&events, "here", "m: failed status=502 error=EIO", 2000);
+	add_event(&events, "here", "m: failed errno=EIO", 3000);
+	assert_int_equal(log_events_list(&events, list, LOG_EVENTS), 3);
+	assert_int_equal(list[2].status, 503);
+	assert_int_equal(list[1].status, 502);
+	assert_int_equal(list[0].status, 0);
+	assert_string_equal(list[0].error, "EIO");
+}
+
 static void test_the_last_hundred_events_are_kept(void **state)
 {
 	static struct log_events events;
@@ -154,7 +124,7 @@ static void test_the_last_hundred_events_are_kept(void **state)
 	(void)state;
 	for (int i = 0; i < LOG_EVENTS + 50; i++) {
 		snprintf(line, sizeof(line), "m: number %d", i);
-		log_events_add(&events, "here", LOG_LEVEL_ERROR, line, i);
+		add_event(&events, "here", line, i);
 	}
 	assert_int_equal(log_events_list(&events, list, LOG_EVENTS), LOG_EVENTS);
 	assert_string_equal(list[0].text, "number 149");
@@ -166,12 +136,12 @@ static void test_an_event_that_is_too_long_is_cut(void **state)
 {
 	static struct log_events events;
 	struct log_event event;
-	char line[LOG_LINE_SIZE];
+	char line[LOG_LINE_SIZE + 10];
 
 	(void)state;
 	memset(line, 'x', sizeof(line) - 1);
 	line[sizeof(line) - 1] = '\0';
-	log_events_add(&events, "here", LOG_LEVEL_ERROR, line, 0);
+	add_event(&events, "here", line, 0);
 	assert_int_equal(log_events_list(&events, &event, 1), 1);
 	assert_int_equal(strlen(event.text), sizeof(event.text) - 1);
 }
@@ -209,6 +179,13 @@ static struct log_sink stream_sink(int stream)
 	return (struct log_sink){ .target = LOG_SINK_STREAM, .stream = stream, .socket = -1 };
 }
 
+static void write_text(struct log_sink *sink, int priority, const char *text)
+{
+	const struct log_line line = log_line_read(text);
+
+	log_sink_write(sink, priority, &line);
+}
+
 static void test_a_full_pipe_loses_lines_and_the_next_one_tells_how_many(void **state)
 {
 	struct pipe pipe = open_pipe();
@@ -217,20 +194,20 @@ static void test_a_full_pipe_loses_lines_and_the_next_one_tells_how_many(void **
 
 	(void)state;
 	while (!sink.lost) {
-		log_sink_write(&sink, LOG_NOTICE, "m: it happened");
+		write_text(&sink, LOG_NOTICE, "m: it happened");
 		written++;
 	}
-	log_sink_write(&sink, LOG_NOTICE, "m: it happened");
+	write_text(&sink, LOG_NOTICE, "m: it happened");
 	assert_int_equal(sink.lost, 2);
 	assert_true(written > 100);
 	assert_string_equal(drain(pipe.read_end) + (size_t)(written - 2) * 26,
 	                    "kapturefs: m: it happened\n");
 
-	log_sink_write(&sink, LOG_ERR, "m: more");
+	write_text(&sink, LOG_ERR, "m: more");
 	assert_string_equal(
 	        drain(pipe.read_end),
 	        "kapturefs: warning: log: lines lost count=2\nkapturefs: error: m: more\n");
-	log_sink_write(&sink, LOG_NOTICE, "m: more");
+	write_text(&sink, LOG_NOTICE, "m: more");
 	assert_string_equal(drain(pipe.read_end), "kapturefs: m: more\n");
 	close(pipe.read_end);
 	close(pipe.write_end);
@@ -244,9 +221,9 @@ static void test_a_closed_stream_loses_lines_and_nothing_else(void **state)
 	(void)state;
 	close(pipe.read_end);
 	signal(SIGPIPE, SIG_IGN);
-	log_sink_write(&sink, LOG_NOTICE, "m: nobody reads");
+	write_text(&sink, LOG_NOTICE, "m: nobody reads");
 	close(pipe.write_end);
-	log_sink_write(&sink, LOG_NOTICE, "m: nobody is there");
+	write_text(&sink, LOG_NOTICE, "m: nobody is there");
 	assert_int_equal(sink.lost, 2);
 }
 
@@ -293,8 +270,7 @@ static void test_the_journal_gets_the_parts_as_fields(void **state)
 	(void)state;
 	listen_up(&journal);
 	sink.journal_path = journal.path;
-	log_sink_write(&sink, LOG_WARNING,
-	               "kapture: lookup failed key=id cause=\"no host\" empty=");
+	write_text(&sink, LOG_WARNING, "kapture: lookup failed key=id cause=\"no host\" empty=");
 	assert_string_equal(
 	        receive(&journal),
 	        "MESSAGE=kapture: lookup failed key=id cause=\"no host\" empty=\nPRIORITY=4\n"
@@ -313,7 +289,7 @@ static void test_without_a_journal_the_line_goes_to_the_stream(void **state)
 		                 .socket = -1 };
 
 	(void)state;
-	log_sink_write(&sink, LOG_DEBUG, "m: e");
+	write_text(&sink, LOG_DEBUG, "m: e");
 	assert_string_equal(drain(pipe.read_end), "kapturefs: debug: m: e\n");
 	assert_int_equal(sink.lost, 0);
 	log_sink_fini(&sink);
@@ -331,7 +307,7 @@ static void test_syslog_that_does_not_read_loses_lines(void **state)
 	listen_up(&listener);
 	sink.syslog_path = listener.path;
 	for (int i = 0; i < 10000 && !sink.lost; i++)
-		log_sink_write(&sink, LOG_ERR, "m: it happened");
+		write_text(&sink, LOG_ERR, "m: it happened");
 	assert_int_equal(sink.lost, 1);
 	line = receive(&listener);
 	assert_memory_equal(line, "<27>", 4);
@@ -427,13 +403,11 @@ static void test_siphash_is_that_of_its_authors(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		cmocka_unit_test(test_a_line_is_module_event_and_pairs),
-		cmocka_unit_test(test_a_line_without_module_or_pairs_is_all_event),
-		cmocka_unit_test(test_a_value_whose_quote_is_open_ends_with_the_line),
 		cmocka_unit_test(test_an_event_has_ten_lines_a_second_and_others_have_their_own),
 		cmocka_unit_test(
 		        test_more_events_than_places_are_still_written_and_their_counts_kept),
 		cmocka_unit_test(test_the_same_event_again_is_counted_and_comes_first),
+		cmocka_unit_test(test_another_status_of_http_is_another_event),
 		cmocka_unit_test(test_the_last_hundred_events_are_kept),
 		cmocka_unit_test(test_an_event_that_is_too_long_is_cut),
 		cmocka_unit_test(test_a_full_pipe_loses_lines_and_the_next_one_tells_how_many),

@@ -67,9 +67,10 @@ struct log_event {
 	int64_t first_ms; /* Unix time, as the next */
 	int64_t last_ms;
 	char module[24];
-	char text[200]; /* what happened */
-	char error[24]; /* the name of the errno, or "" */
-	char cause[160];
+	char text[LOG_LINE_SIZE]; /* what happened */
+	char error[24];           /* the name of the errno, or "" */
+	char cause[512];
+	long status; /* of HTTP, or 0 */
 };
 
 /** The last events, the newest first, at most @max. Returns how many. */

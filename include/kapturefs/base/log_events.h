@@ -6,6 +6,7 @@
 
 #include "kapturefs/base/base.h"
 #include "kapturefs/base/log.h"
+#include "kapturefs/base/log_line.h"
 
 /** Zero to begin with. The same event again is counted, and counts as new. */
 struct log_events {
@@ -19,7 +20,7 @@ struct log_events {
 
 /** Keep @line, which was logged at @place at @now_ms, Unix time; the oldest event makes room. */
 void log_events_add(struct log_events *events, const void *place, enum log_level level,
-                    const char *line, int64_t now_ms);
+                    const struct log_line *line, int64_t now_ms);
 
 /** As log_recent(). */
 size_t log_events_list(const struct log_events *events, struct log_event *ret, size_t max);

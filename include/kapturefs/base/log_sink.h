@@ -9,6 +9,7 @@
 #include <stdint.h>
 
 #include "kapturefs/base/base.h"
+#include "kapturefs/base/log_line.h"
 
 #define LOG_SYSLOG_PATH  "/dev/log"
 #define LOG_JOURNAL_PATH "/run/systemd/journal/socket"
@@ -31,7 +32,7 @@ struct log_sink {
 };
 
 /** Write @line, with the priority @priority of syslog(3). */
-void log_sink_write(struct log_sink *sink, int priority, const char *line);
+void log_sink_write(struct log_sink *sink, int priority, const struct log_line *line);
 
 /** Let go of the socket. */
 void log_sink_fini(struct log_sink *sink);

@@ -85,6 +85,10 @@ struct facts {
 /** Fill *@ret; it borrows @sources. */
 void facts_gather(const struct facts_sources *sources, struct facts *ret);
 
+/** `kapture: lookup failed: the API reports a fault of its own, HTTP 503, EIO`. */
+enum { FACTS_EVENT_SIZE = sizeof(struct log_event) + 32 };
+const char *facts_print_event(const struct log_event *event, char ret[FACTS_EVENT_SIZE]);
+
 enum { FACTS_CALLER_SIZE = 64 };
 
 /** `bash, session 1234`, or the user of whoever cannot be seen. Returns @ret. */

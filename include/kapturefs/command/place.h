@@ -22,9 +22,9 @@ enum { PLACE_OUTSIDE = 1 };
 int place_find(const char *path, struct place *ret) must_check;
 void place_fini(struct place *place);
 
-/** Give the mount the order @command about @path there. Returns what ioctl(2) does, or -errno. */
-int place_order(const struct place *place, unsigned long command, const char *path,
-                uint64_t max_age_ms) must_check;
+/** Give the mount the order @command. Returns what ioctl(2) does, or -errno and @order->cause. */
+int place_order(const struct place *place, unsigned long command,
+                struct kapturefs_order *order) must_check;
 
-/** What an order's error means, for the user; static memory. */
+/** What an order's error means, for the user, where no cause is known; static memory. */
 const char *place_error(int error);

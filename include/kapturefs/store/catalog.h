@@ -49,6 +49,8 @@ struct catalog_result {
 	int error;         /* 0 or a negative errno */
 	bool may_pass;     /* of an error: as in source.h, an old answer may stand in */
 	bool is_overtaken; /* without error: what is there had come later, and counts instead */
+	const char *cause; /* of an error, in words; borrowed, NULL where there is none */
+	long status;       /* of HTTP, 0 without a reply */
 };
 
 /** Runs exactly once, from the loop, never inside catalog_want(); the ticket is gone by then. */
