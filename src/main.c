@@ -68,13 +68,20 @@ static const struct command commands[] = {
 	  "e-mail address, up to nine digits are an id, and anything else is a phone number.\n"
 	  "A KEY of - reads them from standard input, one a line.\n\n"
 	  "  --field NAME             print the value of one field, as its file would hold it\n" },
-	{ "refresh", command_refresh, "PATH...", "have a mount ask for customers again",
-	  "PATH is that of a customer in a mount, or anything below. What has changed can be read\n"
-	  "as soon as the command is back.\n" },
-	{ "forget", command_forget, "PATH...", "have a mount forget customers",
-	  "PATH is that of a customer in a mount, or anything below. No byte of the customer "
-	  "stays\n"
-	  "in the cache or in the kernel's, under any key. The next look-up asks again.\n" },
+	{ "refresh", command_refresh, "[-m MOUNTPOINT] PATH|KEY...",
+	  "have a mount ask for customers again",
+	  "PATH is that of a customer in a mount, or anything below; a KEY, as get takes it,\n"
+	  "means the mount of the working directory, else the only one. What has changed can\n"
+	  "be read as soon as the command is back.\n\n"
+	  "  -m MOUNTPOINT            the mount that keys mean\n" },
+	{ "forget", command_forget, "[-m MOUNTPOINT] [-a] PATH|KEY...",
+	  "have a mount forget customers",
+	  "PATH is that of a customer in a mount, or anything below; a KEY, as get takes it,\n"
+	  "means the mount of the working directory, else the only one. No byte of the\n"
+	  "customer stays in the cache or in the kernel's, under any key. The next look-up\n"
+	  "asks again.\n\n"
+	  "  -m MOUNTPOINT            the mount that keys mean\n"
+	  "  -a                       keys mean all mounts\n" },
 	{ "warm", command_warm,
 	  "[--dry-run] [--json] [--jobs N] [--max-age SECONDS] [--since DATE] [--until DATE] "
 	  "MOUNTPOINT [FILE]",

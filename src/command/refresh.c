@@ -1,111 +1,169 @@
 /* SPDX-License-Identifier: MIT */
-/* `refresh` and `forget`: what a mount is told about customers of it. */
+/*
+ * `refresh` and `forget`: what a mount is told about customers of it.
+ *
+ * All operands are looked at before anything is done, so that a mistake is told with nothing done.
+ */
 
 #include <errno.h>
+#include <getopt.h>
 #include <stdbool.h>
 #include <stdio.h>
 #include <string.h>
 
 #include "kapturefs/command/command.h"
 #include "kapturefs/command/outcome.h"
-#include "kapturefs/command/place.h"
+#include "kapturefs/command/target.h"
 
 struct order {
 	const char *name; /* of the subcommand */
+	const char *options;
 	unsigned long command;
 	bool forgets;
+	struct target_choice choice;
 };
 
-static int complain(const struct order *order, const char *path, const char *text, int status)
+static int complain(const struct order *order, const char *word, const char *text, int status)
 {
-	fprintf(stderr, "kapturefs: %s: %s: %s\n", order->name, path, text);
+	fprintf(stderr, "kapturefs: %s: %s: %s\n", order->name, word, text);
 	return status;
 }
 
-static int complain_of(const struct order *order, const char *path, int r)
+static int complain_of(const struct order *order, const char *word, int r)
 {
-	if (r == -EISDIR)
-		return complain(order, path,
-		                order->forgets
-		                        ? "names no customer; to forget all, unmount and remove "
-		                          "the cache file"
-		                        : place_error(r),
-		                EXIT_USAGE);
 	if (r == -ETIMEDOUT && order->forgets)
-		return complain(order, path,
+		return complain(order, word,
 		                "forgotten, but somebody still reads what the kernel keeps of it",
 		                EXIT_LOCAL);
-	return complain(order, path, place_error(r), outcome_of(r));
+	return complain(order, word, place_error(r), outcome_of(r));
 }
 
-static int run_at(const struct order *order, const char *path, const struct place *place)
+/* @ret_nothing is kept unless something was done. */
+static int run_at(const struct order *order, const char *word, const struct place *place,
+                  bool *ret_nothing)
 {
 	struct kapturefs_order wanted = { .max_age_ms = 0 };
 	int r;
 
 	memcpy(wanted.path, place->path, sizeof(wanted.path));
 	r = place_order(place, order->command, &wanted);
+	*ret_nothing &= r == KAPTUREFS_NOTHING;
 	if (r < 0 && wanted.cause[0])
-		return complain(order, path, wanted.cause, outcome_of(r));
+		return complain(order, word, wanted.cause, outcome_of(r));
 	if (r < 0)
-		return complain_of(order, path, r);
+		return complain_of(order, word, r);
 	if (r == KAPTUREFS_REMAINS)
 		return complain(
-		        order, path,
+		        order, word,
 		        "forgotten, but bytes of it are left in the cache's files; the mount "
 		        "tries again every minute",
 		        EXIT_LOCAL);
-	if (r == KAPTUREFS_NOTHING && order->forgets)
-		return complain(order, path, "nothing was known", EXIT_OK);
 	return EXIT_OK;
 }
 
-static int run_on(const struct order *order, const char *path)
+static int run_on(const struct order *order, const char *word)
 {
-	struct place place;
+	struct config_complaint complaint;
+	struct target target;
+	bool is_nothing = true;
 	int status;
-	int r;
 
-	r = place_find(path, &place);
-	if (r == PLACE_OUTSIDE)
-		return complain(order, path, "not in a mount of kapturefs", EXIT_LOCAL);
-	if (r)
-		return complain(order, path, strerror(-r), EXIT_LOCAL);
-	status = run_at(order, path, &place);
-	place_fini(&place);
+	status = target_find(word, &order->choice, &target, &complaint);
+	if (status != EXIT_OK)
+		return complain(order, word, complaint.text, status);
+	for (size_t i = 0; i < target.count; i++)
+		status = outcome_worse(status, run_at(order, word, &target.places[i], &is_nothing));
+	target_fini(&target);
+	if (is_nothing && order->forgets)
+		return complain(order, word, "nothing was known", status);
 	return status;
 }
 
-static int run(const struct order *order, int argc, char **argv)
+/* Tell what would be a mistake to do anything with. */
+static int check(const struct order *order, const char *word)
 {
-	int first = argc > 1 && strcmp(argv[1], "--") == 0 ? 2 : 1;
-	int status = EXIT_OK;
+	struct config_complaint complaint;
+	struct target target;
+	int status;
 
-	if (first == 1 && argc > 1 && argv[1][0] == '-') {
-		fprintf(stderr, "kapturefs: %s: unknown option %s; see kapturefs %s --help\n",
-		        order->name, argv[1], order->name);
-		return EXIT_USAGE;
-	}
-	if (first >= argc) {
-		fprintf(stderr, "kapturefs: %s: give a PATH in a mount; see kapturefs %s --help\n",
-		        order->name, order->name);
-		return EXIT_USAGE;
-	}
-	for (int i = first; i < argc; i++) {
-		int one = run_on(order, argv[i]);
+	status = target_find(word, &order->choice, &target, &complaint);
+	if (status == EXIT_OK)
+		target_fini(&target);
+	if (status != EXIT_USAGE)
+		return EXIT_OK;
+	return complain(order, word,
+	                order->forgets && strcmp(complaint.text, place_error(-EISDIR)) == 0
+	                        ? "names no customer; to forget all, unmount and remove the "
+	                          "cache file"
+	                        : complaint.text,
+	                status);
+}
 
-		if (one > status)
-			status = one;
+static int refuse(const struct order *order, const char *text, const char *word)
+{
+	fprintf(stderr, "kapturefs: %s: %s%s%s; see kapturefs %s --help\n", order->name, text,
+	        *word ? " " : "", word, order->name);
+	return EXIT_USAGE;
+}
+
+/* Returns EXIT_OK, or another exit status with the mistake told. */
+static int parse_options(struct order *order, int argc, char **argv)
+{
+	static const struct option none[] = { { NULL, 0, NULL, 0 } };
+	int option;
+
+	opterr = 0;
+	optind = 1;
+	while ((option = getopt_long(argc, argv, order->options, none, NULL)) != -1) {
+		if (option == 'm')
+			order->choice.mountpoint = optarg;
+		else if (option == 'a')
+			order->choice.is_all = true;
+		else
+			return refuse(order,
+			              option == ':' ? "a value is missing behind"
+			                            : "unknown option",
+			              argv[optind - 1]);
 	}
+	if (order->choice.mountpoint && order->choice.is_all)
+		return refuse(order, "give -m or -a, not both", "");
+	return optind < argc ? EXIT_OK : refuse(order, "give a PATH in a mount, or a KEY", "");
+}
+
+static int run(struct order *order, int argc, char **argv)
+{
+	int status = parse_options(order, argc, argv);
+
+	if (status != EXIT_OK)
+		return status;
+	for (int i = optind; i < argc; i++)
+		status = outcome_worse(status, check(order, argv[i]));
+	if (status != EXIT_OK)
+		return status;
+	for (int i = optind; i < argc; i++)
+		status = outcome_worse(status, run_on(order, argv[i]));
 	return status;
 }
 
 int command_refresh(int argc, char **argv)
 {
-	return run(&(struct order){ "refresh", KAPTUREFS_REFRESH, false }, argc, argv);
+	struct order order = {
+		.name = "refresh",
+		.options = ":m:",
+		.command = KAPTUREFS_REFRESH,
+	};
+
+	return run(&order, argc, argv);
 }
 
 int command_forget(int argc, char **argv)
 {
-	return run(&(struct order){ "forget", KAPTUREFS_FORGET, true }, argc, argv);
+	struct order order = {
+		.name = "forget",
+		.options = ":am:",
+		.command = KAPTUREFS_FORGET,
+		.forgets = true,
+	};
+
+	return run(&order, argc, argv);
 }

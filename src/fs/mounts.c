@@ -49,6 +49,7 @@ struct line {
 	struct mounts_entry entry;
 	const char *path;
 	const char *source;
+	const char *options; /* of the file system */
 };
 
 /* `36 35 98:0 /mnt1 /mnt2 rw,noatime master:1 - ext3 /dev/root rw` */
@@ -58,13 +59,17 @@ static bool read_line(char *text, struct line *ret)
 	char *separator = strstr(text, " - ");
 	char *fields[FIELDS];
 	char *rest = text;
+	char *options;
 	char *source;
 
 	if (!separator || sscanf(separator, " - %63s", ret->entry.type) != 1)
 		return false;
 	source = separator + strlen(" - ") + strlen(ret->entry.type);
 	source += *source == ' ';
-	source[strcspn(source, " \n")] = '\0';
+	options = source + strcspn(source, " \n");
+	if (*options)
+		*options++ = '\0';
+	options[strcspn(options, "\n")] = '\0';
 	unescape(source);
 	for (int i = 0; i < FIELDS; i++) {
 		fields[i] = strsep(&rest, " ");
@@ -74,6 +79,7 @@ static bool read_line(char *text, struct line *ret)
 	unescape(fields[PLACE]);
 	ret->path = fields[PLACE];
 	ret->source = source;
+	ret->options = options;
 	return sscanf(fields[DEVICE], "%u:%u", &ret->entry.major, &ret->entry.minor) == 2;
 }
 
@@ -149,6 +155,67 @@ void mounts_of_source(const char *type, const char *source, mounts_take_fn *take
 
 	snprintf(search.wanted.entry.type, sizeof(search.wanted.entry.type), "%s", type);
 	for_each_line(look_for_source, &search);
+}
+
+/* Whether @name, to its end or a comma, is one of the options. */
+static bool has_option(const char *options, const char *name)
+{
+	size_t length = strlen(name);
+
+	for (const char *at = options; (at = strstr(at, name)); at += length) {
+		if ((at == options || at[-1] == ',') && (!at[length] || at[length] == ','))
+			return true;
+	}
+	return false;
+}
+
+static bool is_for_user(const struct line *line)
+{
+	char own[sizeof("user_id=") + 3 * sizeof(uid_t)];
+
+	snprintf(own, sizeof(own), "user_id=%u", (unsigned)geteuid());
+	return geteuid() == 0 || has_option(line->options, own) ||
+	       has_option(line->options, "allow_other");
+}
+
+struct user_search {
+	const char *type;
+	mounts_take_fn *take;
+	void *userdata;
+	struct mounts_entry taken[64]; /* those beyond may come twice */
+	size_t taken_count;
+};
+
+static bool was_taken(const struct user_search *search, const struct mounts_entry *entry)
+{
+	for (size_t i = 0; i < search->taken_count; i++) {
+		if (mounts_equal(&search->taken[i], entry))
+			return true;
+	}
+	return false;
+}
+
+static bool look_for_user(void *userdata, const struct line *line)
+{
+	struct user_search *search = userdata;
+	struct mounts_entry on_top;
+
+	if (strcmp(line->entry.type, search->type) != 0 || !is_for_user(line) ||
+	    was_taken(search, &line->entry))
+		return true;
+	on_top = mounts_find(line->path);
+	if (!mounts_equal(&on_top, &line->entry))
+		return true;
+	if (search->taken_count < array_length(search->taken))
+		search->taken[search->taken_count++] = line->entry;
+	return search->take(search->userdata, line->path);
+}
+
+void mounts_of_user(const char *type, mounts_take_fn *take, void *userdata)
+{
+	struct user_search search = { .type = type, .take = take, .userdata = userdata };
+
+	for_each_line(look_for_user, &search);
 }
 
 bool mounts_equal(const struct mounts_entry *left, const struct mounts_entry *right)

@@ -29,6 +29,23 @@ static int key_of_day(const struct tree *tree, const char *name, size_t length, 
 	return 0;
 }
 
+/* `7/name`, where a link of that name leads to the customer with that id. */
+static int key_of_link(const char *path, struct key *ret)
+{
+	const char *name;
+	size_t length = take_name(&path, &name);
+
+	return key_parse(KEY_ID, name, length, ret) ? -ENOENT : 0;
+}
+
+static int key_in_search(const char *path, struct key *ret)
+{
+	const char *name;
+
+	(void)take_name(&path, &name);
+	return *path ? key_of_link(path, ret) : -EISDIR;
+}
+
 static int key_in_keys(const struct tree *tree, enum key_kind kind, const char *path,
                        struct key *ret)
 {
@@ -38,13 +55,14 @@ static int key_in_keys(const struct tree *tree, enum key_kind kind, const char *
 	if (!length)
 		return -EISDIR;
 	if (kind == KEY_DATE)
-		return key_of_day(tree, name, length, ret);
+		return *path ? key_of_link(path, ret) : key_of_day(tree, name, length, ret);
 	(void)view_by_name(name, &length);
 	return key_parse(kind, name, length, ret) ? -ENOENT : 0;
 }
 
 static int key_in_root(const struct tree *tree, const char *path, struct key *ret)
 {
+	const char *search = folder_name(FOLDER_SEARCH);
 	const char *name;
 	size_t length = take_name(&path, &name);
 
@@ -54,6 +72,8 @@ static int key_in_root(const struct tree *tree, const char *path, struct key *re
 		if (strlen(directory) == length && memcmp(directory, name, length) == 0)
 			return key_in_keys(tree, kind, path, ret);
 	}
+	if (length == strlen(search) && memcmp(name, search, length) == 0)
+		return key_in_search(path, ret);
 	return -EISDIR;
 }
 

@@ -17,39 +17,12 @@ import users
 from api import Reply, customer
 from harness import command
 from metrics import Metrics
-
-KEYS = [('id', '7'), ('phone', '9800000007'), ('email', 'c7@example.com')]
-PLACES = ['by-id/7', 'by-phone/9800000007', 'by-email/c7@example.com']
-
-
-def serve(api, name, **members):
-    """Let the API know customer 7 by that name."""
-    api.add(customer(7, **members).replace(b'Customer 7', name.encode()), *KEYS)
-
+from orders import KEYS, PLACES, done, read_all, refused, serve
 
 @pytest.fixture
 def mount(mounts, api):
     serve(api, 'Asha')
     return mounts(api.url)
-
-
-def done(result):
-    """The command did what it was told, silently."""
-    assert (result.returncode, result.stdout, result.stderr) == (0, '', '')
-
-
-def refused(result, status, *words):
-    assert (result.returncode, result.stdout) == (status, '')
-    line, = result.stderr.splitlines()
-    for word in words:
-        assert word in line, line
-
-
-def read_all(mount):
-    """What is seen of customer 7, under each of its keys."""
-    return [((mount / place / 'name').read_text(),
-             b'"name": "Asha"' in (mount / f'{place}.json').read_bytes())
-            for place in PLACES]
 
 
 # What is shown
@@ -248,40 +221,6 @@ def test_refresh_that_waits_can_be_killed(mount, api):
     refresh.terminate()
     assert harness.finish(refresh, 5)[0] == -15
     gate.set()
-
-
-# Which paths
-
-def test_path_is_found_through_links_and_from_inside(mount, tmp_path):
-    read_all(mount)
-    (tmp_path / 'link').symlink_to(mount / 'by-id')
-    done(command('refresh', 'link/7/name', cwd=tmp_path))
-    done(command('refresh', '.', 'name', '../../by-phone/9800000007', cwd=mount / 'by-id/7'))
-    done(command('refresh', mount / 'by-id' / '..' / '..' / 'mnt' / 'by-id' / '7'))
-
-
-@pytest.mark.parametrize('name', ['refresh', 'forget'])
-def test_paths_that_name_no_customer_are_refused(mount, api, tmp_path, name):
-    refused(command(name, tmp_path), 5, 'not in a mount of kapturefs')
-    refused(command(name, mount / 'by-id' / '..' / '..'), 5, 'not in a mount of kapturefs')
-    refused(command(name, tmp_path / 'none' / 'x'), 5, 'No such file')
-    for place in (mount.path, mount / 'by-id', mount / '.kapturefs/metrics', mount / '.kapturefs'):
-        refused(command(name, place), 2, 'names no customer')
-    refused(command(name, mount / 'by-id/.git'), 1, 'no such customer')
-    refused(command(name), 2, 'give a PATH')
-    refused(command(name, '--all', mount.path), 2, 'unknown option --all')
-    assert api.requests == []
-
-
-def test_forget_hints_at_how_to_forget_everything(mount):
-    refused(command('forget', mount / 'by-id'), 2, 'remove the cache file')
-
-
-def test_all_paths_are_tried_and_the_worst_status_counts(mount, tmp_path):
-    read_all(mount)
-    result = command('refresh', tmp_path, mount / 'by-id/8', mount / 'by-id/7')
-    assert result.returncode == 5
-    assert len(result.stderr.splitlines()) == 2
 
 
 # Forgetting

@@ -27,6 +27,12 @@ typedef bool mounts_take_fn(void *userdata, const char *path);
 /** Hand the places of all mounts of @type and @source to @take, until it has enough. */
 void mounts_of_source(const char *type, const char *source, mounts_take_fn *take, void *userdata);
 
+/**
+ * Hand the places of the mounts of @type that this user has made or all may enter, for root of all
+ * mounts, to @take, until it has enough: each mount once, and none that another one hides.
+ */
+void mounts_of_user(const char *type, mounts_take_fn *take, void *userdata);
+
 /** Whether @left and @right are the same mount. */
 bool mounts_equal(const struct mounts_entry *left, const struct mounts_entry *right);
 
