@@ -65,11 +65,15 @@ void hotset_remove(struct hotset *hotset, uint32_t slot)
 		remove_at(hotset, place);
 }
 
+static void remove_oldest(struct hotset *hotset)
+{
+	hotset_remove(hotset, container_of(hotset->order.next, struct entry, order)->customer.slot);
+}
+
 void hotset_clear(struct hotset *hotset)
 {
 	while (!list_is_empty(&hotset->order))
-		hotset_remove(hotset,
-		              container_of(hotset->order.next, struct entry, order)->customer.slot);
+		remove_oldest(hotset);
 }
 
 void hotset_free(struct hotset *hotset)
@@ -111,9 +115,8 @@ void hotset_put(struct hotset *hotset, const struct cache_customer *customer)
 	list_insert_before(&hotset->order, &entry->order);
 	hotset->size += record_footprint(customer->record);
 
-	while (hotset->size > hotset->size_max)
-		hotset_remove(hotset,
-		              container_of(hotset->order.next, struct entry, order)->customer.slot);
+	while (hotset->size > hotset->size_max && hotset->order.next != &entry->order)
+		remove_oldest(hotset);
 }
 
 size_t hotset_size(const struct hotset *hotset)

@@ -333,6 +333,21 @@ def test_hot_set_stays_within_its_bytes_and_the_rest_is_read_from_the_cache(moun
     assert sandbox.requests() == 200
 
 
+def test_customer_larger_than_memory_is_parsed_once_and_not_for_every_request(mounts, api):
+    values = {f'value{number}': 'x' * 200 for number in range(2000)}
+    api.add(customer(7, **values), ('id', '7'))
+    mount = mounts(api.url, memory='64K')
+    os.stat(mount / 'by-id/7/name')
+    before = Metrics(mount)
+    for name in values:
+        assert (mount / 'by-id/7' / name).read_text() == 'x' * 200 + '\n'
+    after = Metrics(mount)
+    assert after.fuse('read') - before.fuse('read') > 100
+    assert after('hotset_bytes') > 64 << 10
+    assert after('hotset_misses_total') == before('hotset_misses_total')
+    assert len(api.requests) == 1
+
+
 class Watchdog(threading.Thread):
     """Looks at the states of threads that read: none may stay in one call for long."""
 

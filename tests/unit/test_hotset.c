@@ -4,6 +4,7 @@
 #include <stddef.h>
 #include <setjmp.h>
 #include <stdint.h>
+#include <string.h>
 #include <cmocka.h>
 
 #include "customers.h"
@@ -86,14 +87,41 @@ static void test_a_found_record_outlives_the_set(void **state)
 	record_unref(customer.record);
 }
 
-static void test_without_room_nothing_is_kept(void **state)
+static void test_the_newest_stays_whatever_its_size(void **state)
 {
+	const size_t sizes[] = { 0, 1, footprint() - 1 };
 	struct hotset *hotset;
 
 	(void)state;
-	assert_int_equal(hotset_new(0, &hotset), 0);
+	for (size_t i = 0; i < array_length(sizes); i++) {
+		assert_int_equal(hotset_new(sizes[i], &hotset), 0);
+		put(hotset, 1, "a");
+		assert_true(has(hotset, 1));
+		put(hotset, 2, "b");
+		assert_false(has(hotset, 1));
+		assert_true(has(hotset, 2));
+		assert_int_equal(hotset_size(hotset), footprint());
+		hotset_free(hotset);
+	}
+}
+
+static void test_the_newest_is_dropped_when_another_comes(void **state)
+{
+	struct hotset *hotset;
+	char name[200];
+
+	(void)state;
+	memset(name, 'n', sizeof(name) - 1);
+	name[sizeof(name) - 1] = '\0';
+	assert_int_equal(hotset_new(footprint(), &hotset), 0);
 	put(hotset, 1, "a");
-	assert_false(has(hotset, 1));
+	put(hotset, 2, name);
+	assert_true(has(hotset, 2));
+	assert_true(hotset_size(hotset) > footprint());
+	put(hotset, 3, "c");
+	assert_false(has(hotset, 2));
+	assert_true(has(hotset, 3));
+	assert_int_equal(hotset_size(hotset), footprint());
 	hotset_free(hotset);
 }
 
@@ -103,7 +131,8 @@ int main(void)
 		cmocka_unit_test(test_the_least_recently_used_is_dropped_beyond_the_limit),
 		cmocka_unit_test(test_a_slot_is_kept_once),
 		cmocka_unit_test(test_a_found_record_outlives_the_set),
-		cmocka_unit_test(test_without_room_nothing_is_kept),
+		cmocka_unit_test(test_the_newest_stays_whatever_its_size),
+		cmocka_unit_test(test_the_newest_is_dropped_when_another_comes),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

@@ -1,6 +1,9 @@
 #pragma once
 /* SPDX-License-Identifier: MIT */
-/* Customers kept parsed in memory, the least recently used dropped beyond a number of bytes. */
+/*
+ * Customers kept parsed in memory, the least recently used dropped beyond a number of bytes. The
+ * one that was put last stays whatever its size: the kernel asks for it many times in a row.
+ */
 
 #include <stddef.h>
 #include <stdint.h>
