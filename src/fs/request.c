@@ -25,10 +25,12 @@
 #include "kapturefs/base/log.h"
 #include "kapturefs/fs/caller.h"
 #include "kapturefs/fs/request.h"
+#include "kapturefs/io/turns.h"
 
 enum {
 	SETTLING_LOOK_MS = 2,
 	SETTLING_NS_MAX = 3 * 1000 * 1000, /* in one turn of the loop; searches have 2 of it */
+	SOON_MS = 1, /* a timer of 0 would go off again in the same turn of the loop */
 	INTERRUPT_LOOK_MS = 10,
 	/*
 	 * A caller whose state cannot be seen, in another process namespace say, is let go after
@@ -44,6 +46,7 @@ struct requests {
 	struct list waiting;       /* in the order in which they began */
 	struct list settling;      /* those of the waiting that need no answer any more */
 	struct list interrupted;   /* those of the waiting whose caller was interrupted */
+	struct turn_share looking; /* at those */
 	uv_timer_t settling_timer; /* runs while anybody settles */
 	uv_timer_t interrupt_timer;
 	uv_timer_t overdue_timer; /* runs while anybody waits */
@@ -118,24 +121,34 @@ static void waiting_fail(struct waiting *waiting, int error)
 	waiting_free(waiting);
 }
 
+static void look_at_caller(struct waiting *waiting)
+{
+	enum caller_state state = caller_state(fuse_req_ctx(waiting->request.req)->pid);
+	uint64_t since_ms = uv_now(waiting->request.requests->loop) - waiting->interrupted_ms;
+
+	if (state == CALLER_DYING || (state == CALLER_UNKNOWN && since_ms >= INTERRUPT_GRACE_MS))
+		waiting_fail(waiting, -EINTR);
+}
+
+/* A look is some system calls, and thousands may be killed at once: so it is done in steps. */
 static void look_at_interrupted(uv_timer_t *timer)
 {
 	struct requests *requests = container_of(timer, struct requests, interrupt_timer);
-	uint64_t now_ms = uv_now(requests->loop);
-	struct list *next;
+	const struct list *last = requests->interrupted.previous;
+	bool is_last = list_is_empty(&requests->interrupted);
 
-	for (struct list *link = requests->interrupted.next; link != &requests->interrupted;
-	     link = next) {
-		struct waiting *waiting = container_of(link, struct waiting, interrupted);
-		enum caller_state state = caller_state(fuse_req_ctx(waiting->request.req)->pid);
-		bool grace_over = now_ms - waiting->interrupted_ms >= INTERRUPT_GRACE_MS;
+	while (!is_last && turn_share_begin(&requests->looking, requests->loop)) {
+		struct list *link = requests->interrupted.next;
 
-		next = link->next;
-		if (state == CALLER_DYING || (state == CALLER_UNKNOWN && grace_over))
-			waiting_fail(waiting, -EINTR);
+		is_last = link == last;
+		list_move_before(&requests->interrupted, link);
+		look_at_caller(container_of(link, struct waiting, interrupted));
+		turn_share_end(&requests->looking);
 	}
 	if (list_is_empty(&requests->interrupted))
 		uv_timer_stop(timer);
+	else if (!is_last)
+		uv_timer_start(timer, look_at_interrupted, SOON_MS, INTERRUPT_LOOK_MS);
 }
 
 /* May run inside fuse_req_interrupt_func(), so it only makes a note. */
@@ -166,7 +179,7 @@ static void watch_overdue(struct requests *requests)
 	first = container_of(requests->waiting.next, struct waiting, link);
 	due_ms = first->began_ms + requests->wait_max_ms;
 	uv_timer_start(&requests->overdue_timer, look_for_overdue,
-	               due_ms > now_ms ? due_ms - now_ms : 0, 0);
+	               due_ms > now_ms ? due_ms - now_ms : SOON_MS, 0);
 }
 
 static void look_for_overdue(uv_timer_t *timer)
@@ -181,6 +194,8 @@ static void look_for_overdue(uv_timer_t *timer)
 		next = link->next;
 		if (waited_ms < requests->wait_max_ms)
 			break;
+		if (catalog_is_returning(waiting->ticket))
+			continue;
 		log_error("filesystem: %s got no answer, which is a bug waited_ms=%llu",
 		          waiting->request.operation, (unsigned long long)waited_ms);
 		counter_add(&requests->overdue_count, 1);

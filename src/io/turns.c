@@ -2,6 +2,20 @@
 
 #include "kapturefs/io/turns.h"
 
+/* The loop's clock stands still in a turn. */
+bool turn_share_begin(struct turn_share *share, const uv_loop_t *loop)
+{
+	if (share->turn_ms != uv_now(loop))
+		*share = (struct turn_share){ .turn_ms = uv_now(loop) };
+	share->began_ns = uv_hrtime();
+	return share->spent_ns < TURN_SHARE_NS;
+}
+
+void turn_share_end(struct turn_share *share)
+{
+	share->spent_ns += uv_hrtime() - share->began_ns;
+}
+
 /* It is just about to sleep: what the loop has not slept since the last time, it has worked. */
 static void turn_ended(uv_prepare_t *prepare)
 {

@@ -218,6 +218,7 @@ int catalog_new(uv_loop_t *loop, struct cache *cache, struct source *source,
 	for (size_t i = 0; i < array_length(catalog->fetches); i++)
 		list_init(&catalog->fetches[i]);
 	list_init(&catalog->all_fetches);
+	tickets_init(catalog);
 	deadlines_init(catalog, &catalog->timeout, settings->timeout_ms, -ETIMEDOUT);
 	deadlines_init(catalog, &catalog->patience, settings->patience_ms, -ETIMEDOUT);
 	deadlines_init(catalog, &catalog->none, 0, -EBUSY);
@@ -258,6 +259,8 @@ void catalog_free(struct catalog *catalog)
 		fetch_free(container_of(catalog->all_fetches.next, struct fetch, of_all));
 	answer_order_fini(&catalog->order);
 	hotset_free(catalog->hotset);
+	assert(list_is_empty(&catalog->returning.tickets));
+	uv_close((uv_handle_t *)&catalog->returning.timer, timer_closed);
 	deadlines_close(&catalog->timeout);
 	deadlines_close(&catalog->patience);
 	deadlines_close(&catalog->none);

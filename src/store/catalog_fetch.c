@@ -153,6 +153,7 @@ static struct catalog_result take(struct fetch *fetch, const struct source_answe
 static void fetch_answered(void *userdata, const struct source_answer *answer)
 {
 	struct fetch *fetch = userdata;
+	struct catalog *catalog = fetch->catalog;
 	struct catalog_result result = {
 		.error = answer->error,
 		.may_pass = answer->may_pass,
@@ -163,17 +164,16 @@ static void fetch_answered(void *userdata, const struct source_answer *answer)
 	if (!result.error)
 		result = take(fetch, answer);
 	if (result.is_overtaken && fetch->is_urgent)
-		result.error = catalog_tell_again(fetch->catalog, &fetch->question.key);
+		result.error = catalog_tell_again(catalog, &fetch->question.key);
 	if (result.error && fetch->is_urgent)
-		doubt(fetch->catalog, &fetch->question.key);
+		doubt(catalog, &fetch->question.key);
 
 	/* Those who come back may want the key again: that is another fetch. */
 	fetch->is_answered = true;
 	list_remove(&fetch->link);
 	if (result.error == -ETIMEDOUT)
 		move_latecomers(fetch);
-	while (!list_is_empty(&fetch->tickets))
-		ticket_come_back(container_of(fetch->tickets.next, struct catalog_ticket, of_fetch),
-		                 &result);
+	fetch_come_back(fetch, &result);
 	fetch_free(fetch);
+	tickets_return(catalog);
 }

@@ -119,12 +119,10 @@ static void drop_marked(struct catalog *catalog)
 	while (!list_is_empty(&collected)) {
 		struct fetch *fetch = container_of(collected.next, struct fetch, link);
 
-		while (!list_is_empty(&fetch->tickets))
-			ticket_come_back(container_of(fetch->tickets.next, struct catalog_ticket,
-			                              of_fetch),
-			                 &result);
+		fetch_come_back(fetch, &result);
 		fetch_free(fetch);
 	}
+	tickets_return(catalog);
 }
 
 /* What tries under way bring of it counts no more, by whatever key it comes. */

@@ -5,8 +5,6 @@
 
 #include "kapturefs/store/catalog_parts.h"
 
-enum { STEPS_NS_MAX = 2000 * 1000 }; /* spent on all searches in a turn of the loop */
-
 /* What has expired may not be shown while the token is refused; a name tells of it. */
 static bool is_closed(struct catalog *catalog)
 {
@@ -24,25 +22,13 @@ bool catalog_search_is_of(struct catalog *catalog, const struct cache_search *se
 	return !is_closed(catalog) && cache_search_is_of(catalog->cache, search, words);
 }
 
-/* The loop's clock stands still in a turn. */
-static bool has_time(struct catalog *catalog)
-{
-	struct searching *searching = &catalog->searching;
-
-	if (searching->turn_ms != uv_now(catalog->loop))
-		*searching = (struct searching){ .turn_ms = uv_now(catalog->loop) };
-	return searching->spent_ns < STEPS_NS_MAX;
-}
-
 int catalog_search_step(struct catalog *catalog, struct cache_search *search)
 {
 	int r = cache_search_is_done(search) ? 0 : CACHE_MORE;
 
-	while (r == CACHE_MORE && has_time(catalog)) {
-		uint64_t start_ns = uv_hrtime();
-
+	while (r == CACHE_MORE && turn_share_begin(&catalog->searching, catalog->loop)) {
 		r = cache_search_step(catalog->cache, search);
-		catalog->searching.spent_ns += uv_hrtime() - start_ns;
+		turn_share_end(&catalog->searching);
 	}
 	return r;
 }

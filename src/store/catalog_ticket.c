@@ -1,11 +1,19 @@
 /* SPDX-License-Identifier: MIT */
-/* Waiting for a key: tickets and their deadlines. */
+/*
+ * Waiting for a key: tickets and their deadlines.
+ *
+ * What a ticket comes back for is a look-up that is answered, and ten thousand of them take a
+ * quarter of a second. So those who come back at once do so in steps, in their order, and others
+ * have their turns in between.
+ */
 
 #include <errno.h>
 #include <stdlib.h>
 
 #include "kapturefs/base/log.h"
 #include "kapturefs/store/catalog_parts.h"
+
+enum { SOON_MS = 1 }; /* a timer of 0 would go off again in the same turn of the loop */
 
 /* Told once each time that it comes about. */
 static bool is_full(struct catalog *catalog)
@@ -46,13 +54,61 @@ static void ticket_free(struct catalog_ticket *ticket)
 	free(ticket);
 }
 
-void ticket_come_back(struct catalog_ticket *ticket, const struct catalog_result *result)
+static void ticket_come_back(struct catalog_ticket *ticket, const struct catalog_result *result)
 {
+	ticket->fetch = NULL;
+	ticket->is_returning = true;
+	ticket->result = *result;
+	list_remove(&ticket->of_fetch);
+	list_move_before(&ticket->catalog->returning.tickets, &ticket->of_deadlines);
+}
+
+void fetch_come_back(struct fetch *fetch, const struct catalog_result *result)
+{
+	while (!list_is_empty(&fetch->tickets))
+		ticket_come_back(container_of(fetch->tickets.next, struct catalog_ticket, of_fetch),
+		                 result);
+}
+
+static void tell(struct catalog_ticket *ticket)
+{
+	const struct catalog_result result = ticket->result;
 	catalog_ready_fn *ready = ticket->ready;
 	void *userdata = ticket->userdata;
 
 	ticket_free(ticket);
-	ready(userdata, result);
+	ready(userdata, &result);
+}
+
+static void returning_goes_on(uv_timer_t *timer)
+{
+	tickets_return(timer->data);
+}
+
+void tickets_return(struct catalog *catalog)
+{
+	struct list *tickets = &catalog->returning.tickets;
+	struct turn_share *share = &catalog->returning.share;
+
+	while (!list_is_empty(tickets) && turn_share_begin(share, catalog->loop)) {
+		tell(container_of(tickets->next, struct catalog_ticket, of_deadlines));
+		turn_share_end(share);
+	}
+	if (!list_is_empty(tickets))
+		uv_timer_start(&catalog->returning.timer, returning_goes_on, SOON_MS, 0);
+}
+
+bool catalog_is_returning(const struct catalog_ticket *ticket)
+{
+	return ticket && ticket->is_returning;
+}
+
+void tickets_init(struct catalog *catalog)
+{
+	list_init(&catalog->returning.tickets);
+	uv_timer_init(catalog->loop, &catalog->returning.timer);
+	catalog->returning.timer.data = catalog;
+	catalog->handles_open++;
 }
 
 /* Nobody wants the answer, and nothing has been spent on it. */
@@ -106,6 +162,7 @@ static void deadlines_passed(uv_timer_t *timer)
 	       first_ticket(deadlines)->due_ms <= uv_now(timer->loop))
 		ticket_come_back(first_ticket(deadlines), &result);
 	deadlines_arm(deadlines);
+	tickets_return(timer->data);
 }
 
 void ticket_link(struct catalog_ticket *ticket, struct fetch *fetch, struct deadlines *deadlines)

@@ -190,9 +190,12 @@ int kapture_new(uv_loop_t *loop, const struct kapture_settings *settings, struct
 	kapture->loop = loop;
 	list_init(&kapture->waiting);
 	list_init(&kapture->renewals);
+	list_init(&kapture->ended);
 	gate_init(&kapture->gate, settings->rate, settings->burst, uv_now(loop));
 	shares_init(&kapture->shares, settings->rate, settings->burst);
 	uv_timer_init(loop, &kapture->turn);
+	uv_timer_init(loop, &kapture->end);
+	kapture->end.data = kapture;
 	r = copy_settings(kapture, settings);
 	if (r)
 		return r;
@@ -218,15 +221,24 @@ static void kapture_closed(uv_handle_t *handle)
 	free(kapture);
 }
 
+static void end_closed(uv_handle_t *handle)
+{
+	struct kapture *kapture = handle->data;
+
+	uv_close((uv_handle_t *)&kapture->turn, kapture_closed);
+}
+
 void kapture_free(struct kapture *kapture)
 {
 	if (!kapture)
 		return;
 
-	assert(list_is_empty(&kapture->waiting) && list_is_empty(&kapture->renewals));
+	assert(list_is_empty(&kapture->waiting) && list_is_empty(&kapture->renewals) &&
+	       list_is_empty(&kapture->ended));
 	assert(!kapture->asking);
 	http_free(kapture->http);
-	uv_close((uv_handle_t *)&kapture->turn, kapture_closed);
+	uv_timer_stop(&kapture->turn);
+	uv_close((uv_handle_t *)&kapture->end, end_closed);
 }
 
 struct source *kapture_source(struct kapture *kapture)

@@ -11,7 +11,10 @@
 
 #include "kapturefs/store/kapture_parts.h"
 
-enum { TURNS_MAX = 256 }; /* at a time, so that others have theirs */
+enum {
+	TURNS_MAX = 256, /* at a time, so that others have theirs */
+	SOON_MS = 1,     /* a timer of 0 would go off again in the same turn of the loop */
+};
 
 /* What has been tried fails for its own reason. */
 static void conclude_untried(struct source_fetch *fetch, const struct kapture_verdict *verdict)
@@ -45,13 +48,35 @@ void fetch_leave_queue(struct source_fetch *fetch)
 	uv_timer_stop(&fetch->timer);
 }
 
+static struct source_fetch *fetch_at(struct list *link)
+{
+	return container_of(link, struct source_fetch, link);
+}
+
+/* Thousands may have begun to wait at once: so their end is told in steps. */
+static void tell_ended(uv_timer_t *timer)
+{
+	const struct kapture_verdict verdict = kapture_trouble(-ETIMEDOUT, "its turn never came");
+	struct kapture *kapture = timer->data;
+	struct list *ended = &kapture->ended;
+
+	while (!list_is_empty(ended) && turn_share_begin(&kapture->ending, kapture->loop)) {
+		struct source_fetch *fetch = fetch_at(ended->next);
+
+		fetch_leave_queue(fetch);
+		conclude_untried(fetch, &verdict);
+		turn_share_end(&kapture->ending);
+	}
+	if (!list_is_empty(ended))
+		uv_timer_start(timer, tell_ended, SOON_MS, 0);
+}
+
 static void wait_ended(uv_timer_t *timer)
 {
 	struct source_fetch *fetch = container_of(timer, struct source_fetch, timer);
-	const struct kapture_verdict verdict = kapture_trouble(-ETIMEDOUT, "its turn never came");
 
-	fetch_leave_queue(fetch);
-	conclude_untried(fetch, &verdict);
+	list_move_before(&fetch->kapture->ended, &fetch->link);
+	tell_ended(&fetch->kapture->end);
 }
 
 uint64_t fetch_time_left(const struct source_fetch *fetch)
@@ -59,11 +84,6 @@ uint64_t fetch_time_left(const struct source_fetch *fetch)
 	uint64_t now_ms = uv_now(fetch->kapture->loop);
 
 	return fetch->deadline_ms > now_ms ? fetch->deadline_ms - now_ms : 0;
-}
-
-static struct source_fetch *fetch_at(struct list *link)
-{
-	return container_of(link, struct source_fetch, link);
 }
 
 /* Behind those with places that are not later: most questions come last, or nearly first. */
@@ -184,5 +204,5 @@ static void take_turns(uv_timer_t *turn)
 		if (!fetch || !take_turn(fetch))
 			return;
 	}
-	kapture_take_turns_in(kapture, 0);
+	kapture_take_turns_in(kapture, SOON_MS);
 }

@@ -361,15 +361,22 @@ static void test_a_brief_look_finds_the_same_and_builds_no_record(void **state)
 {
 	struct catalog_settings settings = usual;
 	struct key key = make_key(KEY_ID, "42");
+	struct key other = make_key(KEY_ID, "43");
 	struct catalog_question question = { .is_brief = true };
 	struct catalog_entry whole = { 0 };
 	struct catalog_entry brief = { 0 };
+	struct catalog_ticket *ticket;
+	struct waiter waiter = { 0 };
 	struct fixture *fixture;
 
 	(void)state;
+	/* Only the newest is kept parsed, and that is another. */
 	settings.memory_max = 0;
 	settings.offline = true;
 	fixture = begin_expired(&settings, &key);
+	assert_int_equal(catalog_want(fixture->catalog, &other, waiter_called, &waiter, &ticket),
+	                 0);
+	answer_customer(fixture, "43", "Usha");
 	assert_int_equal(catalog_find(fixture->catalog, &key, &question, &brief), 0);
 	assert_null(brief.customer.record);
 	question.is_brief = false;

@@ -7,7 +7,10 @@
 #include <stdint.h>
 #include <cmocka.h>
 
+#include <stdio.h>
+
 #include "scripted_source.h"
+#include "kapturefs/io/turns.h"
 
 /* Waiting */
 
@@ -231,6 +234,123 @@ static void test_what_nobody_wants_and_was_not_asked_yet_is_dropped(void **state
 	end(fixture);
 }
 
+enum { CROWD = 40, TELLING_MS = 1, TOLD_A_TURN_MAX = TURN_SHARE_NS / (TELLING_MS * 1000000) };
+
+/* Those who wait, each of whom takes a while over what it is told. */
+struct crowd {
+	struct catalog_ticket *tickets[CROWD];
+	struct told {
+		struct crowd *crowd;
+		unsigned number;
+	} told[CROWD];
+	unsigned count;
+	unsigned next; /* who is to be told next */
+	int error;     /* with which */
+};
+
+static void told_slowly(void *userdata, const struct catalog_result *result)
+{
+	const struct told *told = userdata;
+	uint64_t end_ns = uv_hrtime() + TELLING_MS * 1000000;
+
+	assert_int_equal(result->error, told->crowd->error);
+	assert_int_equal(told->number, told->crowd->next++);
+	while (uv_hrtime() < end_ns)
+		;
+}
+
+static void crowd_wants(struct fixture *fixture, struct crowd *crowd, const char *only)
+{
+	for (; crowd->count < CROWD; crowd->count++) {
+		struct told *told = &crowd->told[crowd->count];
+		struct key key;
+		char text[8];
+
+		snprintf(text, sizeof(text), "%u", 100 + crowd->count);
+		key = make_key(KEY_ID, only ? only : text);
+		*told = (struct told){ crowd, crowd->count };
+		assert_int_equal(catalog_want(fixture->catalog, &key, told_slowly, told,
+		                              &crowd->tickets[crowd->count]),
+		                 0);
+	}
+}
+
+/* Everybody is told in the end, a few in each turn of the loop. */
+static void expect_steps(struct fixture *fixture, struct crowd *crowd)
+{
+	unsigned turns = 0;
+
+	while (crowd->next < CROWD) {
+		unsigned before = crowd->next;
+
+		uv_run(&fixture->loop, UV_RUN_NOWAIT);
+		assert_true(crowd->next - before <= TOLD_A_TURN_MAX);
+		turns += crowd->next > before;
+	}
+	assert_true(turns >= CROWD / TOLD_A_TURN_MAX / 2);
+}
+
+static void test_deadlines_that_end_at_once_are_told_in_steps(void **state)
+{
+	struct catalog_settings settings = usual;
+	struct crowd crowd = { .error = -ETIMEDOUT };
+	struct fixture *fixture;
+
+	(void)state;
+	settings.timeout_ms = 20;
+	fixture = begin(&settings);
+	crowd_wants(fixture, &crowd, NULL);
+	expect_steps(fixture, &crowd);
+	end(fixture);
+}
+
+static void test_patience_that_ends_at_once_is_told_in_steps(void **state)
+{
+	struct catalog_settings settings = usual;
+	struct key key = make_key(KEY_ID, "42");
+	struct crowd crowd = { .error = -ETIMEDOUT };
+	struct fixture *fixture;
+
+	(void)state;
+	settings.patience_ms = 20;
+	fixture = begin_expired(&settings, &key);
+	crowd_wants(fixture, &crowd, "42");
+	expect_steps(fixture, &crowd);
+	end(fixture);
+}
+
+static void test_an_answer_that_many_wait_for_is_told_in_steps(void **state)
+{
+	struct fixture *fixture = begin(&usual);
+	struct crowd crowd = { .error = 0 };
+
+	(void)state;
+	crowd_wants(fixture, &crowd, "42");
+	uv_update_time(&fixture->loop);
+	answer_customer(fixture, "42", "Asha");
+	assert_in_range(crowd.next, 1, TOLD_A_TURN_MAX);
+	assert_int_equal(fixture->script.freed, 1);
+	expect_steps(fixture, &crowd);
+	end(fixture);
+}
+
+static void test_tickets_may_be_cancelled_while_they_come_back(void **state)
+{
+	struct fixture *fixture = begin(&usual);
+	struct crowd crowd = { .error = 0 };
+
+	(void)state;
+	crowd_wants(fixture, &crowd, "42");
+	uv_update_time(&fixture->loop);
+	answer_customer(fixture, "42", "Asha");
+	assert_true(catalog_is_returning(crowd.tickets[CROWD - 1]));
+	for (unsigned i = crowd.next; i < CROWD; i++)
+		catalog_cancel(crowd.tickets[i]);
+	uv_run(&fixture->loop, UV_RUN_NOWAIT);
+	assert_in_range(crowd.next, 1, TOLD_A_TURN_MAX);
+	end(fixture);
+}
+
 /* One who comes back cancels the other, as a shutdown would. */
 static void cancel_other(void *userdata, const struct catalog_result *result)
 {
@@ -363,6 +483,10 @@ int main(void)
 		cmocka_unit_test(test_who_joins_a_fetch_that_runs_out_of_time_still_has_his_own),
 		cmocka_unit_test(test_a_connection_that_times_out_early_fails_for_everybody),
 		cmocka_unit_test(test_what_nobody_wants_and_was_not_asked_yet_is_dropped),
+		cmocka_unit_test(test_deadlines_that_end_at_once_are_told_in_steps),
+		cmocka_unit_test(test_patience_that_ends_at_once_is_told_in_steps),
+		cmocka_unit_test(test_an_answer_that_many_wait_for_is_told_in_steps),
+		cmocka_unit_test(test_tickets_may_be_cancelled_while_they_come_back),
 		cmocka_unit_test(test_tickets_may_be_cancelled_while_their_fetch_is_being_answered),
 		cmocka_unit_test(test_when_too_many_wait_the_next_is_turned_away),
 		cmocka_unit_test(test_renewals_are_bounded_like_those_who_wait),

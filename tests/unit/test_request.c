@@ -23,6 +23,7 @@ struct catalog_ticket {
 	catalog_ready_fn *ready;
 	void *userdata;
 	bool cancelled;
+	bool is_returning;
 };
 
 /* The catalog's and the kernel's side. */
@@ -64,6 +65,11 @@ int catalog_renew(struct catalog *catalog, const struct key *key, uint64_t calle
 	world.renewed++;
 	world.can_wait = can_wait;
 	return catalog_want_for(catalog, key, caller, ready, userdata, ret);
+}
+
+bool catalog_is_returning(const struct catalog_ticket *ticket)
+{
+	return ticket && ticket->is_returning;
 }
 
 void catalog_cancel(struct catalog_ticket *ticket)

@@ -238,5 +238,8 @@ int catalog_peek(struct catalog *catalog, const struct key *key, struct cache_ke
  */
 int catalog_forget(struct catalog *catalog, const struct key *key) must_check;
 
+/** Whether @ticket is on its way back: that many came back at once keeps it for a moment. */
+bool catalog_is_returning(const struct catalog_ticket *ticket);
+
 /** Stop waiting. A fetch under way goes on, its answer is worth keeping. NULL is ignored. */
 void catalog_cancel(struct catalog_ticket *ticket);

@@ -8,6 +8,7 @@
 
 #include "kapturefs/base/list.h"
 #include "kapturefs/base/metrics.h"
+#include "kapturefs/io/turns.h"
 #include "kapturefs/store/catalog.h"
 #include "kapturefs/store/answer_order.h"
 #include "kapturefs/store/hotset.h"
@@ -45,6 +46,8 @@ struct catalog_ticket {
 	struct catalog *catalog;
 	struct fetch *fetch; /* NULL for one that only waits for its deadline */
 	uint64_t due_ms;     /* of the loop's clock */
+	bool is_returning;   /* with @result; then of_deadlines links it among those that do */
+	struct catalog_result result;
 	catalog_ready_fn *ready;
 	void *userdata;
 };
@@ -75,11 +78,13 @@ struct catalog {
 	struct deadlines timeout;
 	struct deadlines patience; /* of those for whom there is an old answer */
 	struct deadlines none;     /* ... while the source has no budget to ask for a new one */
+	struct {
+		struct list tickets; /* that wait for nothing but their turn to come back */
+		struct turn_share share;
+		uv_timer_t timer;
+	} returning;
 	struct house house;
-	struct searching {
-		uint64_t turn_ms; /* the last in which there was a search */
-		uint64_t spent_ns;
-	} searching;
+	struct turn_share searching;
 	int64_t started_ms;
 	bool was_full;
 	unsigned handles_open; /* the timers, closing or not, and the work under way */
@@ -115,8 +120,17 @@ void deadlines_init(struct catalog *catalog, struct deadlines *deadlines, uint64
  */
 void ticket_link(struct catalog_ticket *ticket, struct fetch *fetch, struct deadlines *deadlines);
 
-/** Free @ticket and tell whoever holds it. */
-void ticket_come_back(struct catalog_ticket *ticket, const struct catalog_result *result);
+/** Begin the list of those who come back. */
+void tickets_init(struct catalog *catalog);
+
+/** Have all tickets of @fetch come back with @result, by tickets_return(). */
+void fetch_come_back(struct fetch *fetch, const struct catalog_result *result);
+
+/**
+ * Tell those who come back, and free their tickets: as many as this turn of the loop has time for;
+ * the others follow in the next turns.
+ */
+void tickets_return(struct catalog *catalog);
 
 /** Have @ticket wait for @to instead of the fetch that it waits for. */
 void ticket_move(struct catalog_ticket *ticket, struct fetch *to);

@@ -8,6 +8,7 @@
 
 #include "kapturefs/base/list.h"
 #include "kapturefs/base/metrics.h"
+#include "kapturefs/io/turns.h"
 #include "kapturefs/store/gate.h"
 #include "kapturefs/store/kapture.h"
 #include "kapturefs/store/share.h"
@@ -46,6 +47,9 @@ struct kapture {
 	struct shares shares;
 	struct list waiting;  /* fetches that somebody waits for, by their places */
 	struct list renewals; /* and those that nobody does, who come last */
+	struct list ended;    /* those whose turn never came, until they are told */
+	struct turn_share ending;
+	uv_timer_t end; /* of those; runs while there are any */
 	uint64_t waiting_count;
 	uint64_t renewal_count;
 	uv_timer_t turn; /* due when the next of them may go */
