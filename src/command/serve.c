@@ -49,12 +49,32 @@ void serve_harden(void)
 	signal(SIGPIPE, SIG_IGN);
 }
 
+/*
+ * What would end a process that has made nothing of it would leave a dead mount behind, in which
+ * everything fails. SIGXFSZ is a disk that is full (EFBIG); to be stopped for writing to the
+ * terminal would hold up everybody.
+ */
+static void ignore_signals(void)
+{
+	static const int numbers[] = {
+		SIGALRM,   SIGVTALRM, SIGPROF, SIGUSR1, SIGUSR2, SIGPOLL, SIGXFSZ, SIGTTIN, SIGTTOU,
+#ifdef SIGSTKFLT
+		SIGSTKFLT,
+#endif
+	};
+
+	for (size_t i = 0; i < array_length(numbers); i++)
+		signal(numbers[i], SIG_IGN);
+	for (int number = SIGRTMIN; number <= SIGRTMAX; number++)
+		signal(number, SIG_IGN);
+}
+
 /* Everything that is built, from the bottom up. */
 struct mount {
 	const struct serve_settings *settings;
 	struct daemon daemon;
 	struct stack stack;
-	uv_signal_t signals[3];
+	uv_signal_t signals[6];
 	struct service service;
 	struct attachment attachment;
 	struct metrics metrics;
@@ -258,9 +278,8 @@ static void catch_signals(struct mount *mount)
 		int number;
 		uv_signal_cb came;
 	} table[array_length(mount->signals)] = {
-		{ SIGTERM, told_to_end },
-		{ SIGINT, told_to_end },
-		{ SIGHUP, told_to_reload },
+		{ SIGTERM, told_to_end }, { SIGINT, told_to_end }, { SIGQUIT, told_to_end },
+		{ SIGXCPU, told_to_end }, { SIGPWR, told_to_end }, { SIGHUP, told_to_reload },
 	};
 
 	for (size_t i = 0; i < array_length(table); i++) {
@@ -332,6 +351,7 @@ int serve(const struct serve_settings *settings)
 	int status;
 	int r;
 
+	ignore_signals();
 	if (!settings->foreground) {
 		r = daemon_fork(&mount.daemon);
 		if (r) {
