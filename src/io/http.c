@@ -208,6 +208,7 @@ static void conclude(struct http_transfer *transfer, struct http_verdict verdict
 		reply.body = exchange->body.data ? exchange->body.data : "";
 		reply.body_length = exchange->body.length;
 		reply.retry_after = exchange->retry_after[0] ? exchange->retry_after : NULL;
+		reply.coding = exchange->coding.unknown[0] ? exchange->coding.unknown : NULL;
 	}
 	leave(transfer);
 	wipe_headers(transfer);
@@ -266,8 +267,7 @@ static void completed(struct http_loop *http_loop, CURL *easy, CURLcode code)
 	if (code == CURLE_OUT_OF_MEMORY)
 		http_handle_hang_up(easy);
 
-	verdict = transfer->exchange.verdict.error ? transfer->exchange.verdict
-	                                           : http_handle_judge(easy, code);
+	verdict = http_exchange_judge(&transfer->exchange, code);
 	(void)curl_easy_getinfo(easy, CURLINFO_RESPONSE_CODE, &status);
 	conclude(transfer, verdict, status);
 }
@@ -381,14 +381,30 @@ static int add_header(struct http_transfer *transfer, const char *line)
 	return 0;
 }
 
+/* Whether there is a header of the name that @line has. */
+static bool has_header(const struct http_request *request, const char *line)
+{
+	size_t length = strcspn(line, ":") + 1;
+
+	for (const char *const *other = request->headers; other && *other; other++) {
+		if (strncasecmp(*other, line, length) == 0)
+			return true;
+	}
+	return false;
+}
+
 static int copy_request(struct http_transfer *transfer, const struct http_request *request)
 {
+	static const char accept[] = "Accept-Encoding: " HTTP_CODINGS;
 	int r;
 
 	r = copy_text(request->url, &transfer->url);
 	/* curl would ask for leave before it sends a large body. */
 	if (!r)
 		r = add_header(transfer, "Expect:");
+	/* Not by curl, which refuses a reply for a Content-Encoding that it does not know. */
+	if (!r && !has_header(request, accept))
+		r = add_header(transfer, accept);
 	for (const char *const *line = request->headers; !r && line && *line; line++)
 		r = add_header(transfer, *line);
 	if (r)

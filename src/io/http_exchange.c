@@ -18,11 +18,13 @@ void http_exchange_init(struct http_exchange *exchange, struct http_connections 
 {
 	*exchange = (struct http_exchange){ .connections = connections, .socket = -1 };
 	buffer_init(&exchange->body, body_size_max);
+	http_coding_init(&exchange->coding);
 }
 
 void http_exchange_fini(struct http_exchange *exchange)
 {
 	buffer_fini(&exchange->body);
+	http_coding_fini(&exchange->coding);
 }
 
 /* The connection */
@@ -84,28 +86,36 @@ static bool has_prefix(const char *bytes, size_t length, const char *prefix)
 	return length >= prefix_length && strncasecmp(bytes, prefix, prefix_length) == 0;
 }
 
-/* Keep what matters of one header line, which curl hands over whole and without a NUL. */
-static void note_header(struct http_exchange *exchange, const char *bytes, size_t length)
+static void note_retry_after(struct http_exchange *exchange, const char *value, size_t length)
 {
-	static const char name[] = "Retry-After:";
-
-	/* Another reply begins, the one before was a 1xx. */
-	if (has_prefix(bytes, length, "HTTP/"))
-		exchange->retry_after[0] = '\0';
-	if (!has_prefix(bytes, length, name))
-		return;
-
-	bytes += strlen(name);
-	length -= strlen(name);
-	while (length && strchr(" \t", *bytes)) {
-		bytes++;
+	while (length && strchr(" \t", *value)) {
+		value++;
 		length--;
 	}
-	while (length && strchr(" \t\r\n", bytes[length - 1]))
+	while (length && strchr(" \t\r\n", value[length - 1]))
 		length--;
 	if (length < sizeof(exchange->retry_after))
 		snprintf(exchange->retry_after, sizeof(exchange->retry_after), "%.*s", (int)length,
-		         bytes);
+		         value);
+}
+
+/* Keep what matters of one header line, which curl hands over whole and without a NUL. */
+static void note_header(struct http_exchange *exchange, const char *bytes, size_t length)
+{
+	static const char retry_after[] = "Retry-After:";
+	static const char coding[] = "Content-Encoding:";
+
+	/* Another reply begins, the one before was a 1xx. */
+	if (has_prefix(bytes, length, "HTTP/")) {
+		exchange->retry_after[0] = '\0';
+		http_coding_fini(&exchange->coding);
+	}
+	if (has_prefix(bytes, length, retry_after))
+		note_retry_after(exchange, bytes + strlen(retry_after),
+		                 length - strlen(retry_after));
+	if (has_prefix(bytes, length, coding))
+		http_coding_note(&exchange->coding, bytes + strlen(coding),
+		                 length - strlen(coding));
 }
 
 size_t http_exchange_take_header(char *bytes, size_t size, size_t count, void *userdata)
@@ -128,20 +138,40 @@ size_t http_exchange_take_header(char *bytes, size_t size, size_t count, void *u
 	return 0;
 }
 
-/* The bytes are decoded, so a small reply that unpacks to a large one ends here too. */
+static const char *describe(int error)
+{
+	switch (error) {
+	case -EFBIG:
+		return "the reply is too large";
+	case -EPROTO:
+		return "the reply is not packed as it says";
+	default:
+		return "out of memory";
+	}
+}
+
+/* What counts is how large it is unpacked, so a small reply that unpacks to a large one ends here. */
 size_t http_exchange_take_body(char *bytes, size_t size, size_t count, void *userdata)
 {
 	struct http_exchange *exchange = userdata;
 	int r;
 
 	exchange->recent_size += size * count;
-	r = buffer_append(&exchange->body, bytes, size * count);
+	r = http_coding_unpack(&exchange->coding, bytes, size * count, &exchange->body);
 	if (!r)
 		return size * count;
 
-	exchange->verdict.error = r;
-	exchange->verdict.complaint = r == -EFBIG ? "the reply is too large" : "out of memory";
+	exchange->verdict = (struct http_verdict){ r, describe(r) };
 	return CURL_WRITEFUNC_ERROR;
+}
+
+struct http_verdict http_exchange_judge(const struct http_exchange *exchange, CURLcode code)
+{
+	if (exchange->verdict.error)
+		return exchange->verdict;
+	if (code == CURLE_OK && !http_coding_is_whole(&exchange->coding))
+		return (struct http_verdict){ -EPROTO, "the packed reply was cut short" };
+	return http_handle_judge(exchange->easy, code);
 }
 
 /* Repeating */
@@ -172,6 +202,7 @@ bool http_exchange_must_repeat(struct http_exchange *exchange, CURLcode code)
 	if (http_handle_was_stale(exchange->easy, code))
 		http_connections_distrust(exchange->connections);
 	buffer_clear(&exchange->body);
+	http_coding_fini(&exchange->coding);
 	exchange->headers_size = 0;
 	exchange->recent_size = 0;
 	exchange->retry_after[0] = '\0';

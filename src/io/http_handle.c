@@ -111,7 +111,6 @@ static int set_rules(CURL *easy, const struct http_settings *settings)
 	/* Set at all, and be it to nothing, the environment has no say. */
 	failed |= curl_easy_setopt(easy, CURLOPT_PROXY, proxy) != CURLE_OK;
 	failed |= curl_easy_setopt(easy, CURLOPT_NOPROXY, "") != CURLE_OK;
-	failed |= curl_easy_setopt(easy, CURLOPT_ACCEPT_ENCODING, "") != CURLE_OK;
 	failed |= curl_easy_setopt(easy, CURLOPT_CONNECTTIMEOUT_MS, connect_ms) != CURLE_OK;
 	failed |= curl_easy_setopt(easy, CURLOPT_FORBID_REUSE, once) != CURLE_OK;
 	return failed;

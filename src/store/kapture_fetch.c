@@ -202,6 +202,21 @@ static struct kapture_verdict judge(struct source_fetch *fetch, const struct htt
 	return r ? kapture_trouble(r, "out of memory") : verdict;
 }
 
+/* The words are the reply's, which goes; and who cannot read a body may want to know its coding. */
+static void keep_cause(struct source_fetch *fetch, const struct http_reply *reply,
+                       struct kapture_verdict *verdict)
+{
+	if (!verdict->cause)
+		return;
+	if (verdict->answer.error == -EPROTO && !reply->error && reply->coding)
+		snprintf(fetch->cause, sizeof(fetch->cause),
+		         "%s; its Content-Encoding is not known: %s", verdict->cause,
+		         reply->coding);
+	else
+		snprintf(fetch->cause, sizeof(fetch->cause), "%s", verdict->cause);
+	verdict->cause = fetch->cause;
+}
+
 static void try_done(void *userdata, const struct http_reply *reply)
 {
 	struct source_fetch *fetch = userdata;
@@ -210,6 +225,7 @@ static void try_done(void *userdata, const struct http_reply *reply)
 	struct payload payload = { 0 };
 	struct kapture_verdict verdict = judge(fetch, reply, &payload);
 
+	keep_cause(fetch, reply, &verdict);
 	fetch->status = reply->status;
 	count_try(fetch, &verdict.answer);
 

@@ -13,6 +13,7 @@
 
 #include "kapturefs/base/base.h"
 #include "kapturefs/base/buffer.h"
+#include "kapturefs/io/http_coding.h"
 #include "kapturefs/io/http_connection.h"
 #include "kapturefs/io/http_handle.h"
 
@@ -34,7 +35,8 @@ struct http_exchange {
 
 	/* The reply. */
 	struct http_verdict verdict; /* ours, before curl's */
-	struct buffer body;
+	struct buffer body;          /* unpacked */
+	struct http_coding coding;
 	size_t headers_size;
 	size_t recent_size; /* of what has come since the owner set it to 0 */
 	char retry_after[HTTP_RETRY_AFTER_SIZE];
@@ -50,6 +52,9 @@ int http_exchange_look(void *userdata, char *remote_address, char *local_address
                        int local_port);
 size_t http_exchange_take_header(char *bytes, size_t size, size_t count, void *userdata);
 size_t http_exchange_take_body(char *bytes, size_t size, size_t count, void *userdata);
+
+/** Judge an exchange that ended with @code. */
+struct http_verdict http_exchange_judge(const struct http_exchange *exchange, CURLcode code);
 
 /**
  * Whether an exchange that ended with @code is to be repeated on a new connection; it is ready for

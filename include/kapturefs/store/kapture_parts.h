@@ -88,6 +88,7 @@ struct source_fetch {
 	bool was_throttled;
 	long status;                 /* of the last try, 0 without a reply */
 	struct kapture_verdict last; /* of the last try, if that failed */
+	char cause[256];             /* of the last try, in words */
 	source_done_fn *done;
 	void *userdata;
 };

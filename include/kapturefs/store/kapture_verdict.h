@@ -27,7 +27,7 @@ struct kapture_verdict {
 	struct source_answer answer;
 	bool may_retry;           /* of an error: trying again soon is of use */
 	enum kapture_blame blame; /* of an error */
-	const char *cause;        /* of an error: in words, for the log; static */
+	const char *cause;        /* of an error: in words, for the log; as long as the fetch */
 };
 
 /** An error of one reply, which trying again soon does not change. */
