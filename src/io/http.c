@@ -77,7 +77,7 @@ static void reply_began(struct http_exchange *exchange)
 /* Also from inside curl, hence not at once. */
 static void fail_soon(struct http_transfer *transfer)
 {
-	transfer->exchange.verdict = (struct http_verdict){ -ENOMEM, "out of memory" };
+	transfer->exchange.verdict = http_verdict(-ENOMEM, "out of memory");
 	(void)uv_timer_start(&transfer->timer, transfer_timer_fired, 0, 0);
 }
 
@@ -124,6 +124,7 @@ static int load(struct http_transfer *transfer, CURL *easy)
 
 	exchange->easy = easy;
 	exchange->is_plain = strncasecmp(transfer->url, "http:", 5) == 0;
+	exchange->proxy = transfer->http->settings.proxy;
 	exchange->silence_ms = silence_ms(transfer);
 	exchange->began = reply_began;
 	return http_handle_load(easy, &load);
@@ -195,16 +196,18 @@ static void leave(struct http_transfer *transfer)
 	fill(http);
 }
 
-static void conclude(struct http_transfer *transfer, struct http_verdict verdict, long status)
+static void conclude(struct http_transfer *transfer, const struct http_verdict *verdict,
+                     long status)
 {
 	const struct http_exchange *exchange = &transfer->exchange;
 	struct http_reply reply = {
-		.error = verdict.error,
-		.complaint = verdict.complaint,
+		.error = verdict->error,
+		.complaint = verdict->error ? verdict->complaint : NULL,
+		.is_lasting = verdict->is_lasting,
 		.status = status,
 	};
 
-	if (!verdict.error) {
+	if (!verdict->error) {
 		reply.body = exchange->body.data ? exchange->body.data : "";
 		reply.body_length = exchange->body.length;
 		reply.retry_after = exchange->retry_after[0] ? exchange->retry_after : NULL;
@@ -226,10 +229,9 @@ static void transfer_timer_fired(uv_timer_t *timer)
 		return;
 	}
 	if (!verdict.error)
-		verdict = (struct http_verdict){ -ETIMEDOUT, transfer->easy
-			                                             ? "the reply stalled"
-			                                             : "timed out in the queue" };
-	conclude(transfer, verdict, 0);
+		verdict = http_verdict(-ETIMEDOUT, transfer->easy ? "the reply stalled"
+		                                                  : "timed out in the queue");
+	conclude(transfer, &verdict, 0);
 }
 
 /* Out of curl and in again, with what is left of the time. */
@@ -268,8 +270,10 @@ static void completed(struct http_loop *http_loop, CURL *easy, CURLcode code)
 		http_handle_hang_up(easy);
 
 	verdict = http_exchange_judge(&transfer->exchange, code);
-	(void)curl_easy_getinfo(easy, CURLINFO_RESPONSE_CODE, &status);
-	conclude(transfer, verdict, status);
+	/* When the server was not reached, it is the proxy's. */
+	if (verdict.error != -EHOSTUNREACH)
+		(void)curl_easy_getinfo(easy, CURLINFO_RESPONSE_CODE, &status);
+	conclude(transfer, &verdict, status);
 }
 
 static void lost(struct http_loop *http_loop, CURL *easy)

@@ -56,8 +56,7 @@ int http_exchange_look(void *userdata, char *remote_address, char *local_address
 			return CURL_PREREQFUNC_ABORT;
 		http_connection_limit_silence(exchange->socket, exchange->silence_ms);
 	} else if (exchange->is_plain && http_connection_has_input(exchange->socket)) {
-		exchange->verdict =
-		        (struct http_verdict){ -EPROTO, "the server spoke before it was asked" };
+		exchange->verdict = http_verdict(-EPROTO, "the server spoke before it was asked");
 		return CURL_PREREQFUNC_ABORT;
 	} else {
 		http_connections_trust(exchange->connections, exchange->socket);
@@ -134,7 +133,7 @@ size_t http_exchange_take_header(char *bytes, size_t size, size_t count, void *u
 	if (exchange->headers_size <= HEADERS_SIZE_MAX)
 		return size * count;
 
-	exchange->verdict = (struct http_verdict){ -EPROTO, "too many headers" };
+	exchange->verdict = http_verdict(-EPROTO, "too many headers");
 	return 0;
 }
 
@@ -161,7 +160,7 @@ size_t http_exchange_take_body(char *bytes, size_t size, size_t count, void *use
 	if (!r)
 		return size * count;
 
-	exchange->verdict = (struct http_verdict){ r, describe(r) };
+	exchange->verdict = http_verdict(r, describe(r));
 	return CURL_WRITEFUNC_ERROR;
 }
 
@@ -170,8 +169,8 @@ struct http_verdict http_exchange_judge(const struct http_exchange *exchange, CU
 	if (exchange->verdict.error)
 		return exchange->verdict;
 	if (code == CURLE_OK && !http_coding_is_whole(&exchange->coding))
-		return (struct http_verdict){ -EPROTO, "the packed reply was cut short" };
-	return http_handle_judge(exchange->easy, code);
+		return http_verdict(-EPROTO, "the packed reply was cut short");
+	return http_handle_judge(exchange->easy, code, exchange->proxy);
 }
 
 /* Repeating */

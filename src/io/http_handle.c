@@ -11,6 +11,8 @@
 
 #include <errno.h>
 #include <limits.h>
+#include <stdio.h>
+#include <string.h>
 #include <strings.h>
 #include <sys/socket.h>
 
@@ -192,33 +194,125 @@ static const char *describe_refused_certificate(CURL *easy)
 
 static const struct {
 	CURLcode code;
-	struct http_verdict verdict;
+	int error;
+	const char *complaint;
 } verdicts[] = {
-	{ CURLE_OK, { 0, NULL } },
-	{ CURLE_COULDNT_RESOLVE_HOST, { -EHOSTUNREACH, "the name cannot be resolved" } },
-	{ CURLE_COULDNT_RESOLVE_PROXY, { -EHOSTUNREACH, "the proxy's name cannot be resolved" } },
-	{ CURLE_COULDNT_CONNECT, { -EHOSTUNREACH, "no connection" } },
-	{ CURLE_PROXY, { -EHOSTUNREACH, "no connection through the proxy" } },
-	{ CURLE_OPERATION_TIMEDOUT, { -ETIMEDOUT, "timed out" } },
-	{ CURLE_GOT_NOTHING, { -EIO, "the connection was closed without a reply" } },
-	{ CURLE_RECV_ERROR, { -EIO, "the connection broke while receiving" } },
-	{ CURLE_SEND_ERROR, { -EIO, "the connection broke while sending" } },
-	{ CURLE_OUT_OF_MEMORY, { -ENOMEM, "out of memory" } },
-	{ CURLE_PARTIAL_FILE, { -EPROTO, "the reply was cut short" } },
-	{ CURLE_SSL_CONNECT_ERROR, { -EPROTO, "the TLS handshake failed" } },
-	{ CURLE_SSL_CACERT_BADFILE, { -EPROTO, "the certificate authorities cannot be read" } },
+	{ CURLE_OK, 0, "" },
+	{ CURLE_COULDNT_RESOLVE_HOST, -EHOSTUNREACH, "the name cannot be resolved" },
+	{ CURLE_COULDNT_RESOLVE_PROXY, -EHOSTUNREACH, "the proxy's name cannot be resolved" },
+	{ CURLE_COULDNT_CONNECT, -EHOSTUNREACH, "no connection" },
+	{ CURLE_PROXY, -EHOSTUNREACH, "no connection through the proxy" },
+	{ CURLE_OPERATION_TIMEDOUT, -ETIMEDOUT, "timed out" },
+	{ CURLE_GOT_NOTHING, -EIO, "the connection was closed without a reply" },
+	{ CURLE_RECV_ERROR, -EIO, "the connection broke while receiving" },
+	{ CURLE_SEND_ERROR, -EIO, "the connection broke while sending" },
+	{ CURLE_OUT_OF_MEMORY, -ENOMEM, "out of memory" },
+	{ CURLE_PARTIAL_FILE, -EPROTO, "the reply was cut short" },
+	{ CURLE_SSL_CONNECT_ERROR, -EPROTO, "the TLS handshake failed" },
+	{ CURLE_SSL_CACERT_BADFILE, -EPROTO, "the certificate authorities cannot be read" },
 };
 
-struct http_verdict http_handle_judge(CURL *easy, CURLcode code)
+struct http_verdict http_verdict(int error, const char *complaint)
 {
+	struct http_verdict verdict = { .error = error };
+
+	snprintf(verdict.complaint, sizeof(verdict.complaint), "%s", complaint);
+	return verdict;
+}
+
+/* Without the name and the password that a URL may have. */
+static const char *place_of(const char *proxy, int *ret_length)
+{
+	const char *place = strstr(proxy, "://");
+	const char *at;
+
+	place = place ? place + 3 : proxy;
+	*ret_length = (int)strcspn(place, "/?#");
+	at = memrchr(place, '@', (size_t)*ret_length);
+	if (at) {
+		*ret_length -= (int)(at + 1 - place);
+		place = at + 1;
+	}
+	return place;
+}
+
+/* What a proxy means that answers with @status, where it should connect us to the server. */
+static const struct {
+	long first;
+	long last;
+	const char *meaning;
+	bool is_lasting;
+} refusals[] = {
+	{ 407, 407, "it wants a password, as in proxy=http://NAME:PASSWORD@HOST:PORT", true },
+	{ 403, 403, "it does not allow this server; ask its administrator", true },
+	{ 500, 599, "it cannot reach the server", false },
+	{ 0, 999, "it may be no proxy for HTTPS", true },
+};
+
+static struct http_verdict judge_proxy(const char *proxy, long status)
+{
+	struct http_verdict verdict = { .error = -EHOSTUNREACH };
+	size_t row = 0;
+	int length;
+	const char *place = place_of(proxy, &length);
+
+	while (status < refusals[row].first || status > refusals[row].last)
+		row++;
+	verdict.is_lasting = refusals[row].is_lasting;
+	snprintf(verdict.complaint, sizeof(verdict.complaint),
+	         "the proxy %.*s answers HTTP %ld: %s", length < 80 ? length : 80, place, status,
+	         refusals[row].meaning);
+	return verdict;
+}
+
+/*
+ * The status with which a proxy has refused to connect us, or 0. To one that passes on requests
+ * without TLS, 407 is all that is known to be its own.
+ */
+static long refusal_of_proxy(CURL *easy, CURLcode code)
+{
+	long connect_status = 0;
+	long status = 0;
+
+	(void)curl_easy_getinfo(easy, CURLINFO_HTTP_CONNECTCODE, &connect_status);
+	(void)curl_easy_getinfo(easy, CURLINFO_RESPONSE_CODE, &status);
+	if (code == CURLE_OK)
+		return status == 407 ? status : 0;
+	return connect_status / 100 == 2 ? 0 : connect_status;
+}
+
+/* Whether it is the proxy with which there was no talking. */
+static bool is_of_proxy(CURL *easy, CURLcode code)
+{
+	curl_off_t secured_us = 0;
+	char *url = NULL;
+
+	if (code == CURLE_COULDNT_CONNECT)
+		return true;
+	if (code != CURLE_RECV_ERROR && code != CURLE_SEND_ERROR && code != CURLE_GOT_NOTHING)
+		return false;
+	(void)curl_easy_getinfo(easy, CURLINFO_APPCONNECT_TIME_T, &secured_us);
+	(void)curl_easy_getinfo(easy, CURLINFO_EFFECTIVE_URL, &url);
+	return url && strncasecmp(url, "https:", 6) == 0 && !http_handle_is_kept(easy) &&
+	       !secured_us;
+}
+
+struct http_verdict http_handle_judge(CURL *easy, CURLcode code, const char *proxy)
+{
+	long status = proxy ? refusal_of_proxy(easy, code) : 0;
+
+	if (status)
+		return judge_proxy(proxy, status);
+	if (proxy && is_of_proxy(easy, code))
+		return http_verdict(-EHOSTUNREACH, "no connection through the proxy");
 	if (code == CURLE_PEER_FAILED_VERIFICATION)
-		return (struct http_verdict){ -EPROTO, describe_refused_certificate(easy) };
+		return http_verdict(-EPROTO, describe_refused_certificate(easy));
 	for (size_t i = 0; i < array_length(verdicts); i++) {
 		if (verdicts[i].code == code)
-			return verdicts[i].verdict;
+			return http_verdict(verdicts[i].error, verdicts[i].complaint);
 	}
-	/* The rest is TLS, HTTP and its encodings, for which curl's words are fixed texts. */
-	return (struct http_verdict){ -EPROTO, curl_easy_strerror(code) };
+	/* The rest is TLS and HTTP, for which curl's words are fixed texts. */
+	return http_verdict(-EPROTO, curl_easy_strerror(code));
 }
 
 bool http_handle_is_kept(CURL *easy)

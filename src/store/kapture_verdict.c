@@ -76,7 +76,7 @@ static struct kapture_verdict judge_transport(const struct http_reply *reply)
 
 	for (size_t i = 0; i < array_length(transports); i++) {
 		if (transports[i].error == reply->error) {
-			verdict.may_retry = transports[i].may_retry;
+			verdict.may_retry = transports[i].may_retry && !reply->is_lasting;
 			verdict.blame = transports[i].blame;
 		}
 	}

@@ -3,7 +3,6 @@
 
 import concurrent.futures
 import contextlib
-import subprocess
 import time
 
 import pytest
@@ -29,17 +28,6 @@ UNASKED = {
     'interim reply': b'HTTP/1.1 103 Early Hints\r\n\r\n',
     'an empty line': b'\r\n',
 }
-
-
-@pytest.fixture(scope='session')
-def certificate(tmp_path_factory):
-    """(certificate, key) for 127.0.0.1; the certificate is its own authority."""
-    directory = tmp_path_factory.mktemp('certificate')
-    subprocess.run(['openssl', 'req', '-x509', '-newkey', 'rsa:2048', '-nodes', '-days', '2',
-                    '-subj', '/CN=localhost', '-addext', 'subjectAltName=IP:127.0.0.1',
-                    '-keyout', directory / 'key.pem', '-out', directory / 'cert.pem'],
-                   check=True, capture_output=True, timeout=60)
-    return directory / 'cert.pem', directory / 'key.pem'
 
 
 @pytest.fixture(params=['http', 'https'])

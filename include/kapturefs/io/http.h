@@ -7,6 +7,7 @@
  * always verified, nothing is taken from the environment.
  */
 
+#include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
 #include <uv.h>
@@ -35,6 +36,7 @@ struct http_request {
 struct http_reply {
 	int error;             /* 0: a whole reply came, of any status; or a negative errno */
 	const char *complaint; /* of an error: the cause in words, without URL and headers */
+	bool is_lasting;       /* of an error: asking again soon is of no use, whatever the errno */
 	long status;           /* 0 when nothing came; of an error: of what came of a reply */
 	const char *body;      /* of a whole reply, like what follows */
 	size_t body_length;
@@ -65,7 +67,7 @@ define_cleanup(struct http *, http_free);
  * loop, never inside this call; the reply is borrowed until it returns; it may free the transfer.
  * If the transfer is freed first, @done never runs.
  *
- * Errors of the reply: -EHOSTUNREACH no connection, no name; -ETIMEDOUT;
+ * Errors of the reply: -EHOSTUNREACH no connection, no name, or the proxy refuses; -ETIMEDOUT;
  * -EPROTO TLS failure, a reply cut short or not HTTP; -EFBIG body over the limit;
  * -EIO the connection broke before a reply came; -ENOMEM.
  *

@@ -24,6 +24,7 @@ struct http_exchange {
 	struct http_connections *connections;
 	CURL *easy;
 	bool is_plain;       /* no TLS */
+	const char *proxy;   /* its URL, or NULL */
 	unsigned silence_ms; /* how long a kept connection may leave it unacknowledged */
 	void (*began)(struct http_exchange *exchange); /* called for the first byte of the reply */
 

@@ -27,9 +27,12 @@ struct http_load {
 	void *userdata;                /* of these, and CURLINFO_PRIVATE */
 };
 
+enum { HTTP_COMPLAINT_SIZE = 192 };
+
 struct http_verdict {
-	int error;             /* 0 or a negative errno, see struct http_reply */
-	const char *complaint; /* static; without URL, headers and body */
+	int error;                           /* 0 or a negative errno, see struct http_reply */
+	char complaint[HTTP_COMPLAINT_SIZE]; /* without URL, headers and body */
+	bool is_lasting;                     /* see struct http_reply */
 };
 
 /**
@@ -47,8 +50,11 @@ void http_handle_unload(CURL *easy);
 /** End the connection that a transfer has left to curl; before the handle leaves curl. */
 void http_handle_hang_up(CURL *easy);
 
-/** What @code, the end of a transfer, means. */
-struct http_verdict http_handle_judge(CURL *easy, CURLcode code);
+/** An error with its cause, that does not last. */
+struct http_verdict http_verdict(int error, const char *complaint);
+
+/** What @code, the end of a transfer, means; @proxy is the URL of the settings, or NULL. */
+struct http_verdict http_handle_judge(CURL *easy, CURLcode code, const char *proxy);
 
 /** Whether the transfer uses, or used last, a connection that was kept from another one. */
 bool http_handle_is_kept(CURL *easy);

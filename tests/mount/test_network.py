@@ -1,0 +1,144 @@
+# SPDX-License-Identifier: MIT
+"""What stands between the API and us: content codings, proxies, authorities."""
+
+import contextlib
+import errno
+import gzip
+import zlib
+
+import pytest
+
+import api as api_module
+import harness
+from api import Reply, customer, found
+from proxy import Proxy
+
+
+def name_of(mount, number):
+    return (mount / f'by-id/{number}/name').read_text()
+
+
+def last_cause(mount):
+    """The cause of the newest line of the errors page."""
+    return (mount / '.kapturefs/errors').read_text().splitlines()[0]
+
+
+# Content codings
+
+PACKED = {
+    'gzip': gzip.compress, 'x-gzip': gzip.compress, 'GZIP': gzip.compress,
+    'deflate': zlib.compress, 'utf-8, gzip': gzip.compress,
+}
+STANDING = ['utf-8', 'UTF8', 'none', 'identity', 'binary', 'json', 'utf-8, identity', '']
+
+
+@pytest.mark.parametrize('coding', STANDING)
+def test_coding_that_is_none_is_read_as_it_stands(mounts, api, coding):
+    reply = found(customer(7))
+    reply.headers['Content-Encoding'] = coding
+    api.respond = lambda request: reply
+    assert name_of(mounts(api.url), 7) == 'Customer 7\n'
+
+
+@pytest.mark.parametrize('coding, pack', PACKED.items(), ids=PACKED)
+def test_packed_reply_is_unpacked(mounts, api, coding, pack):
+    api.respond = lambda request: Reply(pack(found(customer(7)).body), 200,
+                                        {'Content-Encoding': coding})
+    assert name_of(mounts(api.url), 7) == 'Customer 7\n'
+    assert api.requests[0].headers['Accept-Encoding'] == 'gzip, deflate'
+
+
+def test_coding_that_is_not_known_is_named_when_nothing_can_be_read(mounts, api):
+    api.respond = lambda request: Reply(b'\x1b\x2f\x00\xf8\x8d', 200, {'Content-Encoding': 'br'})
+    mount = mounts(api.url)
+    assert harness.errno_of(name_of, mount, 7) == errno.EPROTO
+    assert 'Content-Encoding is not known: br' in last_cause(mount)
+
+
+@pytest.mark.parametrize('body', [found(customer(7)).body, gzip.compress(b'{}' * 500)[:-9]],
+                         ids=['not packed', 'cut short'])
+def test_reply_that_is_not_packed_as_it_says_is_eproto(mounts, api, body):
+    api.respond = lambda request: Reply(body, 200, {'Content-Encoding': 'gzip'})
+    mount = mounts(api.url)
+    assert harness.errno_of(name_of, mount, 7) == errno.EPROTO
+    assert 'packed' in last_cause(mount)
+
+
+# Proxies
+
+@pytest.fixture
+def secure(certificate):
+    with contextlib.closing(api_module.Api(certificate=certificate)) as made:
+        made.add_numbers(range(1, 9))
+        yield made
+
+
+@pytest.fixture
+def proxies():
+    with contextlib.ExitStack() as stack:
+        yield lambda *arguments, **more: stack.enter_context(
+            contextlib.closing(Proxy(*arguments, **more)))
+
+
+def test_proxy_connects(mounts, secure, certificate, proxies):
+    proxy = proxies(password='asha:secret')
+    mount = mounts(secure.url, cafile=str(certificate[0]),
+                   proxy=f'http://asha:secret@{proxy.place}')
+    assert [name_of(mount, number) for number in (1, 2)] == ['Customer 1\n', 'Customer 2\n']
+    assert secure.connections == 1
+
+
+REFUSALS = {
+    407: 'HTTP 407: it wants a password',
+    403: 'HTTP 403: it does not allow this server',
+    502: 'HTTP 502: it cannot reach the server',
+    503: 'HTTP 503: it cannot reach the server',
+    400: 'HTTP 400: it may be no proxy',
+    302: 'HTTP 302: it may be no proxy',
+}
+
+
+@pytest.mark.parametrize('status, words', REFUSALS.items())
+def test_proxy_that_refuses_is_named_with_its_code(mounts, secure, certificate, proxies, status,
+                                                   words):
+    proxy = proxies(status)
+    mount = mounts(secure.url, cafile=str(certificate[0]), retries='1',
+                   proxy=f'http://asha:secret@{proxy.place}')
+    assert harness.errno_of(name_of, mount, 1) == errno.EHOSTUNREACH
+    assert f'the proxy {proxy.place} answers {words}' in last_cause(mount)
+    # What is not going to change soon is not tried again.
+    assert len(proxy.requests) == (2 if status >= 500 else 1)
+    assert secure.requests == []
+
+
+def test_proxy_that_hangs_up_is_named(mounts, secure, certificate, proxies):
+    mount = mounts(secure.url, cafile=str(certificate[0]), proxy=proxies(None).url)
+    assert harness.errno_of(name_of, mount, 1) == errno.EHOSTUNREACH
+    assert 'proxy' in last_cause(mount)
+
+
+def test_proxy_that_is_not_there_is_named(mounts, secure, certificate, proxies):
+    proxy = proxies()
+    mount = mounts(secure.url, cafile=str(certificate[0]), proxy=proxy.url)
+    proxy.close()
+    assert harness.errno_of(name_of, mount, 1) == errno.EHOSTUNREACH
+    assert 'proxy' in last_cause(mount)
+
+
+def test_proxy_that_wants_a_password_for_http_is_named(mounts, api, proxies):
+    proxy = proxies(407)
+    mount = mounts(api.url, proxy=proxy.url)
+    assert harness.errno_of(name_of, mount, 1) == errno.EHOSTUNREACH
+    assert f'the proxy {proxy.place} answers HTTP 407: it wants a password' in last_cause(mount)
+
+
+def test_expired_customer_is_shown_while_the_proxy_refuses(mounts, secure, certificate, proxies):
+    proxy = proxies()
+    mount = mounts(secure.url, cafile=str(certificate[0]), proxy=proxy.url, ttl='1')
+    assert name_of(mount, 1) == 'Customer 1\n'
+    proxy.status = 407
+    mount.close()
+    mount = mounts(secure.url, cafile=str(certificate[0]), proxy=proxy.url, ttl='1')
+    harness.wait_until(lambda: 'state=stale' in (mount / 'by-id/1.meta').read_text(), 'expiry')
+    assert name_of(mount, 1) == 'Customer 1\n'
+    assert proxy.requests[-1][0] == 'CONNECT' and len(secure.requests) == 1
