@@ -269,6 +269,7 @@ static void told_to_reload(uv_signal_t *handle, int number)
 		reload_config(mount);
 	if (token_watch_reload(&mount->stack.token))
 		log_error("token: no memory to look at its file");
+	kapture_renew_connections(mount->stack.kapture);
 	kapture_open_doors(mount->stack.kapture);
 }
 

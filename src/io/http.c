@@ -23,6 +23,7 @@
 
 #include "kapturefs/base/list.h"
 #include "kapturefs/io/http.h"
+#include "kapturefs/io/http_authorities.h"
 #include "kapturefs/io/http_connection.h"
 #include "kapturefs/io/http_exchange.h"
 #include "kapturefs/io/http_handle.h"
@@ -40,6 +41,7 @@ enum {
 struct http {
 	struct http_loop loop;
 	struct http_connections connections;
+	struct http_authorities authorities;
 	struct http_settings settings;
 	char *cafile;
 	char *proxy;
@@ -108,6 +110,7 @@ static unsigned silence_ms(const struct http_transfer *transfer)
 
 static int load(struct http_transfer *transfer, CURL *easy)
 {
+	struct http *http = transfer->http;
 	struct http_exchange *exchange = &transfer->exchange;
 	const struct http_load load = {
 		.url = transfer->url,
@@ -116,6 +119,8 @@ static int load(struct http_transfer *transfer, CURL *easy)
 		.body_length = transfer->request_length,
 		.timeout_ms = time_left_ms(transfer),
 		.fresh = exchange->is_repeated,
+		.authorities_age_s =
+		        http_authorities_age_s(&http->authorities, uv_now(http->loop.uv)),
 		.look = http_exchange_look,
 		.take_header = http_exchange_take_header,
 		.take_body = http_exchange_take_body,
@@ -124,10 +129,17 @@ static int load(struct http_transfer *transfer, CURL *easy)
 
 	exchange->easy = easy;
 	exchange->is_plain = strncasecmp(transfer->url, "http:", 5) == 0;
-	exchange->proxy = transfer->http->settings.proxy;
+	exchange->proxy = http->settings.proxy;
 	exchange->silence_ms = silence_ms(transfer);
 	exchange->began = reply_began;
 	return http_handle_load(easy, &load);
+}
+
+/* Those who vouched for the connections that there are may not be authorities any more. */
+static void look_at_authorities(struct http *http)
+{
+	if (http_authorities_look(&http->authorities, uv_now(http->loop.uv)))
+		http_connections_distrust(&http->connections);
 }
 
 static CURL *take_handle(struct http *http)
@@ -151,6 +163,7 @@ static void enter(struct http_transfer *transfer)
 
 	list_remove(&transfer->link);
 	(void)uv_timer_stop(&transfer->timer);
+	look_at_authorities(http);
 	if (!easy) {
 		fail_soon(transfer);
 		return;
@@ -311,6 +324,12 @@ void http_free(struct http *http)
 	http_loop_close(&http->loop, http_closed);
 }
 
+void http_renew(struct http *http)
+{
+	http_authorities_renew(&http->authorities, uv_now(http->loop.uv));
+	http_connections_distrust(&http->connections);
+}
+
 static int copy_text(const char *text, char **ret)
 {
 	if (!text)
@@ -333,6 +352,7 @@ static int copy_settings(struct http *http, const struct http_settings *settings
 	http->settings = *settings;
 	http->settings.cafile = http->cafile;
 	http->settings.proxy = http->proxy;
+	http_authorities_init(&http->authorities, http->cafile, uv_now(http->loop.uv));
 	http->spare = calloc(settings->concurrency_max, sizeof(CURL *));
 	return http->spare ? 0 : -ENOMEM;
 }

@@ -78,6 +78,8 @@ static int set_authorities(CURL *easy, const char *cafile)
 	failed |= curl_easy_setopt(easy, CURLOPT_CAPATH, NULL) != CURLE_OK;
 	failed |= curl_easy_setopt(easy, CURLOPT_PROXY_CAINFO, cafile) != CURLE_OK;
 	failed |= curl_easy_setopt(easy, CURLOPT_PROXY_CAPATH, NULL) != CURLE_OK;
+	/* Whose session is resumed is not judged again, though the authorities may be others. */
+	failed |= curl_easy_setopt(easy, CURLOPT_SSL_SESSIONID_CACHE, 0L) != CURLE_OK;
 	return failed;
 }
 
@@ -135,6 +137,7 @@ int http_handle_load(CURL *easy, const struct http_load *load)
 	curl_off_t length = (curl_off_t)load->body_length;
 	long timeout_ms = to_limit(load->timeout_ms);
 	long fresh = load->fresh;
+	long age_s = load->authorities_age_s;
 	int failed = 0;
 
 	failed |= curl_easy_setopt(easy, CURLOPT_PROTOCOLS_STR, protocol) != CURLE_OK;
@@ -144,6 +147,7 @@ int http_handle_load(CURL *easy, const struct http_load *load)
 	failed |= curl_easy_setopt(easy, CURLOPT_POSTFIELDSIZE_LARGE, length) != CURLE_OK;
 	failed |= curl_easy_setopt(easy, CURLOPT_TIMEOUT_MS, timeout_ms) != CURLE_OK;
 	failed |= curl_easy_setopt(easy, CURLOPT_FRESH_CONNECT, fresh) != CURLE_OK;
+	failed |= curl_easy_setopt(easy, CURLOPT_CA_CACHE_TIMEOUT, age_s) != CURLE_OK;
 	failed |= curl_easy_setopt(easy, CURLOPT_PREREQFUNCTION, load->look) != CURLE_OK;
 	failed |= curl_easy_setopt(easy, CURLOPT_PREREQDATA, load->userdata) != CURLE_OK;
 	failed |= curl_easy_setopt(easy, CURLOPT_HEADERFUNCTION, load->take_header) != CURLE_OK;

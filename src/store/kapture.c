@@ -100,6 +100,11 @@ void kapture_change(struct kapture *kapture, const struct kapture_settings *sett
 	kapture_take_turns_in(kapture, 0);
 }
 
+void kapture_renew_connections(struct kapture *kapture)
+{
+	http_renew(kapture->http);
+}
+
 void kapture_open_doors(struct kapture *kapture)
 {
 	gate_open_doors(&kapture->gate);

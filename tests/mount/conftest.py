@@ -70,15 +70,23 @@ def mounts(tmp_path):
     assert not fired.is_set(), 'the test hung and its mounts were aborted'
 
 
-@pytest.fixture(scope='session')
-def certificate(tmp_path_factory):
+def make_certificate(directory):
     """(certificate, key) for 127.0.0.1; the certificate is its own authority."""
-    directory = tmp_path_factory.mktemp('certificate')
     subprocess.run(['openssl', 'req', '-x509', '-newkey', 'rsa:2048', '-nodes', '-days', '2',
                     '-subj', '/CN=localhost', '-addext', 'subjectAltName=IP:127.0.0.1',
                     '-keyout', directory / 'key.pem', '-out', directory / 'cert.pem'],
                    check=True, capture_output=True, timeout=60)
     return directory / 'cert.pem', directory / 'key.pem'
+
+
+@pytest.fixture(scope='session')
+def certificate(tmp_path_factory):
+    return make_certificate(tmp_path_factory.mktemp('certificate'))
+
+
+@pytest.fixture(scope='session')
+def other_certificate(tmp_path_factory):
+    return make_certificate(tmp_path_factory.mktemp('other-certificate'))
 
 
 @pytest.fixture

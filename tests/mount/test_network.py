@@ -4,6 +4,7 @@
 import contextlib
 import errno
 import gzip
+import signal
 import zlib
 
 import pytest
@@ -142,3 +143,79 @@ def test_expired_customer_is_shown_while_the_proxy_refuses(mounts, secure, certi
     harness.wait_until(lambda: 'state=stale' in (mount / 'by-id/1.meta').read_text(), 'expiry')
     assert name_of(mount, 1) == 'Customer 1\n'
     assert proxy.requests[-1][0] == 'CONNECT' and len(secure.requests) == 1
+
+
+# Authorities
+
+@pytest.fixture
+def authority(certificate, tmp_path):
+    """A file of authorities of a test's own, which it may change."""
+    path = tmp_path / 'ca.pem'
+    path.write_bytes(certificate[0].read_bytes())
+    return path
+
+
+def write_in_place(path, text):
+    path.write_bytes(text)
+
+
+def replace(path, text):
+    other = path.with_name('new.pem')
+    other.write_bytes(text)
+    other.rename(path)
+
+
+def swap_link(path, text):
+    """As Kubernetes changes what it mounts."""
+    other = path.with_name(f'{len(list(path.parent.iterdir()))}.pem')
+    other.write_bytes(text)
+    path.unlink()
+    path.symlink_to(other)
+
+
+CHANGES = [write_in_place, replace, swap_link]
+
+
+@pytest.mark.parametrize('change', CHANGES)
+def test_renewed_authority_is_taken(mounts, secure, authority, other_certificate, change):
+    mount = mounts(secure.url, cafile=str(authority))
+    assert name_of(mount, 1) == 'Customer 1\n'
+    secure.close()
+    secure.certificate = other_certificate
+    secure.open(secure.port)
+    change(authority, other_certificate[0].read_bytes())
+    assert name_of(mount, 2) == 'Customer 2\n'
+
+
+@pytest.mark.parametrize('change', CHANGES)
+def test_withdrawn_authority_is_refused_also_on_a_kept_connection(mounts, secure, authority,
+                                                                  other_certificate, change):
+    mount = mounts(secure.url, cafile=str(authority))
+    assert name_of(mount, 1) == 'Customer 1\n'
+    change(authority, other_certificate[0].read_bytes())
+    assert harness.errno_of(name_of, mount, 2) == errno.EPROTO
+    assert 'authority' in last_cause(mount)
+    assert len(secure.requests) == 1
+    # And taken when it is there again.
+    change(authority, secure.certificate[0].read_bytes())
+    assert name_of(mount, 3) == 'Customer 3\n'
+
+
+def test_authorities_that_cannot_be_seen_for_a_moment_are_as_they_were(mounts, secure, authority):
+    mount = mounts(secure.url, cafile=str(authority))
+    assert name_of(mount, 1) == 'Customer 1\n'
+    text = authority.read_bytes()
+    authority.unlink()
+    assert name_of(mount, 2) == 'Customer 2\n'
+    authority.write_bytes(text)
+    assert name_of(mount, 3) == 'Customer 3\n'
+
+
+def test_sighup_ends_what_was_connected_before(mounts, secure, authority):
+    mount = mounts(secure.url, cafile=str(authority))
+    assert [name_of(mount, number) for number in (1, 2)] == ['Customer 1\n', 'Customer 2\n']
+    assert secure.connections == 1
+    mount.process.send_signal(signal.SIGHUP)
+    assert mount.log.wait_for('token: taken up')
+    assert name_of(mount, 3) == 'Customer 3\n'
+    assert secure.connections == 2

@@ -75,6 +75,11 @@ void http_free(struct http *http)
 	assert_true(list_is_empty(&transfers));
 }
 
+void http_renew(struct http *http)
+{
+	(void)http;
+}
+
 int http_start(struct http *http, const struct http_request *request, http_done_fn *done,
                void *userdata, struct http_transfer **ret)
 {

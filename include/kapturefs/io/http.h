@@ -61,6 +61,12 @@ void http_free(struct http *http);
 define_cleanup(struct http *, http_free);
 
 /**
+ * Go on with new connections, and with the authorities that their file has now. What is under way
+ * is not touched.
+ */
+void http_renew(struct http *http);
+
+/**
  * Start a request and return at once.
  *
  * Everything in @request is copied. @done runs exactly once, later, from the

@@ -21,6 +21,7 @@ struct http_load {
 	size_t body_length;
 	uint64_t timeout_ms;
 	bool fresh;                /* on no connection that was kept */
+	long authorities_age_s;    /* what was read of their file is good for so long */
 	curl_prereq_callback look; /* at the connection, before the request is sent */
 	curl_write_callback take_header;
 	curl_write_callback take_body; /* decoded */

@@ -66,6 +66,9 @@ int kapture_set_token(struct kapture *kapture, const char *token) must_check;
 /** Go on with the settings' timeout, retries, rate and burst; the rest of them is not looked at. */
 void kapture_change(struct kapture *kapture, const struct kapture_settings *settings);
 
+/** Go on with new connections, and with the certificate authorities that their file has now. */
+void kapture_renew_connections(struct kapture *kapture);
+
 /** Ask again although the token has been refused. */
 void kapture_open_doors(struct kapture *kapture);
 
