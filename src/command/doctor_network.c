@@ -276,6 +276,10 @@ static void check_answer(struct doctor *doctor, const struct outcome *outcome)
 	else if (outcome->error == -EBUSY)
 		doctor_say(doctor, "API", DOCTOR_NOTE, "wait, or lower rate=N/s",
 		           "it wants fewer requests, so that the token could not be tried");
+	else if (outcome->error == -EHOSTUNREACH && doctor->config.proxy)
+		doctor_say(doctor, "proxy", DOCTOR_FAILED,
+		           "check proxy=URL, its name and password, and what the proxy allows",
+		           "%s", outcome->cause);
 	else if (outcome->status)
 		doctor_say(doctor, "API", DOCTOR_FAILED,
 		           "check SOURCE: this may not be the server of Kapture", "HTTP %ld: %s",

@@ -149,7 +149,7 @@ static const char *describe(int error)
 	}
 }
 
-/* What counts is how large it is unpacked, so a small reply that unpacks to a large one ends here. */
+/* What counts is how large it is unpacked: a small reply that unpacks to a large one ends here. */
 size_t http_exchange_take_body(char *bytes, size_t size, size_t count, void *userdata)
 {
 	struct http_exchange *exchange = userdata;

@@ -1,6 +1,7 @@
 # SPDX-License-Identifier: MIT
 """`kapturefs doctor`: each thing that would keep a mount from working is found, with its fix."""
 
+import contextlib
 import json
 import os
 import socket
@@ -11,6 +12,7 @@ import pytest
 
 import api as api_module
 import harness
+from proxy import Proxy
 
 
 @pytest.fixture
@@ -176,6 +178,17 @@ def test_proxy_is_what_is_connected_to(patient, api):
     assert [name for _, name, _, _ in rows(result)][-4:] == ['name of the proxy', 'connection',
                                                              'TLS', 'API']
     assert api.requests[0].path.startswith('http://localhost:9/')
+
+
+@pytest.mark.parametrize('status, words', [(407, 'it wants a password'),
+                                           (403, 'it does not allow this server')])
+def test_proxy_that_refuses_is_found_with_its_code(patient, certificate, status, words):
+    with contextlib.closing(Proxy(status)) as proxy:
+        [(name, text, fix)] = failures(patient('https://127.0.0.1:9', proxy=proxy.url,
+                                               cafile=certificate[0]))
+        assert name == 'proxy' and 'proxy=URL' in fix
+        assert text.startswith(f'the proxy {proxy.place} answers HTTP {status}: {words}')
+        assert [request for request in proxy.requests if request] == [('CONNECT', '127.0.0.1:9')]
 
 
 def test_configuration_that_is_wrong_is_found_with_its_line(patient, api):

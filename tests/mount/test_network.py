@@ -178,6 +178,11 @@ CHANGES = [write_in_place, replace, swap_link]
 
 @pytest.mark.parametrize('change', CHANGES)
 def test_renewed_authority_is_taken(mounts, secure, authority, other_certificate, change):
+    def respond(request):
+        reply = secure.honest(request)
+        reply.headers['Connection'] = 'close'
+        return reply
+    secure.respond = respond
     mount = mounts(secure.url, cafile=str(authority))
     assert name_of(mount, 1) == 'Customer 1\n'
     secure.close()

@@ -41,8 +41,7 @@ struct http_reply {
 	const char *body;      /* of a whole reply, like what follows */
 	size_t body_length;
 	const char *retry_after; /* the value of that header, or NULL */
-	const char *
-	        coding; /* a Content-Encoding that is not known: the body is as it stands; or NULL */
+	const char *coding;      /* a Content-Encoding that is not known, or NULL */
 };
 
 typedef void http_done_fn(void *userdata, const struct http_reply *reply);
