@@ -32,6 +32,17 @@
 #include "kapturefs/fs/session.h"
 #include "kapturefs/fs/tree.h"
 
+/* The usual soft limit is for programs that use select(). */
+static void raise_file_limit(void)
+{
+	struct rlimit limit;
+
+	if (getrlimit(RLIMIT_NOFILE, &limit))
+		return;
+	limit.rlim_cur = limit.rlim_max;
+	(void)setrlimit(RLIMIT_NOFILE, &limit);
+}
+
 void serve_harden(void)
 {
 	static const char *const variables[] = {
@@ -45,6 +56,7 @@ void serve_harden(void)
 		unsetenv(variables[i]);
 	if (setrlimit(RLIMIT_CORE, &no_core) || prctl(PR_SET_DUMPABLE, 0))
 		log_warning("mount: core dumps cannot be switched off");
+	raise_file_limit();
 	umask(077);
 	signal(SIGPIPE, SIG_IGN);
 }

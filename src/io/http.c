@@ -48,6 +48,7 @@ struct http {
 	struct list waiting;
 	struct list running;
 	uint32_t running_count;
+	uint32_t running_max; /* as many as there were files for; concurrency_max at most */
 	CURL **spare; /* used handles, for their rules and TLS sessions; room for concurrency_max */
 	uint32_t spare_count;
 };
@@ -180,11 +181,17 @@ static void enter(struct http_transfer *transfer)
 	http->running_count++;
 }
 
+/* One at least, whatever was: else nothing would ever end. */
+static uint32_t running_max(const struct http *http)
+{
+	return http->running_max ? http->running_max : 1;
+}
+
 /* Those whom an error has stopped leave before others enter. */
 static bool is_full(const struct http *http)
 {
 	return http->loop.is_broken ? http->running_count > 0
-	                            : http->running_count >= http->settings.concurrency_max;
+	                            : http->running_count >= running_max(http);
 }
 
 static void fill(struct http *http)
@@ -212,6 +219,7 @@ static void leave(struct http_transfer *transfer)
 static void conclude(struct http_transfer *transfer, const struct http_verdict *verdict,
                      long status)
 {
+	struct http *http = transfer->http;
 	const struct http_exchange *exchange = &transfer->exchange;
 	struct http_reply reply = {
 		.error = verdict->error,
@@ -226,9 +234,28 @@ static void conclude(struct http_transfer *transfer, const struct http_verdict *
 		reply.retry_after = exchange->retry_after[0] ? exchange->retry_after : NULL;
 		reply.coding = exchange->coding.unknown[0] ? exchange->coding.unknown : NULL;
 	}
+	if (http->running_max < http->settings.concurrency_max)
+		http->running_max++;
 	leave(transfer);
 	wipe_headers(transfer);
 	transfer->done(transfer->userdata, &reply);
+}
+
+/*
+ * Wait, as the first, until another one leaves its connection: there is no file for one more. With
+ * each that has ended, one more is tried again.
+ */
+static bool give_way(struct http_transfer *transfer)
+{
+	struct http *http = transfer->http;
+
+	if (http->running_count < 2)
+		return false;
+	http->running_max = http->running_count - 1;
+	leave(transfer);
+	list_insert_before(http->waiting.next, &transfer->link);
+	(void)uv_timer_start(&transfer->timer, transfer_timer_fired, time_left_ms(transfer), 0);
+	return true;
 }
 
 static void transfer_timer_fired(uv_timer_t *timer)
@@ -283,6 +310,8 @@ static void completed(struct http_loop *http_loop, CURL *easy, CURLcode code)
 		http_handle_hang_up(easy);
 
 	verdict = http_exchange_judge(&transfer->exchange, code);
+	if (verdict.error == -EMFILE && give_way(transfer))
+		return;
 	/* When the server was not reached, it is the proxy's. */
 	if (verdict.error != -EHOSTUNREACH)
 		(void)curl_easy_getinfo(easy, CURLINFO_RESPONSE_CODE, &status);
@@ -352,6 +381,7 @@ static int copy_settings(struct http *http, const struct http_settings *settings
 	http->settings = *settings;
 	http->settings.cafile = http->cafile;
 	http->settings.proxy = http->proxy;
+	http->running_max = settings->concurrency_max;
 	http_authorities_init(&http->authorities, http->cafile, uv_now(http->loop.uv));
 	http->spare = calloc(settings->concurrency_max, sizeof(CURL *));
 	return http->spare ? 0 : -ENOMEM;

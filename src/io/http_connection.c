@@ -19,6 +19,7 @@
 #include <poll.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/eventfd.h>
 #include <sys/ioctl.h>
 #include <sys/socket.h>
 #include <unistd.h>
@@ -67,13 +68,31 @@ int http_connections_open(struct http_connections *connections, const struct cur
 	if (make_room(connections))
 		return -ENOMEM;
 	fd = socket(address->family, address->socktype | SOCK_CLOEXEC, address->protocol);
+	connections->open_error = fd < 0 ? -errno : 0;
 	if (fd < 0)
-		return -errno;
+		return connections->open_error;
 	connection = find(connections, fd);
 	if (!connection)
 		connection = &connections->table[connections->count++];
 	*connection = (struct http_connection){ .socket = fd, .epoch = connections->epoch };
 	return fd;
+}
+
+/* Resolving a name and reading a file of authorities take a few, and do not tell that there are none. */
+bool http_connections_lack_files(const struct http_connections *connections)
+{
+	int files[4] = { -1, -1, -1, -1 };
+	bool lacks = connections->open_error == -EMFILE || connections->open_error == -ENFILE;
+
+	for (size_t i = 0; i < array_length(files) && !lacks; i++) {
+		files[i] = eventfd(0, EFD_CLOEXEC);
+		lacks = files[i] < 0 && (errno == EMFILE || errno == ENFILE);
+	}
+	for (size_t i = 0; i < array_length(files); i++) {
+		if (files[i] >= 0)
+			close(files[i]);
+	}
+	return lacks;
 }
 
 int http_connections_close(struct http_connections *connections, int socket)

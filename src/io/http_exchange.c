@@ -164,12 +164,22 @@ size_t http_exchange_take_body(char *bytes, size_t size, size_t count, void *use
 	return CURL_WRITEFUNC_ERROR;
 }
 
+/* Whether it may be for want of a file that it ended so. */
+static bool may_lack_files(CURLcode code)
+{
+	return code == CURLE_COULDNT_CONNECT || code == CURLE_COULDNT_RESOLVE_HOST ||
+	       code == CURLE_COULDNT_RESOLVE_PROXY || code == CURLE_SSL_CACERT_BADFILE;
+}
+
 struct http_verdict http_exchange_judge(const struct http_exchange *exchange, CURLcode code)
 {
 	if (exchange->verdict.error)
 		return exchange->verdict;
 	if (code == CURLE_OK && !http_coding_is_whole(&exchange->coding))
 		return http_verdict(-EPROTO, "the packed reply was cut short");
+	if (may_lack_files(code) && http_connections_lack_files(exchange->connections))
+		return http_verdict(-EMFILE, "no more files can be open here; raise ulimit -n, or "
+		                             "LimitNOFILE= of the service");
 	return http_handle_judge(exchange->easy, code, exchange->proxy);
 }
 

@@ -43,6 +43,8 @@ static const struct transport_row {
 	{ -EIO, true, KAPTURE_BLAME_API },
 	/* The API is not reached, or somebody else is in its place; that does not change soon. */
 	{ -EPROTO, false, KAPTURE_BLAME_API },
+	/* What is lacking here is not the API's fault. */
+	{ -EMFILE, true, KAPTURE_BLAME_NOTHING },
 };
 
 struct kapture_verdict kapture_failure(int error, const char *cause)

@@ -1,9 +1,12 @@
 # SPDX-License-Identifier: MIT
-"""What stands between the API and us: content codings, proxies, authorities."""
+"""What stands between the API and us: content codings, proxies, authorities, open files."""
 
+import concurrent.futures
 import contextlib
 import errno
 import gzip
+import os
+import resource
 import signal
 import zlib
 
@@ -224,3 +227,50 @@ def test_sighup_ends_what_was_connected_before(mounts, secure, authority):
     assert mount.log.wait_for('token: taken up')
     assert name_of(mount, 3) == 'Customer 3\n'
     assert secure.connections == 2
+
+
+# Open files
+
+def open_files(mount):
+    return len(os.listdir(f'/proc/{mount.process.pid}/fd'))
+
+
+def limit_files(mount, limit):
+    resource.prlimit(mount.process.pid, resource.RLIMIT_NOFILE, (limit, HARD))
+
+
+HARD = resource.getrlimit(resource.RLIMIT_NOFILE)[1]
+
+
+def test_soft_limit_of_files_is_raised_to_the_hard_one(mounts, api):
+    soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
+    resource.setrlimit(resource.RLIMIT_NOFILE, (64, hard))
+    try:
+        mount = mounts(api.url)
+    finally:
+        resource.setrlimit(resource.RLIMIT_NOFILE, (soft, hard))
+    assert resource.prlimit(mount.process.pid, resource.RLIMIT_NOFILE) == (hard, hard)
+
+
+def test_requests_take_turns_when_files_are_few(mounts, api):
+    api.add_numbers(range(1, 41))
+    mount = mounts(api.url, max_connections='64')
+    os.listdir(mount / 'by-id')
+    limit_files(mount, open_files(mount) + 4)
+    with concurrent.futures.ThreadPoolExecutor(40) as pool:
+        names = list(pool.map(lambda number: name_of(mount, number), range(1, 41)))
+    assert names == [f'Customer {number}\n' for number in range(1, 41)]
+    assert api.connections <= 4 and len(api.requests) == 40
+
+
+def test_running_out_of_files_is_said_and_no_fault_of_the_api(mounts, api):
+    api.add_numbers(range(1, 11))
+    mount = mounts(api.url)
+    os.listdir(mount / 'by-id')
+    limit_files(mount, open_files(mount))
+    for number in range(1, 10):
+        assert harness.errno_of(os.stat, mount / f'by-id/{number}/name') == errno.EMFILE
+    limit_files(mount, HARD)
+    assert 'EMFILE' in last_cause(mount) and 'LimitNOFILE=' in last_cause(mount)
+    # Nothing is held back.
+    assert name_of(mount, 10) == 'Customer 10\n'

@@ -109,6 +109,43 @@ static void test_transfers_beyond_the_limit_wait_their_turn(void **state)
 		assert_replied(fixture, &calls[i], 200, "hello");
 }
 
+static void test_with_few_files_requests_take_turns(void **state)
+{
+	struct fixture *fixture = *state;
+	struct call calls[12] = { 0 };
+
+	sockets_left = 2;
+	for (size_t i = 0; i < array_length(calls); i++)
+		start(fixture, &calls[i]);
+	wait_for(fixture, &fixture->requests, 2);
+	fixture->answer = answer_hello;
+	answer_hello(fixture->peers[0]);
+	answer_hello(fixture->peers[1]);
+	for (size_t i = 0; i < array_length(calls); i++)
+		assert_replied(fixture, &calls[i], 200, "hello");
+	assert_int_equal(fixture->peer_count, 2);
+	sockets_left = INT_MAX;
+}
+
+static void test_with_no_file_left_that_is_said(void **state)
+{
+	struct fixture *fixture = *state;
+	struct call calls[3] = { 0 };
+
+	sockets_left = 0;
+	for (size_t i = 0; i < array_length(calls); i++)
+		start(fixture, &calls[i]);
+	for (size_t i = 0; i < array_length(calls); i++) {
+		wait_for(fixture, &calls[i].replies, 1);
+		assert_non_null(strstr(calls[i].complaint, "files"));
+		assert_failed(fixture, &calls[i], -EMFILE);
+	}
+	sockets_left = INT_MAX;
+	fixture->answer = answer_hello;
+	start(fixture, &calls[0]);
+	assert_replied(fixture, &calls[0], 200, "hello");
+}
+
 static void test_time_runs_out_in_the_queue_and_on_the_way(void **state)
 {
 	struct fixture *fixture = *state;
@@ -389,6 +426,8 @@ int main(void)
 		with_a_server(test_a_large_request_is_sent_without_asking_leave),
 		with_a_server(test_a_redirect_is_not_followed),
 		with_a_server(test_transfers_beyond_the_limit_wait_their_turn),
+		with_a_server(test_with_few_files_requests_take_turns),
+		with_a_server(test_with_no_file_left_that_is_said),
 		with_a_server(test_time_runs_out_in_the_queue_and_on_the_way),
 		with_a_server(test_a_freed_transfer_is_never_heard_of_again),
 		with_a_server(test_the_callback_may_free_transfer_and_client),

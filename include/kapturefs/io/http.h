@@ -74,7 +74,8 @@ void http_renew(struct http *http);
  *
  * Errors of the reply: -EHOSTUNREACH no connection, no name, or the proxy refuses; -ETIMEDOUT;
  * -EPROTO TLS failure, a reply cut short or not HTTP; -EFBIG body over the limit;
- * -EIO the connection broke before a reply came; -ENOMEM.
+ * -EIO the connection broke before a reply came; -EMFILE no file is left for a connection, while
+ * no other request is under way, for which it would wait; -ENOMEM.
  *
  * Returns 0, or -ENOMEM with *@ret untouched.
  */

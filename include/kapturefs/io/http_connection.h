@@ -17,6 +17,7 @@ struct http_connections {
 	size_t count;
 	size_t room;
 	unsigned epoch;
+	int open_error; /* of the last socket, or 0 */
 };
 
 /** The two ends of a connection, as curl names them to CURLOPT_PREREQFUNCTION. */
@@ -33,6 +34,9 @@ void http_connections_fini(struct http_connections *connections);
 /** A socket for @address. Returns a descriptor or a negative errno. */
 int http_connections_open(struct http_connections *connections,
                           const struct curl_sockaddr *address) must_check;
+
+/** Whether this process, or the system, has no file left for a connection and what it takes. */
+bool http_connections_lack_files(const struct http_connections *connections);
 
 /** Close @socket. Returns as close(). */
 int http_connections_close(struct http_connections *connections, int socket);
