@@ -78,7 +78,7 @@ int http_connections_open(struct http_connections *connections, const struct cur
 	return fd;
 }
 
-/* Resolving a name and reading a file of authorities take a few, and do not tell that there are none. */
+/* Resolving a name and reading a file of authorities take a few, and fail without saying why. */
 bool http_connections_lack_files(const struct http_connections *connections)
 {
 	int files[4] = { -1, -1, -1, -1 };

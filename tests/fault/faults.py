@@ -27,7 +27,7 @@ class Fault:
     cold: object = 'new'    # a word or a set of words
     expired: object = 'old'
     second: object = None   # by the second key, where that is different; cold and expired
-    source: str = 'http'    # or 'tls', or 'stopped': the sandbox is not there
+    source: str = 'http'    # or 'tls'; 'stopped': the sandbox is not there; 'proxy': one refuses
     recovers: bool = True   # within a probe of the breaker; else the server has asked for a pause
     is_heavy: bool = False  # one cell after another and in more time, not to measure the processor
     is_heard: bool = True   # by the client of one request; else only the next one on its connection
@@ -87,6 +87,11 @@ def untrusted(case, name, fate, quick=False):
     return Fault(case, name, rule(connection=fate), 'EPROTO', 'old', source='tls', quick=quick)
 
 
+def refused(case, name, status, quick=False):
+    """The proxy answers so to CONNECT, or hangs up."""
+    return Fault(case, name, (status,), 'EHOSTUNREACH', 'old', source='proxy', quick=quick)
+
+
 FAULTS = [
     # The network
     Fault('N1', 'nobody listens', (), 'EHOSTUNREACH', 'old', source='stopped', quick=True),
@@ -113,6 +118,11 @@ FAULTS = [
     harmless('A19', 'half a second late', delay_ms=500),
     Fault('A19', 'later than patience', rule(delay_ms=1500), 'new', 'old', quick=True),
     broken('A19', 'later than the timeout', 'ETIMEDOUT', delay_ms=5000),
+    # A proxy
+    refused('N18', 'the proxy wants a password', 407, quick=True),
+    refused('N18', 'the proxy does not allow it', 403),
+    refused('N18', 'the proxy cannot reach the server', 502),
+    refused('N18', 'the proxy hangs up', None),
     # HTTP
     definite('H1', 'status 401', 'EACCES', status=401),
     # Of one key it says nothing; of three in a row, that the token is no good.

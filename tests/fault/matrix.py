@@ -17,6 +17,7 @@ import time
 
 import harness
 from cells import OPERATIONS, STATES, Customer, look, warm
+from proxy import Proxy
 
 PATIENCE = 1
 TTL = 1
@@ -97,7 +98,8 @@ class Server:
     def __init__(self, fault, directory, seed):
         self.fault = fault
         self.seed = seed
-        self.authority = str(directory / 'ca.pem') if fault.source == 'tls' else None
+        self.authority = str(directory / 'ca.pem') if fault.source in ('tls', 'proxy') else None
+        self.proxy = Proxy() if fault.source == 'proxy' else None
         self.start(0)
 
     def start(self, port):
@@ -135,16 +137,24 @@ class Server:
         if self.fault.source == 'stopped':
             self.close()
             assert harness.errno_of(socket.create_connection, ('127.0.0.1', self.port)) != 0
+        elif self.proxy:
+            self.proxy.requests.clear()
+            self.proxy.refuse(*self.fault.plan)
         else:
             self.call('/sandbox/behaviour', self.fault.plan)
 
     def rules(self):
         if self.fault.source == 'stopped':
             return []
+        if self.proxy:
+            return [{'fired': len(self.proxy.requests)}]
         return self.call('/sandbox/statistics')['rules']
 
     def end(self, customers):
         """The fault is gone. What has been changed stays changed."""
+        if self.proxy:
+            self.proxy.status = 200
+            return
         if self.fault.source != 'stopped':
             self.call('/sandbox/behaviour', {})
             return
@@ -153,8 +163,14 @@ class Server:
             customer.change()
 
     def close(self):
+        """The sandbox; what is in front of it stays until leave()."""
         self.connection.close()
         self.sandbox.close()
+
+    def leave(self):
+        self.close()
+        if self.proxy:
+            self.proxy.close()
 
 
 class Run:
@@ -173,6 +189,8 @@ class Run:
         directory.mkdir()
         if self.server.authority:
             options['cafile'] = self.server.authority
+        if self.server.proxy:
+            options['proxy'] = self.server.proxy.url
         made = harness.Mount(self.server.url, directory, timeout=str(self.fault.timeout),
                              **OPTIONS, **options)
         stack.callback(made.close)
@@ -180,7 +198,7 @@ class Run:
 
     def prepare(self, stack):
         self.server = Server(self.fault, self.directory, self.seed)
-        stack.callback(self.server.close)
+        stack.callback(self.server.leave)
         lasting = self.mount(stack, 'lasting')
         brief = self.mount(stack, 'brief', ttl=str(TTL))
         self.mounts = {'cold': lasting, 'fresh': lasting, 'expired': brief}

@@ -28,6 +28,7 @@ class Handler(socketserver.StreamRequestHandler):
             return
         host, port = line[1].rsplit(':', 1)
         with socket.create_connection((host, int(port)), 10) as server:
+            self.server.tunnels.append(self.connection)
             self.wfile.write(b'HTTP/1.1 200 Connected\r\n\r\n')
             threading.Thread(target=self.pass_on, args=(server, self.connection),
                              daemon=True).start()
@@ -41,11 +42,15 @@ class Handler(socketserver.StreamRequestHandler):
         except OSError:
             pass
         finally:
-            for end in (source, target):
-                try:
-                    end.shutdown(socket.SHUT_RDWR)
-                except OSError:
-                    pass
+            Handler.end(source)
+            Handler.end(target)
+
+    @staticmethod
+    def end(connection):
+        try:
+            connection.shutdown(socket.SHUT_RDWR)
+        except OSError:
+            pass    # it has ended
 
 
 class Proxy(socketserver.ThreadingTCPServer):
@@ -57,12 +62,20 @@ class Proxy(socketserver.ThreadingTCPServer):
         self.status = status
         self.password = password    # NAME:PASSWORD
         self.requests = []          # (method, target)
+        self.tunnels = []           # the clients' ends
         self.place = f'127.0.0.1:{self.server_address[1]}'
         threading.Thread(target=self.serve_forever, args=(0.02,), daemon=True).start()
 
     @property
     def url(self):
         return f'http://{self.place}'
+
+    def refuse(self, status):
+        """Answer so from now on, None to hang up; and end the connections that there are."""
+        self.status = status
+        for tunnel in self.tunnels:
+            Handler.end(tunnel)
+        self.tunnels.clear()
 
     def close(self):
         self.shutdown()
