@@ -84,14 +84,6 @@ static void fail_soon(struct http_transfer *transfer)
 	(void)uv_timer_start(&transfer->timer, transfer_timer_fired, 0, 0);
 }
 
-/* The token's copies that are ours. */
-static void wipe_headers(struct http_transfer *transfer)
-{
-	for (struct curl_slist *line = transfer->headers; line; line = line->next)
-		explicit_bzero(line->data, strlen(line->data));
-	curl_slist_free_all(steal(&transfer->headers));
-}
-
 static uint64_t time_left_ms(const struct http_transfer *transfer)
 {
 	uint64_t now_ms = uv_now(transfer->http->loop.uv);
@@ -237,7 +229,7 @@ static void conclude(struct http_transfer *transfer, const struct http_verdict *
 	if (http->running_max < http->settings.concurrency_max)
 		http->running_max++;
 	leave(transfer);
-	wipe_headers(transfer);
+	http_headers_free(steal(&transfer->headers));
 	transfer->done(transfer->userdata, &reply);
 }
 
@@ -425,42 +417,13 @@ int http_new(uv_loop_t *loop, const struct http_settings *settings, struct http 
 	return 0;
 }
 
-static int add_header(struct http_transfer *transfer, const char *line)
-{
-	struct curl_slist *longer = curl_slist_append(transfer->headers, line);
-
-	if (!longer)
-		return -ENOMEM;
-	transfer->headers = longer;
-	return 0;
-}
-
-/* Whether there is a header of the name that @line has. */
-static bool has_header(const struct http_request *request, const char *line)
-{
-	size_t length = strcspn(line, ":") + 1;
-
-	for (const char *const *other = request->headers; other && *other; other++) {
-		if (strncasecmp(*other, line, length) == 0)
-			return true;
-	}
-	return false;
-}
-
 static int copy_request(struct http_transfer *transfer, const struct http_request *request)
 {
-	static const char accept[] = "Accept-Encoding: " HTTP_CODINGS;
 	int r;
 
 	r = copy_text(request->url, &transfer->url);
-	/* curl would ask for leave before it sends a large body. */
 	if (!r)
-		r = add_header(transfer, "Expect:");
-	/* Not by curl, which refuses a reply for a Content-Encoding that it does not know. */
-	if (!r && !has_header(request, accept))
-		r = add_header(transfer, accept);
-	for (const char *const *line = request->headers; !r && line && *line; line++)
-		r = add_header(transfer, *line);
+		r = http_headers_new(request->headers, &transfer->headers);
 	if (r)
 		return r;
 
@@ -519,6 +482,6 @@ void http_transfer_free(struct http_transfer *transfer)
 		return;
 
 	leave(transfer);
-	wipe_headers(transfer);
+	http_headers_free(steal(&transfer->headers));
 	uv_close((uv_handle_t *)&transfer->timer, transfer_closed);
 }

@@ -16,6 +16,7 @@
 #include <strings.h>
 #include <sys/socket.h>
 
+#include "kapturefs/io/http_coding.h"
 #include "kapturefs/io/http_handle.h"
 
 enum { CONNECTION_LIFE_S = 600 };
@@ -129,6 +130,54 @@ CURL *http_handle_new(const struct http_settings *settings, struct http_connecti
 		return NULL;
 	}
 	return easy;
+}
+
+void http_headers_free(struct curl_slist *headers)
+{
+	for (struct curl_slist *line = headers; line; line = line->next)
+		explicit_bzero(line->data, strlen(line->data));
+	curl_slist_free_all(headers);
+}
+
+static int add_header(struct curl_slist **headers, const char *line)
+{
+	struct curl_slist *longer = curl_slist_append(*headers, line);
+
+	if (!longer)
+		return -ENOMEM;
+	*headers = longer;
+	return 0;
+}
+
+/* Whether there is a header of the name that @line has. */
+static bool has_header(const char *const *headers, const char *line)
+{
+	size_t length = strcspn(line, ":") + 1;
+
+	for (; headers && *headers; headers++) {
+		if (strncasecmp(*headers, line, length) == 0)
+			return true;
+	}
+	return false;
+}
+
+/* curl does not unpack, for it refuses a reply whose Content-Encoding it does not know. */
+int http_headers_new(const char *const *lines, struct curl_slist **ret)
+{
+	static const char codings[] = "Accept-Encoding: " HTTP_CODINGS;
+	cleanup(http_headers_freep) struct curl_slist *headers = NULL;
+	int r;
+
+	/* curl would ask for leave before it sends a large body. */
+	r = add_header(&headers, "Expect:");
+	if (!r && !has_header(lines, codings))
+		r = add_header(&headers, codings);
+	for (; !r && lines && *lines; lines++)
+		r = add_header(&headers, *lines);
+	if (r)
+		return r;
+	*ret = steal(&headers);
+	return 0;
 }
 
 int http_handle_load(CURL *easy, const struct http_load *load)

@@ -42,6 +42,16 @@ struct http_verdict {
  */
 CURL *http_handle_new(const struct http_settings *settings, struct http_connections *connections);
 
+/**
+ * The headers of a request: @lines, NULL at the end, and those that all have. Returns 0 with *@ret
+ * to be freed by http_headers_free(), or -ENOMEM.
+ */
+int http_headers_new(const char *const *lines, struct curl_slist **ret) must_check;
+
+/** Wipe, since one has the token, and free. NULL is ignored. */
+void http_headers_free(struct curl_slist *headers);
+define_cleanup(struct curl_slist *, http_headers_free);
+
 /** Prepare the next transfer. Returns 0 or -ENOMEM. */
 int http_handle_load(CURL *easy, const struct http_load *load) must_check;
 
