@@ -12,7 +12,8 @@
  *                 -> table (of the options), options, source, number; secrets (what the files hold)
  *   fs/           session (the mount) -> filesystem (operations, replies) -> request (its life)
  *                 -> tree (what a node is, contains and holds); control (.kapturefs);
- *                 notifier (what the kernel is told unasked);
+ *                 notifier (what the kernel is told unasked; listings:
+ *                 of those it keeps);
  *                 unmounter (takes away what the daemon cannot: root's mount, for want of
  *                 privilege, and the connection of a daemon that was killed)
  *   store/        catalog (find, want) -> cache (what is kept) and
@@ -22,8 +23,8 @@
  *   sandbox/      a stand-in API to try all of it
  *
  * Everything runs on one thread, in the turns of one libuv loop, but for what has to wait: the
- * notifier's calls into the kernel, for a page, and the syncing and moving of the cache's log, for
- * the disk, have threads of their own.
+ * calls of notifier and listings into the kernel, for a page, and the syncing and moving of the
+ * cache's log, for the disk, have threads of their own.
  */
 
 #include <fcntl.h>

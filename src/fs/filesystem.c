@@ -211,6 +211,13 @@ const struct fuse_lowlevel_ops *filesystem_operations(void)
 
 /* Life cycle */
 
+static void kernel_told(void *userdata)
+{
+	struct filesystem *filesystem = userdata;
+
+	requests_wake(filesystem->requests);
+}
+
 int filesystem_new(uv_loop_t *loop, struct tree *tree, struct catalog *catalog,
                    struct notifier *notifier, const struct filesystem_settings *settings,
                    filesystem_ready_fn *ready, void *userdata, struct filesystem **ret)
@@ -233,6 +240,7 @@ int filesystem_new(uv_loop_t *loop, struct tree *tree, struct catalog *catalog,
 	if (r)
 		return r;
 
+	notifier_on_told(notifier, kernel_told, filesystem);
 	*ret = steal(&filesystem);
 	return 0;
 }

@@ -10,17 +10,9 @@
 #include <stdio.h>
 #include <string.h>
 #include <unistd.h>
-#include <uv.h>
 
 #include "kapturefs/fs/control_ioctl.h"
 #include "kapturefs/fs/filesystem_parts.h"
-
-enum { TELLING_MS_MAX = 1000 };
-
-static uint64_t now_ms(void)
-{
-	return uv_hrtime() / 1000000;
-}
 
 static int reply(struct request *request, int outcome)
 {
@@ -47,12 +39,9 @@ static int fail(struct request *request, int error)
 
 static int settle(struct request *request)
 {
-	struct filesystem *filesystem = request->context;
-	const struct request_order *order = &request->order;
+	int r = filesystem_told(request);
 
-	if (notifier_has_told(filesystem->notifier, order->change))
-		return reply(request, order->outcome);
-	return now_ms() - order->done_ms < TELLING_MS_MAX ? REQUEST_SETTLING : -ETIMEDOUT;
+	return r ? r : reply(request, request->order.outcome);
 }
 
 static int order_done(struct request *request, int outcome)
@@ -61,8 +50,7 @@ static int order_done(struct request *request, int outcome)
 
 	request->order.is_done = true;
 	request->order.outcome = outcome;
-	request->order.change = notifier_last(filesystem->notifier);
-	request->order.done_ms = now_ms();
+	filesystem_tell(request, notifier_last(filesystem->notifier));
 	return settle(request);
 }
 

@@ -6,6 +6,7 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/stat.h>
+#include <uv.h>
 
 #include "kapturefs/fs/filesystem_parts.h"
 #include "kapturefs/model/node.h"
@@ -15,6 +16,8 @@ enum {
 	DIRECTORY_PERMISSIONS = 0555,
 	LINK_PERMISSIONS = 0777,
 	BLOCK_SIZE = 512,
+	TELLING_MS_MAX = 1000,
+	TICKS_MS = 2 * 10, /* at the 100 Hz of the slowest kernels */
 };
 
 static struct filesystem *filesystem_of(const struct request *request)
@@ -56,10 +59,16 @@ static struct stat to_stat(const struct filesystem *filesystem,
 	};
 }
 
+/* The kernel counts in ticks and rounds up, twice: what is fresh to it must be so to us. */
+static double to_timeout(uint64_t valid_ms)
+{
+	return valid_ms > TICKS_MS ? (double)(valid_ms - TICKS_MS) / 1000 : 0;
+}
+
 static struct fuse_entry_param to_entry(const struct filesystem *filesystem,
                                         const struct tree_attributes *attributes)
 {
-	double valid = (double)attributes->valid_ms / 1000;
+	double valid = to_timeout(attributes->valid_ms);
 
 	return (struct fuse_entry_param){
 		.ino = attributes->number,
@@ -71,6 +80,26 @@ static struct fuse_entry_param to_entry(const struct filesystem *filesystem,
 
 /* Serving */
 
+static uint64_t now_ms(void)
+{
+	return uv_hrtime() / 1000000;
+}
+
+void filesystem_tell(struct request *request, struct notification what)
+{
+	request->telling = (struct request_telling){ what, now_ms() };
+}
+
+int filesystem_told(const struct request *request)
+{
+	const struct request_telling *telling = &request->telling;
+
+	if (!telling->since_ms ||
+	    notifier_has_told(filesystem_of(request)->notifier, telling->what))
+		return 0;
+	return now_ms() - telling->since_ms < TELLING_MS_MAX ? REQUEST_SETTLING : -ETIMEDOUT;
+}
+
 int serve_lookup(struct request *request)
 {
 	struct tree_attributes attributes;
@@ -79,10 +108,10 @@ int serve_lookup(struct request *request)
 
 	r = tree_lookup(filesystem_of(request)->tree, &request->query, request->number,
 	                request->name, &attributes);
-	if (r == -ENOENT && attributes.valid_ms > 0) {
+	if (r == -ENOENT && attributes.valid_ms > TICKS_MS) {
 		/* An entry without a number: the kernel remembers that there is nothing. */
 		entry = (struct fuse_entry_param){
-			.entry_timeout = (double)attributes.valid_ms / 1000,
+			.entry_timeout = to_timeout(attributes.valid_ms),
 		};
 		fuse_reply_entry(request->req, &entry);
 		return 0;
@@ -95,18 +124,41 @@ int serve_lookup(struct request *request)
 	return 0;
 }
 
+/*
+ * The kernel asks for the attributes of a directory that has expired each time before it shows a
+ * listing that it keeps: so it must not keep one by then. Whoever has waited for that once has
+ * waited enough: what has been listed since was listed a moment ago.
+ */
+static int drop_listing(struct request *request, const struct tree_attributes *attributes)
+{
+	struct notification what;
+	int r;
+
+	if (!attributes->is_expired || request->telling.since_ms)
+		return 0;
+	r = notifier_drop_listing(filesystem_of(request)->notifier, request->number, &what);
+	if (r || !what.drop)
+		return r;
+	filesystem_tell(request, what);
+	return REQUEST_SETTLING;
+}
+
 int serve_getattr(struct request *request)
 {
 	struct tree_attributes attributes;
 	struct stat status;
 	int r;
 
+	if (filesystem_told(request) == REQUEST_SETTLING)
+		return REQUEST_SETTLING;
 	r = tree_stat(filesystem_of(request)->tree, &request->query, request->number, &attributes);
+	if (!r)
+		r = drop_listing(request, &attributes);
 	if (r)
 		return r;
 
 	status = to_stat(filesystem_of(request), &attributes);
-	fuse_reply_attr(request->req, &status, (double)attributes.valid_ms / 1000);
+	fuse_reply_attr(request->req, &status, to_timeout(attributes.valid_ms));
 	return 0;
 }
 
@@ -260,6 +312,16 @@ static void note_listed(const struct request *request, uint64_t value)
 	readahead_listed_as(readahead, request->number, value);
 }
 
+/* What never expires is never dropped. */
+static void note_kept(const struct request *request)
+{
+	struct node node;
+
+	if (node_unpack(request->number, &node) &&
+	    (node.kind == NODE_DIRECTORY || node.kind == NODE_DAY))
+		notifier_listed(filesystem_of(request)->notifier, request->number);
+}
+
 int serve_list(struct request *request)
 {
 	struct filesystem *filesystem = filesystem_of(request);
@@ -270,13 +332,14 @@ int serve_list(struct request *request)
 	if (r)
 		return r;
 	listing.bytes = filesystem->listing;
-	r = tree_list(filesystem->tree, request->number, (uint64_t)request->offset, add_entry,
-	              &listing);
+	r = tree_list(filesystem->tree, &request->query, request->number, (uint64_t)request->offset,
+	              add_entry, &listing);
 	if (r)
 		return r == TREE_BUSY ? REQUEST_SETTLING : r;
 
 	if (listing.length == 0)
 		read_ahead_of_all(request);
+	note_kept(request);
 	fuse_reply_buf(request->req, listing.bytes, listing.length);
 	if (listing.value)
 		note_listed(request, listing.value);

@@ -12,25 +12,28 @@
  * there are people who wait. They are numbered, so that it can be seen which are done.
  */
 
-#include <assert.h>
 #include <errno.h>
 #include <pthread.h>
 #include <stdlib.h>
 #include <string.h>
+#include <uv.h>
 
 #include "kapturefs/base/log.h"
 #include "kapturefs/fs/notifier_parts.h"
 
 int notifier_new(struct notifier **ret)
 {
-	struct notifier *notifier = calloc(1, sizeof(*notifier));
+	cleanup(notifier_freep) struct notifier *notifier = calloc(1, sizeof(*notifier));
+	int r;
 
 	if (!notifier)
 		return -ENOMEM;
-	pthread_mutex_init(&notifier->lock, NULL);
-	pthread_cond_init(&notifier->filled, NULL);
+	teller_init(&notifier->teller);
 	list_init(&notifier->urgent);
-	*ret = notifier;
+	r = listings_new(&notifier->listings);
+	if (r)
+		return r;
+	*ret = steal(&notifier);
 	return 0;
 }
 
@@ -51,6 +54,7 @@ void notifier_add_metrics(struct notifier *notifier, struct metrics *metrics)
 	metrics_add_counter(metrics, &notifier->dropped_changes, METRIC_COUNTER,
 	                    "kapturefs_dropped_changes_total", "",
 	                    "Changes not told because the queue was full of others.");
+	listings_add_metrics(notifier->listings, metrics);
 }
 
 static void take_back(struct notice *notice)
@@ -69,6 +73,14 @@ static void urgent_free(struct urgent *urgent)
 
 /* The thread's part */
 
+static void tell_told(void *userdata)
+{
+	struct notifier *notifier = userdata;
+
+	if (notifier->told)
+		notifier->told(notifier->userdata);
+}
+
 /* The next two run with the lock held, and give it back for as long as the kernel is told. */
 
 static void tell_urgent(struct notifier *notifier)
@@ -76,11 +88,12 @@ static void tell_urgent(struct notifier *notifier)
 	struct urgent *urgent = container_of(notifier->urgent.next, struct urgent, link);
 
 	list_remove(&urgent->link);
-	pthread_mutex_unlock(&notifier->lock);
+	pthread_mutex_unlock(&notifier->teller.lock);
 	notifier_drop_urgent(notifier, urgent);
-	pthread_mutex_lock(&notifier->lock);
+	pthread_mutex_lock(&notifier->teller.lock);
 	notifier->urgent_told = urgent->number;
 	urgent_free(urgent);
+	tell_told(notifier);
 }
 
 static void tell_next(struct notifier *notifier)
@@ -92,25 +105,24 @@ static void tell_next(struct notifier *notifier)
 	if (!notice.record)
 		return;
 
-	pthread_mutex_unlock(&notifier->lock);
+	pthread_mutex_unlock(&notifier->teller.lock);
 	if (notice.is_push)
 		notifier_push_values(notifier, &notice);
 	else
 		notifier_drop_changed(notifier, notice.customer, notice.record, notice.successor);
 	take_back(&notice);
-	pthread_mutex_lock(&notifier->lock);
+	pthread_mutex_lock(&notifier->teller.lock);
 }
 
-static void *run(void *userdata)
+static void run(void *userdata)
 {
 	struct notifier *notifier = userdata;
 
-	pthread_mutex_lock(&notifier->lock);
-	for (;;) {
-		while (!notifier->count && list_is_empty(&notifier->urgent) && !notifier->must_end)
-			pthread_cond_wait(&notifier->filled, &notifier->lock);
-		if (notifier->must_end)
-			break;
+	while (!notifier->teller.must_end) {
+		if (!notifier->count && list_is_empty(&notifier->urgent)) {
+			teller_wait(&notifier->teller);
+			continue;
+		}
 		notifier->is_telling = true;
 		if (!list_is_empty(&notifier->urgent))
 			tell_urgent(notifier);
@@ -118,24 +130,23 @@ static void *run(void *userdata)
 			tell_next(notifier);
 		notifier->is_telling = false;
 	}
-	notifier->has_ended = true;
-	pthread_mutex_unlock(&notifier->lock);
-	return NULL;
 }
 
 /* The reactor's part */
 
 int notifier_start(struct notifier *notifier, struct fuse_session *session)
 {
-	int error;
+	int r;
 
 	notifier->session = session;
-	error = pthread_create(&notifier->thread, NULL, run, notifier);
-	if (error)
-		return -error;
-	pthread_setname_np(notifier->thread, "notifier");
-	notifier->is_running = true;
-	return 0;
+	r = listings_start(notifier->listings, session, tell_told, notifier);
+	return r ? r : teller_start(&notifier->teller, "notifier", run, notifier);
+}
+
+void notifier_on_told(struct notifier *notifier, notifier_told_fn *told, void *userdata)
+{
+	notifier->told = told;
+	notifier->userdata = userdata;
 }
 
 static struct notice *notice_at(struct notifier *notifier, unsigned place)
@@ -179,16 +190,16 @@ static void add(struct notifier *notifier, const struct notice *notice)
 	if (notice->successor)
 		record_ref(notice->successor);
 	notifier->count++;
-	pthread_cond_signal(&notifier->filled);
+	pthread_cond_signal(&notifier->teller.filled);
 }
 
 bool notifier_is_busy(struct notifier *notifier)
 {
 	bool is_busy;
 
-	pthread_mutex_lock(&notifier->lock);
+	pthread_mutex_lock(&notifier->teller.lock);
 	is_busy = notifier->is_telling || notifier->count > 0 || !list_is_empty(&notifier->urgent);
-	pthread_mutex_unlock(&notifier->lock);
+	pthread_mutex_unlock(&notifier->teller.lock);
 	return is_busy;
 }
 
@@ -202,12 +213,12 @@ void notifier_push(struct notifier *notifier, uint32_t customer, struct record *
 		.is_push = true,
 	};
 
-	pthread_mutex_lock(&notifier->lock);
+	pthread_mutex_lock(&notifier->teller.lock);
 	if (notifier->count < NOTICES_MAX)
 		add(notifier, &notice);
 	else
 		counter_add(&notifier->dropped_pushes, 1);
-	pthread_mutex_unlock(&notifier->lock);
+	pthread_mutex_unlock(&notifier->teller.lock);
 }
 
 static void add_change(struct notifier *notifier, const struct cache_change *change)
@@ -218,13 +229,13 @@ static void add_change(struct notifier *notifier, const struct cache_change *cha
 		.customer = change->customer.slot,
 	};
 
-	pthread_mutex_lock(&notifier->lock);
+	pthread_mutex_lock(&notifier->teller.lock);
 	take_back_pushes(notifier, notice.customer);
 	if (notifier->count < NOTICES_MAX || give_up_push(notifier))
 		add(notifier, &notice);
 	else
 		counter_add(&notifier->dropped_changes, 1);
-	pthread_mutex_unlock(&notifier->lock);
+	pthread_mutex_unlock(&notifier->teller.lock);
 }
 
 static struct urgent *urgent_new(const struct cache_change *change)
@@ -249,22 +260,22 @@ static void add_urgent(struct notifier *notifier, const struct cache_change *cha
 {
 	struct urgent *urgent = urgent_new(change);
 
-	pthread_mutex_lock(&notifier->lock);
+	pthread_mutex_lock(&notifier->teller.lock);
 	notifier->urgent_added++;
 	if (urgent) {
 		take_back_pushes(notifier, urgent->customer);
 		urgent->number = notifier->urgent_added;
 		list_insert_before(&notifier->urgent, &urgent->link);
-		pthread_cond_signal(&notifier->filled);
+		pthread_cond_signal(&notifier->teller.filled);
 	} else {
 		counter_add(&notifier->dropped_changes, 1);
 	}
-	pthread_mutex_unlock(&notifier->lock);
+	pthread_mutex_unlock(&notifier->teller.lock);
 }
 
 void notifier_answer_changed(struct notifier *notifier, const struct cache_change *change)
 {
-	if (!notifier->is_running)
+	if (!notifier->teller.is_running)
 		return;
 
 	notifier_expire(notifier, change);
@@ -274,53 +285,58 @@ void notifier_answer_changed(struct notifier *notifier, const struct cache_chang
 		add_change(notifier, change);
 }
 
-uint64_t notifier_last(const struct notifier *notifier)
+struct notification notifier_last(const struct notifier *notifier)
 {
 	/* Only the reactor adds. */
-	return notifier->urgent_added;
+	return (struct notification){ .change = notifier->urgent_added };
 }
 
-bool notifier_has_told(struct notifier *notifier, uint64_t number)
+static uint64_t now_ms(void)
+{
+	return uv_hrtime() / 1000000;
+}
+
+void notifier_listed(struct notifier *notifier, uint64_t directory)
+{
+	listings_add(notifier->listings, directory, now_ms());
+}
+
+int notifier_drop_listing(struct notifier *notifier, uint64_t directory, struct notification *ret)
+{
+	*ret = (struct notification){ 0 };
+	return listings_drop(notifier->listings, directory, now_ms(), &ret->drop);
+}
+
+bool notifier_has_told(struct notifier *notifier, struct notification what)
 {
 	bool has_told;
 
-	pthread_mutex_lock(&notifier->lock);
-	has_told = notifier->urgent_told >= number;
-	pthread_mutex_unlock(&notifier->lock);
+	if (!listings_have_dropped(notifier->listings, what.drop))
+		return false;
+	pthread_mutex_lock(&notifier->teller.lock);
+	has_told = notifier->urgent_told >= what.change;
+	pthread_mutex_unlock(&notifier->teller.lock);
 	return has_told;
 }
 
 void notifier_stop(struct notifier *notifier)
 {
-	if (!notifier->is_running)
-		return;
-
-	pthread_mutex_lock(&notifier->lock);
+	listings_stop(notifier->listings);
+	pthread_mutex_lock(&notifier->teller.lock);
 	for (unsigned i = 0; i < notifier->count; i++)
 		take_back(notice_at(notifier, i));
 	notifier->count = 0;
 	while (!list_is_empty(&notifier->urgent))
 		urgent_free(container_of(notifier->urgent.next, struct urgent, link));
-	notifier->must_end = true;
-	pthread_cond_signal(&notifier->filled);
-	pthread_mutex_unlock(&notifier->lock);
+	teller_stop(&notifier->teller);
+	pthread_mutex_unlock(&notifier->teller.lock);
 }
 
 bool notifier_has_ended(struct notifier *notifier)
 {
-	bool has_ended;
+	bool has_ended = teller_has_ended(&notifier->teller);
 
-	if (!notifier->is_running)
-		return true;
-
-	pthread_mutex_lock(&notifier->lock);
-	has_ended = notifier->has_ended;
-	pthread_mutex_unlock(&notifier->lock);
-	if (has_ended) {
-		pthread_join(notifier->thread, NULL);
-		notifier->is_running = false;
-	}
-	return has_ended;
+	return listings_have_ended(notifier->listings) && has_ended;
 }
 
 void notifier_free(struct notifier *notifier)
@@ -328,8 +344,7 @@ void notifier_free(struct notifier *notifier)
 	if (!notifier)
 		return;
 
-	assert(!notifier->is_running);
-	pthread_cond_destroy(&notifier->filled);
-	pthread_mutex_destroy(&notifier->lock);
+	listings_free(notifier->listings);
+	teller_fini(&notifier->teller);
 	free(notifier);
 }

@@ -50,7 +50,8 @@ struct requests {
 	uv_timer_t settling_timer; /* runs while anybody settles */
 	uv_timer_t interrupt_timer;
 	uv_timer_t overdue_timer; /* runs while anybody waits */
-	unsigned handles_open;    /* the timers, closing or not */
+	uv_async_t woken;
+	unsigned handles_open; /* the timers and the last, closing or not */
 	struct counter waiting_count;
 	struct counter overdue_count;
 	struct histogram durations;
@@ -269,9 +270,8 @@ static void settle(struct waiting *waiting)
 	waiting_free(waiting);
 }
 
-static void look_at_settling(uv_timer_t *timer)
+static void look_at_settling(struct requests *requests)
 {
-	struct requests *requests = timer->data;
 	const struct list *last = requests->settling.previous;
 	uint64_t start_ns = uv_hrtime();
 	bool is_last = list_is_empty(&requests->settling);
@@ -284,12 +284,27 @@ static void look_at_settling(uv_timer_t *timer)
 		settle(container_of(link, struct waiting, settling));
 	}
 	if (list_is_empty(&requests->settling)) {
-		uv_timer_stop(timer);
+		uv_timer_stop(&requests->settling_timer);
 		return;
 	}
 	/* What there is of a turn may do for the first only: the next is another's. */
 	if (is_last)
 		list_move_before(&requests->settling, requests->settling.next);
+}
+
+static void settling_due(uv_timer_t *timer)
+{
+	look_at_settling(timer->data);
+}
+
+static void settling_woken(uv_async_t *woken)
+{
+	look_at_settling(woken->data);
+}
+
+void requests_wake(struct requests *requests)
+{
+	uv_async_send(&requests->woken);
 }
 
 static int request_settle(const struct request *request)
@@ -301,8 +316,7 @@ static int request_settle(const struct request *request)
 		return -ENOMEM;
 	waiting_begin(waiting);
 	list_insert_before(&requests->settling, &waiting->settling);
-	uv_timer_start(&requests->settling_timer, look_at_settling, SETTLING_LOOK_MS,
-	               SETTLING_LOOK_MS);
+	uv_timer_start(&requests->settling_timer, settling_due, SETTLING_LOOK_MS, SETTLING_LOOK_MS);
 	return 0;
 }
 
@@ -376,9 +390,15 @@ int requests_new(uv_loop_t *loop, struct catalog *catalog, uint64_t wait_max_ms,
                  struct requests **ret)
 {
 	struct requests *requests = calloc(1, sizeof(*requests));
+	int r;
 
 	if (!requests)
 		return -ENOMEM;
+	r = uv_async_init(loop, &requests->woken, settling_woken);
+	if (r) {
+		free(requests);
+		return r;
+	}
 
 	requests->loop = loop;
 	requests->catalog = catalog;
@@ -392,7 +412,9 @@ int requests_new(uv_loop_t *loop, struct catalog *catalog, uint64_t wait_max_ms,
 	requests->settling_timer.data = requests;
 	requests->interrupt_timer.data = requests;
 	requests->overdue_timer.data = requests;
-	requests->handles_open = 3;
+	requests->woken.data = requests;
+	uv_unref((uv_handle_t *)&requests->woken);
+	requests->handles_open = 4;
 	*ret = requests;
 	return 0;
 }
@@ -423,6 +445,7 @@ void requests_free(struct requests *requests)
 		return;
 
 	assert(list_is_empty(&requests->waiting));
+	uv_close((uv_handle_t *)&requests->woken, requests_closed);
 	uv_close((uv_handle_t *)&requests->settling_timer, requests_closed);
 	uv_close((uv_handle_t *)&requests->interrupt_timer, requests_closed);
 	uv_close((uv_handle_t *)&requests->overdue_timer, requests_closed);

@@ -1,8 +1,9 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * Two ages of answers are told apart. Looking a name up and asking for
- * attributes decide freshness: they find the node's key, and may miss it. Reading and
- * listing take what is known, however old, because whoever reads has just been told the size.
+ * Going into a customer takes a fresh answer: looking up a name below its directory, listing the
+ * directory from the start, and asking for the attributes of a value. They find the node's key, and
+ * may miss it. All else takes what is known, however old: the directories themselves are looked at
+ * by whoever lists the keys, and whoever reads has just been told the size.
  */
 
 #include <errno.h>
@@ -91,12 +92,6 @@ static int find_for(struct tree *tree, struct tree_query *query,
 	return r == CATALOG_ABSENT ? -ENOENT : r;
 }
 
-static int find(struct tree *tree, struct tree_query *query, const struct key *key,
-                struct catalog_entry *ret)
-{
-	return find_for(tree, query, &query->question, key, ret);
-}
-
 int tree_customer_now(struct tree *tree, uint32_t slot, struct cache_customer *ret)
 {
 	int r = catalog_customer(tree->catalog, slot, ret);
@@ -111,19 +106,20 @@ int tree_key_now(struct tree *tree, uint32_t slot, struct cache_key *ret)
 	return r == CATALOG_ABSENT ? -ESTALE : r;
 }
 
-/* The entry of a node that is numbered by its key's slot. */
-static int find_by_key_slot(struct tree *tree, struct tree_query *query, uint32_t slot,
-                            struct catalog_entry *ret)
+int tree_find(struct tree *tree, struct tree_query *query, uint32_t slot, bool of_any_age,
+              struct catalog_entry *ret)
 {
+	struct catalog_question question = query->question;
 	struct cache_key key;
 	int r;
 
 	r = tree_key_now(tree, slot, &key);
 	if (r)
 		return r;
-	r = find(tree, query, &key.key, ret);
+	question.of_any_age = of_any_age;
+	r = find_for(tree, query, &question, &key.key, ret);
 	if (r)
-		return r == -ENOENT ? -ESTALE : r;
+		return r;
 
 	/* The key may lead to another customer by now, as another key. */
 	if (ret->key.slot == slot)
@@ -155,7 +151,7 @@ static int find_by_customer_slot(struct tree *tree, struct tree_query *query, ui
 	if (r)
 		return r;
 
-	r = find(tree, query, &id, ret);
+	r = find_for(tree, query, &query->question, &id, ret);
 	return r == -ENOENT ? -ESTALE : r;
 }
 
@@ -165,7 +161,7 @@ uint64_t tree_valid_ms(const struct tree *tree, const struct catalog_entry *entr
 {
 	int64_t left_ms = entry->expires_ms - catalog_now_ms(tree->catalog);
 
-	return left_ms > 0 ? (uint64_t)left_ms : 0;
+	return left_ms > 0 && !entry->is_stale ? (uint64_t)left_ms : 0;
 }
 
 void tree_fill_top(const struct tree *tree, struct node node, struct tree_attributes *ret)
@@ -281,6 +277,7 @@ static int lookup_in_keys(struct tree *tree, struct tree_query *query, enum key_
 	/* That nobody has the key may change with any answer, so nobody may take it for granted. */
 	is_link = !key_is_spelled(&key, name, length);
 	question.is_brief = view_is_brief(view, is_link);
+	question.of_any_age = !view_asks(view, is_link);
 	r = find_for(tree, query, &question, &key, &entry);
 	if (r == -ENOENT)
 		return tree_absent_for(0, ret);
@@ -298,7 +295,9 @@ static int lookup_in_directory(struct tree *tree, struct tree_query *query, stru
 	uint64_t valid_ms;
 	int r;
 
-	r = find_by_key_slot(tree, query, node.slot, &entry);
+	r = tree_find(tree, query, node.slot, false, &entry);
+	if (r == -ENOENT)
+		return tree_absent_for(0, ret);
 	if (r)
 		return r;
 	directory = record_by_ordinal(entry.customer.record, node.ordinal);
@@ -450,7 +449,9 @@ int tree_stat(struct tree *tree, struct tree_query *query, uint64_t number,
 		return 0;
 
 	r = tree_is_of_customer(node.kind) ? find_by_customer_slot(tree, query, node.slot, &entry)
-	                                   : find_by_key_slot(tree, query, node.slot, &entry);
+	                                   : tree_find(tree, query, node.slot, true, &entry);
+	if (r == -ENOENT)
+		return -ESTALE;
 	if (!r)
 		r = fill_known(tree, node, &entry, ret);
 	/* A node of an earlier version shows the present value, and is not told of the next. */

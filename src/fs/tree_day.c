@@ -3,9 +3,9 @@
  * The part of tree that shows by-date: a directory for each day, with a link for each customer who
  * was created on it.
  *
- * A day is like any key: looking it up asks the API when what is known has expired, and listing
- * takes what is known. Every day of the calendar can be looked up but those that have begun nowhere
- * yet, and nothing else.
+ * A day is like any key: looking it up asks the API when it is not known, and going into it also
+ * when what is known has expired. Every day of the calendar can be looked up but those that have
+ * begun nowhere yet, and nothing else.
  */
 
 #include <errno.h>
@@ -39,11 +39,14 @@ int64_t tree_day_starts_in_ms(const struct tree *tree, const struct key *key)
 
 /* Finding */
 
-static int find(struct tree *tree, struct tree_query *query, const struct key *key,
+static int find(struct tree *tree, struct tree_query *query, const struct key *key, bool of_any_age,
                 struct catalog_day *ret)
 {
-	int r = catalog_find_day(tree->catalog, key, &query->question, ret);
+	struct catalog_question question = query->question;
+	int r;
 
+	question.of_any_age = of_any_age;
+	r = catalog_find_day(tree->catalog, key, &question, ret);
 	if (r == CATALOG_MISSING) {
 		query->wanted = *key;
 		return TREE_MISSING;
@@ -51,15 +54,15 @@ static int find(struct tree *tree, struct tree_query *query, const struct key *k
 	return r == CATALOG_ABSENT ? -EIO : r;
 }
 
-static int find_by_slot(struct tree *tree, struct tree_query *query, uint32_t slot,
-                        struct catalog_day *ret)
+int tree_find_day(struct tree *tree, struct tree_query *query, uint32_t slot, bool of_any_age,
+                  struct catalog_day *ret)
 {
 	struct cache_key key;
 	int r;
 
 	r = tree_key_now(tree, slot, &key);
 	if (!r)
-		r = find(tree, query, &key.key, ret);
+		r = find(tree, query, &key.key, of_any_age, ret);
 	if (r)
 		return r;
 	/* Forgotten and found again, it is another directory. */
@@ -91,6 +94,7 @@ static void fill_day(const struct tree *tree, const struct catalog_day *day,
 		.links = 1,
 		.changed_ms = day->changed_ms,
 		.valid_ms = valid_ms(tree, day),
+		.is_expired = day->is_stale,
 	};
 }
 
@@ -131,7 +135,7 @@ int tree_lookup_day(struct tree *tree, struct tree_query *query, const char *nam
 	if (left_ms > 0)
 		return tree_absent_for((uint64_t)left_ms, ret);
 
-	r = find(tree, query, &key, &day);
+	r = find(tree, query, &key, true, &day);
 	if (!r)
 		fill_day(tree, &day, ret);
 	return r;
@@ -150,7 +154,7 @@ int tree_lookup_in_day(struct tree *tree, struct tree_query *query, struct node 
 	/* A link has one name, so other spellings of it are nobody's. */
 	if (key_parse(KEY_ID, name, strlen(name), &id) || !key_is_spelled(&id, name, strlen(name)))
 		return tree_absent_for(VALID_FOREVER_MS, ret);
-	r = find_by_slot(tree, query, node.slot, &day);
+	r = tree_find_day(tree, query, node.slot, false, &day);
 	if (r)
 		return r;
 	place = roster_find(day.roster, id.text, strlen(id.text));
@@ -164,7 +168,7 @@ int tree_stat_day(struct tree *tree, struct tree_query *query, struct node node,
 	struct catalog_day day;
 	int r;
 
-	r = find_by_slot(tree, query, node.slot, &day);
+	r = tree_find_day(tree, query, node.slot, node.ordinal == 0, &day);
 	if (r)
 		return r;
 	if (node.ordinal)

@@ -148,22 +148,28 @@ static int list_members(const struct tree *tree, const struct catalog_entry *ent
 	return 0;
 }
 
-static int list_directory(struct tree *tree, struct node node, struct listing *listing)
+/* From the start it must be fresh; who goes on goes on in what there is. */
+static int list_directory(struct tree *tree, struct tree_query *query, struct node node,
+                          struct listing *listing)
 {
 	cleanup(catalog_entry_fini) struct catalog_entry entry = { 0 };
 	const struct member *directory;
 	int r;
 
-	r = tree_entry_now(tree, node, &entry);
+	r = listing->cookie ? tree_entry_now(tree, node, &entry)
+	                    : tree_find(tree, query, node.slot, false, &entry);
 	if (r)
 		return r;
 	directory = record_by_ordinal(entry.customer.record, node.ordinal);
 	if (!directory || !member_is_directory(directory))
 		return -ESTALE;
+	if (!emit_dots(listing, node_pack(node)))
+		return 0;
 	return list_members(tree, &entry, directory, listing);
 }
 
-static int list_day(struct tree *tree, uint32_t slot, struct listing *listing)
+static int list_day(struct tree *tree, struct tree_query *query, uint32_t slot,
+                    struct listing *listing)
 {
 	uint32_t place =
 	        listing->cookie >= COOKIE_FIRST ? (uint32_t)(listing->cookie - COOKIE_FIRST) : 0;
@@ -171,21 +177,25 @@ static int list_day(struct tree *tree, uint32_t slot, struct listing *listing)
 	struct catalog_day day;
 	int r;
 
-	r = tree_day_now(tree, slot, &day);
-	while (!r && place++ < day.roster->count) {
+	r = listing->cookie ? tree_day_now(tree, slot, &day)
+	                    : tree_find_day(tree, query, slot, false, &day);
+	if (r)
+		return r;
+	if (!emit_dots(listing, node_pack(node_of(NODE_DAY, slot, 0))))
+		return 0;
+	while (place++ < day.roster->count) {
 		/* Those that are gone have left their places. */
 		if (tree_fill_day_link(tree, &day, place, &attributes) == 0 &&
 		    !emit(listing, roster_at(day.roster, place), &attributes, true,
 		          COOKIE_FIRST + place))
 			break;
 	}
-	return r;
+	return 0;
 }
 
-int tree_list(struct tree *tree, uint64_t number, uint64_t cookie, tree_emit_fn *emit_entry,
-              void *userdata)
+static int list(struct tree *tree, struct tree_query *query, uint64_t number,
+                struct listing *listing)
 {
-	struct listing listing = { emit_entry, userdata, cookie };
 	struct node node;
 
 	if (!tree_unpack(number, &node))
@@ -195,17 +205,24 @@ int tree_list(struct tree *tree, uint64_t number, uint64_t cookie, tree_emit_fn 
 	    (node.kind != NODE_DAY || node.ordinal))
 		return -ENOTDIR;
 
-	if (!emit_dots(&listing, number))
+	if (node.kind == NODE_DAY)
+		return list_day(tree, query, node.slot, listing);
+	if (node.kind == NODE_DIRECTORY)
+		return list_directory(tree, query, node, listing);
+	if (!emit_dots(listing, number))
 		return 0;
 	if (node.kind == NODE_ROOT)
-		return list_root(tree, &listing);
+		return list_root(tree, listing);
 	if (node.kind == NODE_KEYS)
-		return list_keys(tree, tree_keys_kind(node), &listing);
-	if (node.kind == NODE_DAY)
-		return list_day(tree, node.slot, &listing);
-	if (folder_has(node))
-		return list_folder(tree, node, &listing);
-	if (node.kind == NODE_CONTROL)
-		return list_control(tree, &listing);
-	return list_directory(tree, node, &listing);
+		return list_keys(tree, tree_keys_kind(node), listing);
+	return folder_has(node) ? list_folder(tree, node, listing) : list_control(tree, listing);
+}
+
+int tree_list(struct tree *tree, struct tree_query *query, uint64_t number, uint64_t cookie,
+              tree_emit_fn *emit_entry, void *userdata)
+{
+	struct listing listing = { emit_entry, userdata, cookie };
+	int r = list(tree, query, number, &listing);
+
+	return r == -ENOENT ? -ESTALE : r;
 }

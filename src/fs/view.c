@@ -80,6 +80,7 @@ void view_fill_member(const struct catalog_entry *entry, const struct member *me
 		.size = member->value_length,
 		.changed_ms = member->changed_ms,
 		.valid_ms = valid_ms,
+		.is_expired = is_directory && entry->is_stale,
 	};
 }
 
@@ -144,6 +145,7 @@ static void fill_directory(const struct catalog_entry *entry, uint64_t valid_ms,
 		.links = 1,
 		.changed_ms = entry->customer.changed_ms,
 		.valid_ms = valid_ms,
+		.is_expired = entry->is_stale,
 	};
 }
 
@@ -233,4 +235,9 @@ int view_fill(const struct view *view, bool is_link, const struct catalog_entry 
 bool view_is_brief(const struct view *view, bool is_link)
 {
 	return is_link || view->kind == NODE_DIRECTORY;
+}
+
+bool view_asks(const struct view *view, bool is_link)
+{
+	return view->kind == NODE_JSON && !is_link;
 }

@@ -153,6 +153,13 @@ static void tell_age(const struct catalog *catalog, struct catalog_entry *entry,
 	entry->expires_ms = entry->key.fetched_ms + (int64_t)catalog->settings.ttl_ms;
 }
 
+bool catalog_is_fresh(struct catalog *catalog, const struct cache_key *key)
+{
+	return !key->is_forced && freshness_at(catalog_now_ms(catalog), key->fetched_ms,
+	                                       catalog_ttl_ms(catalog, &key->key, key->fetched_ms),
+	                                       catalog->settings.max_stale_ms) == FRESHNESS_FRESH;
+}
+
 /* Find @key, if what it leads to may be served. Returns as catalog_find(). */
 static int find_key(struct catalog *catalog, const struct key *key,
                     const struct catalog_question *question, struct freshness_case *known,
@@ -164,6 +171,10 @@ static int find_key(struct catalog *catalog, const struct key *key,
 	r = look(catalog, key, known, ret);
 	if (r)
 		return r;
+	if (question->of_any_age && known->known == FRESHNESS_OF_CUSTOMER) {
+		*ret_is_stale = !catalog_is_fresh(catalog, ret);
+		return 0;
+	}
 	decision = decide(catalog, key, question, known);
 	if (decision == FRESHNESS_ASK)
 		return CATALOG_MISSING;
@@ -231,26 +242,15 @@ static int find_day(struct catalog *catalog, const struct key *key,
 	return 0;
 }
 
-bool catalog_is_fresh(struct catalog *catalog, const struct cache_key *key)
-{
-	return !key->is_forced && freshness_at(catalog_now_ms(catalog), key->fetched_ms,
-	                                       catalog_ttl_ms(catalog, &key->key, key->fetched_ms),
-	                                       catalog->settings.max_stale_ms) == FRESHNESS_FRESH;
-}
-
-/* The key with @slot, however old what it leads to, unless the token would have to be believed. */
+/* The key with @slot, however old what it leads to. */
 static int known_key(struct catalog *catalog, uint32_t slot, struct cache_key *ret,
                      bool *ret_is_stale)
 {
 	int r = catalog_key(catalog, slot, ret);
 
-	if (r)
-		return r;
-	*ret_is_stale = !catalog_is_fresh(catalog, ret);
-	if (*ret_is_stale &&
-	    catalog->source->operations->state(catalog->source, ret->key.kind, 0) == SOURCE_REFUSED)
-		return -EACCES;
-	return 0;
+	if (!r)
+		*ret_is_stale = !catalog_is_fresh(catalog, ret);
+	return r;
 }
 
 int catalog_known(struct catalog *catalog, uint32_t slot, struct catalog_entry *ret)
@@ -306,7 +306,7 @@ static void count_found(struct catalog *catalog, const struct key *key,
 {
 	if (!question->waited)
 		count_answer(catalog, key, r);
-	if (r == 0 && is_stale)
+	if (r == 0 && is_stale && !question->of_any_age)
 		counter_add(&catalog->metrics.stale, 1);
 }
 

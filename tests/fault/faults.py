@@ -38,21 +38,30 @@ class Fault:
         """Seconds that the mounts get; short, since most of the time is spent waiting for them."""
         return 8 if self.is_heavy else 2
 
+    @staticmethod
+    def asks_nobody(state, operation):
+        """What is fresh is not asked for, and .meta tells what is known, whatever it is."""
+        return state == 'fresh' or (state, operation) == ('expired', '.meta')
+
     def healed(self, state, operation):
         """The words that a cell may show when the fault is over."""
-        words = {'old'} if state == 'fresh' else {'new'}
+        words = {'old'} if self.asks_nobody(state, operation) else {'new'}
         # What was not recognised is fresh for as long as anything.
         return words | {self.second} if self.second and operation == 'second key' else words
 
     def expected(self, state, operation):
         """The words that a cell may show."""
-        if state == 'fresh':
+        if self.asks_nobody(state, operation):
             words = 'old'
         elif self.second and operation == 'second key':
             words = self.second
         else:
             words = self.cold if state == 'cold' else self.expired
-        return {words} if isinstance(words, str) else set(words)
+        words = {words} if isinstance(words, str) else set(words)
+        if 'ENOENT' in words and (state, operation) == ('expired', 'readdir'):
+            # A listing that finds its customer gone: the C libraries take ENOENT for its end.
+            words = words - {'ENOENT'} | {'ESTALE'}
+        return words
 
 
 def rule(**members):

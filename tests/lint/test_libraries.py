@@ -18,7 +18,8 @@ LIBRARIES = {
     'Zstandard': (r'zstd\.h', ['src/store/cache_codec.c']),
     'libfuse': (r'fuse.*\.h|linux/fuse\.h|kapturefs/fs/libfuse\.h', [
         f'{place}/fs/{name}*.[ch]' for place in ('src', 'include/kapturefs')
-        for name in ('libfuse', 'filesystem', 'request', 'session', 'channel', 'notifier')]),
+        for name in ('libfuse', 'filesystem', 'request', 'session', 'channel', 'notifier',
+                     'listings')]),
     'libmicrohttpd': (r'microhttpd.*\.h', ['src/sandbox/*.c']),
     'GnuTLS': (r'gnutls/.*\.h', ['src/sandbox/certificates.c', 'src/sandbox/delivery.c']),
     'zlib': (r'zlib\.h', ['src/sandbox/content.c', 'src/io/http_coding.c',

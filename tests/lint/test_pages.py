@@ -11,7 +11,7 @@ import sources
 PAGE = sources.ROOT / 'man' / 'kapturefs.1'
 # What the contract says of errors.
 ERRORS = {'ENOENT', 'EACCES', 'EINVAL', 'EBUSY', 'EIO', 'EHOSTUNREACH', 'EPROTO', 'EFBIG',
-          'ETIMEDOUT', 'EINTR', 'EROFS', 'ENETDOWN', 'EMFILE'}
+          'ETIMEDOUT', 'EINTR', 'EROFS', 'ESTALE', 'ENETDOWN', 'EMFILE'}
 
 
 def section(title):

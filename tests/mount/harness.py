@@ -9,6 +9,7 @@ kernel's abort file for the connection always works, so that is what ends a moun
 resort, and what the watchdog of each test uses (see conftest.py).
 """
 
+import datetime
 import json
 import os
 import pathlib
@@ -108,6 +109,23 @@ def wait_until(condition, what, seconds=END_SECONDS):
     while not condition():
         assert time.monotonic() < deadline, f'never happened: {what}'
         time.sleep(0.005)
+
+
+def keys_of(number):
+    """The paths by which a customer of api.add_numbers() is found."""
+    return [f'by-id/{number}', f'by-phone/98{number:08}', f'by-email/c{number}@example.com']
+
+
+def wait_until_stale(mount, key):
+    """Return when what is known by a key, a path in the mount, has expired. Asks nobody.
+
+    The kernel's own time begins when it has the processor to take the reply, a little later."""
+    def is_stale():
+        state = dict(line.split('=', 1) for line in (mount / f'{key}.meta').read_text().split())
+        expires = datetime.datetime.fromisoformat(state['expires'])
+        late = datetime.datetime.now(datetime.timezone.utc) - expires
+        return state['state'] == 'stale' and late.total_seconds() > 0.25
+    wait_until(is_stale, f'{key} expires')
 
 
 class Lines(threading.Thread):

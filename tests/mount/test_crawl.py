@@ -9,6 +9,7 @@ import sys
 import pytest
 
 import harness
+from metrics import Metrics
 
 # What file managers, desktops, shells, indexers, editors and version control ask for.
 PROBED = [
@@ -163,3 +164,71 @@ def test_burst_is_not_all_one_callers(mounts, api):
     finally:
         crawler.kill()
         harness.finish(crawler)
+
+
+# Customers that have expired
+
+
+COUNT = 60
+
+
+@pytest.fixture
+def expired(mounts, api):
+    """A mount with customers that were looked up by every kind of key, and have expired since."""
+    api.add_numbers(range(1, COUNT + 1))
+    mount = mounts(api.url, ttl='1', max_connections='32')
+    for number in range(1, COUNT + 1):
+        for key in harness.keys_of(number):
+            os.stat(mount / key)
+    for key in harness.keys_of(COUNT):
+        harness.wait_until_stale(mount, key)
+    api.requests.clear()
+    return mount
+
+
+@pytest.mark.parametrize('arguments', [
+    ['ls', '--color=always', '{}'], ['ls', '-l', '{}'], ['ls', '-laF', '{}'],
+    ['find', '{}', '-maxdepth', '1', '-newer', '/'], ['find', '{}', '-maxdepth', '1', '-type', 'f'],
+    ['rsync', '-dn', '{}/', '/nowhere/'], ['tree', '-L', '1', '{}'],
+    ['sh', '-c', 'stat "$0"/*', '{}'], ['sh', '-c', 'stat -c %Y "$0"/*/', '{}'],
+    ['sh', '-c', 'for name in "$0"/*; do test -d "$name" && test -x "$name" || exit; done', '{}'],
+    ['sh', '-c', 'for name in "$0"/*; do cd "$name" || exit; done', '{}'],
+    [sys.executable, '-c', 'import os, sys; assert all(entry.is_dir() and entry.stat() '
+                           'for entry in os.scandir(sys.argv[1]))', '{}']],
+    ids=lambda arguments: ' '.join(arguments) if isinstance(arguments, list) else arguments)
+def test_looking_at_expired_customers_from_outside_asks_nothing(expired, api, arguments):
+    for directory in ('by-id', 'by-phone', 'by-email', 'by-id'):
+        path = str(expired / directory)
+        done = run(*[argument.replace('{}', path) for argument in arguments])
+        assert done.returncode == 0, done.stderr
+        assert len(os.listdir(path)) == COUNT
+    assert api.requests == []
+
+
+@pytest.mark.parametrize('arguments', [
+    ['find', '{}'], ['du', '-a', '{}'], ['grep', '-r', 'no such text', '{}'], ['ls', '-R', '{}'],
+    ['tar', '-C', '{}', '-cf', '-', '.']], ids=lambda arguments: arguments[0])
+def test_going_into_expired_customers_asks_for_each_once(expired, api, arguments):
+    done = run(*[argument.replace('{}', str(expired / 'by-id')) for argument in arguments])
+    assert done.stderr == b''
+    assert sorted(asked_numbers(api), key=int) == [str(number) for number in range(1, COUNT + 1)]
+
+
+def test_what_a_key_and_its_state_are_asks_nothing_and_what_it_holds_does(expired, api):
+    for key in harness.keys_of(7):
+        before = (expired / f'{key}.meta').read_text()
+        assert 'state=stale\n' in before
+        os.lstat(expired / key)
+    os.lstat(expired / 'by-id/007.json')
+    os.lstat(expired / 'by-email/C7@example.com')
+    os.stat(expired / 'by-email/C7@example.com')
+    assert api.requests == []
+    assert b'Customer 7' in (expired / 'by-id/7.json').read_bytes()
+    assert asked_numbers(api) == ['7']
+    assert 'state=fresh\n' in (expired / 'by-id/7.meta').read_text()
+
+
+def test_looking_from_outside_counts_as_no_stale_answer(expired):
+    before = Metrics(expired)('stale_answers_total')
+    run('ls', '-l', expired / 'by-id')
+    assert Metrics(expired)('stale_answers_total') == before

@@ -134,7 +134,7 @@ def test_listing_loses_a_customer_who_is_gone(mounts, api):
     os.stat(mount / 'by-id/2')
     assert sorted(os.listdir(mount / 'by-id')) == ['1', '2']
     api.customers.clear()
-    assert harness.errno_of(os.stat, mount / 'by-id/1') == errno.ENOENT
+    assert harness.errno_of(os.stat, mount / 'by-id/1/name') == errno.ENOENT
     assert os.listdir(mount / 'by-id') == ['2']
 
 

@@ -181,9 +181,10 @@ def test_refresh_that_fails_says_why_and_the_old_answer_counts_as_expired(mounts
     assert (mount / 'by-id/7/name').read_text() == 'Asha\n'
     api.respond = api.honest
     asked = len(api.requests)
-    # Nobody has looked at its state before, so the kernel has to ask.
-    assert 'state=fresh' in (mount / 'by-id/7.meta').read_text()
+    # Nobody has looked at it before, so the kernel has to ask.
+    assert b'Asha' in (mount / 'by-id/7.json').read_bytes()
     assert len(api.requests) == asked + 1
+    assert 'state=fresh' in (mount / 'by-id/7.meta').read_text()
 
 
 def test_order_of_another_version_is_refused_in_words(mount):

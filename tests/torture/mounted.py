@@ -97,7 +97,11 @@ class Mounted:
     def see_tree(self, key, number):
         """A walk, as of a backup: every entry can be seen, every value is whole."""
         path = self.path(key)
-        names = set(os.listdir(path))
+        try:
+            names = set(os.listdir(path))
+        except OSError as error:
+            # A listing that finds its customer gone cannot say so: ENOENT would be its end.
+            raise FileNotFoundError(path) if error.errno == errno.ESTALE else error
         if names != {'id', 'cmId', 'name', 'since', 'contacts'}:
             raise Broken(f'{key}: {names}')
         return self.see_name(key, number)

@@ -277,8 +277,26 @@ static void test_what_has_been_looked_up_is_known_however_old(void **state)
 	assert_string_equal(name_of(entry.customer.record), "Asha\n");
 	catalog_entry_fini(&entry);
 	assert_int_equal(catalog_known(fixture->catalog, known.slot + 9, &entry), CATALOG_ABSENT);
+	end(fixture);
+}
+
+static void test_what_may_be_of_any_age_is_known_whatever_the_token(void **state)
+{
+	struct catalog_settings settings = usual;
+	struct key key = make_key(KEY_ID, "42");
+	struct key unknown = make_key(KEY_ID, "43");
+	struct catalog_question question;
+	struct fixture *fixture;
+
+	(void)state;
+	settings.max_stale_ms = 0;
+	fixture = begin_expired(&settings, &key);
 	fixture->script.state = SOURCE_REFUSED;
-	assert_int_equal(catalog_known(fixture->catalog, known.slot, &entry), -EACCES);
+	question = ask(fixture);
+	assert_int_equal(find(fixture, &key, &question), CATALOG_MISSING);
+	question.of_any_age = true;
+	assert_true(is_stale(fixture, &key, &question));
+	assert_int_equal(find(fixture, &unknown, &question), CATALOG_MISSING);
 	end(fixture);
 }
 
@@ -412,6 +430,7 @@ int main(void)
 		cmocka_unit_test(test_an_opened_door_serves_again),
 		cmocka_unit_test(test_offline_serves_what_is_cached_and_asks_nothing),
 		cmocka_unit_test(test_what_has_been_looked_up_is_known_however_old),
+		cmocka_unit_test(test_what_may_be_of_any_age_is_known_whatever_the_token),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

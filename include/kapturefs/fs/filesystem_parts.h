@@ -33,6 +33,15 @@ int serve_listxattr(struct request *request) must_check;
 struct request filesystem_request(fuse_req_t req, fuse_ino_t number, const char *operation,
                                   request_serve_fn *serve);
 
+/** The reply to @request must wait until the kernel has been told @what. */
+void filesystem_tell(struct request *request, struct notification what);
+
+/**
+ * Whether the kernel has been told what @request waits for, if anything. Returns 0,
+ * REQUEST_SETTLING, or -ETIMEDOUT when it takes too long.
+ */
+int filesystem_told(const struct request *request) must_check;
+
 /* filesystem_order.c */
 int serve_refresh(struct request *request) must_check;
 int serve_forget(struct request *request) must_check;

@@ -2,13 +2,14 @@
 /* SPDX-License-Identifier: MIT */
 /* The inside of a notifier: what notifier and notifier_kernel share, and nobody else uses. */
 
-#include <pthread.h>
 #include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
 
 #include "kapturefs/base/list.h"
+#include "kapturefs/fs/listings.h"
 #include "kapturefs/fs/notifier.h"
+#include "kapturefs/fs/teller.h"
 
 enum { NOTICES_MAX = 1024 };
 
@@ -32,13 +33,11 @@ struct urgent {
 };
 
 struct notifier {
-	pthread_mutex_t lock; /* of the queues, the flags and the numbers */
-	pthread_cond_t filled;
-	pthread_t thread;
+	struct teller teller; /* its lock is of the queues and the numbers */
+	struct listings *listings;
 	struct fuse_session *session;
-	bool is_running;
-	bool must_end;
-	bool has_ended;
+	notifier_told_fn *told;
+	void *userdata;
 	bool is_telling; /* what has left the queues */
 	unsigned first;
 	unsigned count;

@@ -15,6 +15,7 @@
 #include "kapturefs/base/log.h"
 #include "kapturefs/base/metrics.h"
 #include "kapturefs/fs/libfuse.h"
+#include "kapturefs/fs/notifier.h"
 #include "kapturefs/fs/tree.h"
 #include "kapturefs/store/catalog.h"
 
@@ -34,10 +35,14 @@ typedef int request_serve_fn(struct request *request);
 struct request_order {
 	uint64_t max_age_ms; /* of an answer that will do, 0 for none */
 	bool insists;        /* on a new answer */
-	bool is_done;        /* what follows is known */
+	bool is_done;        /* the next is known */
 	int outcome;         /* to be replied, a negative errno or what the ioctl returns */
-	uint64_t change;     /* the notifier's number of what was changed */
-	uint64_t done_ms;    /* of uv_hrtime() */
+};
+
+/** What the kernel is to be told before a request is replied to. */
+struct request_telling {
+	struct notification what;
+	uint64_t since_ms; /* of uv_hrtime(); 0: nothing */
 };
 
 /** One request as a value; on the stack until it has to wait. */
@@ -56,12 +61,13 @@ struct request {
 	uint64_t started_ns; /* of uv_hrtime() */
 	struct tree_query query;
 	struct request_order order;
+	struct request_telling telling;
 };
 
 /**
  * Begin on @loop; @catalog outlives it. A request that has waited for @wait_max_ms, which is
  * longer than the catalog ever takes, is answered EIO and reported as a bug. Returns 0 or
- * -ENOMEM.
+ * a negative errno.
  */
 int requests_new(uv_loop_t *loop, struct catalog *catalog, uint64_t wait_max_ms,
                  struct requests **ret) must_check;
@@ -75,6 +81,9 @@ void requests_add_metrics(struct requests *requests, struct metrics *metrics);
 /** A request that has just come. */
 struct request request_new(struct requests *requests, fuse_req_t req, uint64_t number,
                            const char *operation, request_serve_fn *serve, void *context);
+
+/** Serve those that settle again at once. May be called by any thread. */
+void requests_wake(struct requests *requests);
 
 /** Serve @request now, or later, when it has what it lacks. It is replied to exactly once. */
 void request_run(struct request *request);

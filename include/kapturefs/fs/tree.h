@@ -72,6 +72,14 @@ int tree_lookup(struct tree *tree, struct tree_query *query, uint64_t number, co
 int tree_stat(struct tree *tree, struct tree_query *query, uint64_t number,
               struct tree_attributes *ret) must_check;
 
+/**
+ * Hand the entries of a directory after @cookie (0: from the start), `.` and `..` included, to
+ * @emit until it has no room. From the start only, the key may be missing. TREE_BUSY: ask again in
+ * a moment. Never -ENOENT, which the C libraries take for the end of an empty directory.
+ */
+int tree_list(struct tree *tree, struct tree_query *query, uint64_t number, uint64_t cookie,
+              tree_emit_fn *emit, void *userdata) must_check;
+
 /* What follows tells what is known, however old, and is never TREE_MISSING. */
 
 /**
@@ -83,13 +91,6 @@ int tree_read(struct tree *tree, uint64_t number, uint64_t offset, size_t size,
 
 /** Where a link leads, as tree_read(). */
 int tree_readlink(struct tree *tree, uint64_t number, struct tree_bytes *ret) must_check;
-
-/**
- * Hand the entries of a directory after @cookie (0: from the start), `.` and `..` included, to
- * @emit until it has no room. TREE_BUSY: ask again in a moment.
- */
-int tree_list(struct tree *tree, uint64_t number, uint64_t cookie, tree_emit_fn *emit,
-              void *userdata) must_check;
 
 /**
  * The key of the customer that @path names, from the node @number; "" names the node's own.

@@ -51,6 +51,10 @@ int tree_stat_day(struct tree *tree, struct tree_query *query, struct node node,
                   struct tree_attributes *ret) must_check;
 int tree_readlink_day(struct tree *tree, struct node node, struct tree_bytes *ret) must_check;
 
+/** The day with @slot, as tree_find(), but never -ENOENT. */
+int tree_find_day(struct tree *tree, struct tree_query *query, uint32_t slot, bool of_any_age,
+                  struct catalog_day *ret) must_check;
+
 /** The day with @slot as known now, however old. Returns 0, -ESTALE or another negative errno. */
 int tree_day_now(struct tree *tree, uint32_t slot, struct catalog_day *ret) must_check;
 
@@ -58,7 +62,7 @@ int tree_day_now(struct tree *tree, uint32_t slot, struct catalog_day *ret) must
 int tree_fill_day_link(const struct tree *tree, const struct catalog_day *day, uint32_t place,
                        struct tree_attributes *ret) must_check;
 
-/** How long an answer still is fresh. */
+/** How long an answer still is fresh: 0 if it is not. */
 uint64_t tree_valid_ms(const struct tree *tree, const struct catalog_entry *entry);
 
 /** There is no such entry, which holds for @valid_ms. Returns -ENOENT. */
@@ -69,6 +73,13 @@ void tree_fill_top(const struct tree *tree, struct node node, struct tree_attrib
 
 /** The attributes of the marker at @place, which there must be. */
 void tree_fill_marker(uint32_t place, struct tree_attributes *ret);
+
+/**
+ * The entry of the key with @slot, or TREE_MISSING; -ENOENT if nobody has that key any more,
+ * -ESTALE if another customer has it, under another slot.
+ */
+int tree_find(struct tree *tree, struct tree_query *query, uint32_t slot, bool of_any_age,
+              struct catalog_entry *ret) must_check;
 
 /**
  * The entry of a node of a key's or a customer's slot, as known now, however old; of the latter

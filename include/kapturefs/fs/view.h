@@ -20,6 +20,7 @@ struct tree_attributes {
 	int64_t changed_ms; /* Unix time */
 	uint64_t valid_ms;  /* how long this may be taken for granted */
 	bool is_fleeting;   /* but for the name, which has to be looked up each time */
+	bool is_expired;    /* of a directory: nobody may be shown a listing that was made before */
 };
 
 /**
@@ -47,6 +48,9 @@ int view_fill(const struct view *view, bool is_link, const struct catalog_entry 
 
 /** Whether view_fill() does without customer.record and customer.keys of the entry. */
 bool view_is_brief(const struct view *view, bool is_link);
+
+/** Whether to look at it is to go into the customer, so that its answer must be fresh. */
+bool view_asks(const struct view *view, bool is_link);
 
 /** The attributes of a member of the entry's record. */
 void view_fill_member(const struct catalog_entry *entry, const struct member *member,

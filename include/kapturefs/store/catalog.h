@@ -64,6 +64,7 @@ struct catalog_question {
 	int64_t asked_ms; /* Unix time */
 	bool waited;      /* a ticket has come back with @result: what is there now must do */
 	bool is_brief;    /* the entry may do without customer.record and customer.keys */
+	bool of_any_age; /* a customer or date that is known will do, however old, without asking */
 	struct catalog_result result;
 };
 
@@ -152,10 +153,7 @@ int catalog_key(struct catalog *catalog, uint32_t slot, struct cache_key *ret) m
  */
 int catalog_customer(struct catalog *catalog, uint32_t slot, struct cache_customer *ret) must_check;
 
-/**
- * The same by a key's slot. Returns as catalog_find(), never asking: also -EACCES for what has
- * expired when the token is refused.
- */
+/** The same by a key's slot. */
 int catalog_known(struct catalog *catalog, uint32_t slot, struct catalog_entry *ret) must_check;
 
 /**
