@@ -384,7 +384,7 @@ def test_warm_asks_for_the_days_and_then_for_their_customers(mounts, api):
     report, result = warm(mount, '--since', '2026-01-05', '--until', '2026-01-07')
     assert report == {'days': 3, 'days_failed': 0, 'keys': 4, 'found': 3, 'absent': 1, 'failed': 0,
                       'left': 0, 'failed_keys': []}
-    assert result.returncode == 0
+    assert result.returncode == 1
     assert sorted(day for day, _, _ in asked_pages(api)) == ['2026-01-05', '2026-01-06',
                                                              '2026-01-07']
     assert len(api.requests) == 7
@@ -401,7 +401,7 @@ def test_warm_tells_which_day_failed_and_goes_on(mounts, api):
         api_module.Reply(b'', 500) if request.key == ('date', DAY) else api.honest(request))
     report, result = warm(mount, '--since', '2026-01-05', '--until', '2026-01-06')
     assert (report['days'], report['days_failed'], report['found']) == (2, 1, 1)
-    assert result.returncode == 1
+    assert result.returncode == 3
     assert f'date:{DAY}' in result.stderr
     words = harness.command('warm', '--since', '2026-01-05', '--until', '2026-01-06', mount.path)
     assert words.stdout == '2 days, 1 failed: 1 found, 0 absent, 0 failed\n'
@@ -433,7 +433,7 @@ def test_warm_without_until_ends_today(mounts, api):
 def test_warm_needs_the_account(mounts, api):
     mount = mounts(api.url)
     result = harness.command('warm', '--since', DAY, mount.path)
-    assert result.returncode == 1
+    assert result.returncode == 5
     assert 'account_id=N' in result.stderr
     assert api.requests == []
 
