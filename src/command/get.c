@@ -259,7 +259,7 @@ static int add_key(struct get *get, const char *word)
 	*key = (struct get_key){ .word = strdup(word) };
 	if (!key->word)
 		return -ENOMEM;
-	key->is_possible = keyword_parse(word, &key->key) == 0;
+	key->is_possible = keyword_parse(get->phone_country, word, &key->key) == 0;
 	get->count++;
 	return 0;
 }
@@ -315,6 +315,7 @@ int command_get(int argc, char **argv)
 	if (status == EXIT_OK)
 		status = load(&request, &config);
 	if (status == EXIT_OK) {
+		get.phone_country = (uint32_t)config.phone_country;
 		status = read_keys(&get, argv + optind + 1, (size_t)(argc - optind - 1));
 		if (status == EXIT_OK)
 			status = run_get(&get, &config);

@@ -9,6 +9,7 @@
 
 #include "kapturefs/base/buffer.h"
 #include "kapturefs/command/get_parts.h"
+#include "kapturefs/command/keyword.h"
 #include "kapturefs/command/place.h"
 #include "kapturefs/fs/mounts.h"
 #include "kapturefs/model/payload.h"
@@ -45,14 +46,13 @@ static int read_one(const struct key *key, int directory, struct record **ret)
 {
 	cleanup(buffer_fini) struct buffer path;
 	cleanup(buffer_fini) struct buffer json;
+	char name[KEYWORD_PATH_SIZE];
 	int r;
 
 	buffer_init(&path, PATH_MAX);
 	buffer_init(&json, FILE_SIZE_MAX);
-	/* No path leads to such an address. */
-	if (strchr(key->text, '/'))
-		return -EINVAL;
-	r = buffer_print(&path, "%s/%s.json", key_kind_facts(key->kind)->directory, key->text);
+	keyword_print_path(key, name);
+	r = buffer_print(&path, "%s.json", name);
 	if (!r)
 		r = read_all(directory, path.data, &json);
 	return r ? r : payload_read_customer(json.data, json.length, ret);

@@ -14,25 +14,35 @@ enum {
 
 #define BYTE_ORDER_MARK "\xef\xbb\xbf"
 
-static enum key_kind guess(const char *text)
+static enum key_kind guess(const char *text, size_t length)
 {
-	size_t digits = strspn(text, "0123456789");
-
-	if (strchr(text, '@'))
+	if (memchr(text, '@', length))
 		return KEY_EMAIL;
-	return text[digits] == '\0' && digits <= ID_DIGITS_MAX ? KEY_ID : KEY_PHONE;
+	for (size_t i = 0; i < length; i++) {
+		if (text[i] < '0' || text[i] > '9')
+			return KEY_PHONE;
+	}
+	return length <= ID_DIGITS_MAX ? KEY_ID : KEY_PHONE;
 }
 
-int keyword_parse(const char *text, struct key *ret)
+int keyword_parse(uint32_t country, const char *text, struct key *ret)
 {
+	size_t length = strlen(text);
+
+	key_trim(&text, &length);
 	for (enum key_kind kind = 0; kind < KEY_KINDS; kind++) {
 		const char *word = key_kind_facts(kind)->word;
-		size_t length = strlen(word);
+		size_t word_length = strlen(word);
 
-		if (strncmp(text, word, length) == 0 && text[length] == ':')
-			return key_parse(kind, text + length + 1, strlen(text + length + 1), ret);
+		if (length <= word_length || strncmp(text, word, word_length) != 0 ||
+		    text[word_length] != ':')
+			continue;
+		text += word_length + 1;
+		length -= word_length + 1;
+		key_trim(&text, &length);
+		return key_parse_typed(country, kind, text, length, ret);
 	}
-	return key_parse(guess(text), text, strlen(text), ret);
+	return key_parse_typed(country, guess(text, length), text, length, ret);
 }
 
 /* Without the blanks around it. */
@@ -101,4 +111,12 @@ int keyword_read(FILE *stream, keyword_take_fn *take, void *userdata)
 void keyword_print(const struct key *key, char ret[KEYWORD_SIZE])
 {
 	snprintf(ret, KEYWORD_SIZE, "%s:%s", key_kind_facts(key->kind)->word, key->text);
+}
+
+void keyword_print_path(const struct key *key, char ret[KEYWORD_PATH_SIZE])
+{
+	char name[KEY_NAME_SIZE];
+
+	key_print_name(key, name);
+	snprintf(ret, KEYWORD_PATH_SIZE, "%s/%s", key_kind_facts(key->kind)->directory, name);
 }

@@ -17,6 +17,7 @@
 enum {
 	LINKS_MAX = 40,
 	TEXT_SIZE = 2 * PATH_MAX,
+	NAME_SIZE = 1024 + 1, /* to FUSE; the names of addresses may be over NAME_MAX */
 };
 
 struct walk {
@@ -38,12 +39,12 @@ static void step_to(struct walk *walk, int descriptor)
 }
 
 /* Take the next name off the path; false at its end. */
-static bool take_name(char *rest, char name[NAME_MAX + 1], int *ret_error)
+static bool take_name(char *rest, char name[NAME_SIZE], int *ret_error)
 {
 	const char *from = rest + strspn(rest, "/");
 	size_t length = strcspn(from, "/");
 
-	*ret_error = length > NAME_MAX ? -ENAMETOOLONG : 0;
+	*ret_error = length >= NAME_SIZE ? -ENAMETOOLONG : 0;
 	if (!length || *ret_error)
 		return false;
 	memcpy(name, from, length);
@@ -129,7 +130,7 @@ static bool drop_name(char *path)
 /* Read the rest of the path as one inside the mount; PLACE_OUTSIDE if it leads out again. */
 static int go_inside(struct walk *walk, char path[KAPTUREFS_PATH_SIZE])
 {
-	char name[NAME_MAX + 1];
+	char name[NAME_SIZE];
 	int error;
 
 	path[0] = '\0';
@@ -160,7 +161,7 @@ static int open_place(struct walk *walk, struct place *place)
 
 static int go(struct walk *walk, struct place *place)
 {
-	char name[NAME_MAX + 1];
+	char name[NAME_SIZE];
 	struct stat status;
 	int error;
 	int r;
@@ -213,6 +214,24 @@ int place_order(const struct place *place, unsigned long command, struct kapture
 	r = r < 0 ? -errno : r;
 	order->cause[sizeof(order->cause) - 1] = '\0';
 	return r;
+}
+
+uint64_t place_metric(const struct place *place, const char *name, uint64_t otherwise)
+{
+	int descriptor = openat(place->descriptor, ".kapturefs/metrics", O_RDONLY | O_CLOEXEC);
+	FILE *stream = descriptor < 0 ? NULL : fdopen(descriptor, "r");
+	size_t length = strlen(name);
+	char *line = NULL;
+	size_t size = 0;
+
+	while (stream && getline(&line, &size, stream) > 0) {
+		if (strncmp(line, name, length) == 0 && line[length] == ' ')
+			otherwise = strtoull(line + length, NULL, 10);
+	}
+	free(line);
+	if (stream)
+		fclose(stream);
+	return otherwise;
 }
 
 const char *place_error(int error)

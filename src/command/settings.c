@@ -42,5 +42,6 @@ struct catalog_settings settings_for_catalog(const struct config *config)
 		.waiting_max = WAITING_MAX,
 		.offline = config->offline,
 		.account = config->account_id,
+		.phone_country = (uint32_t)config->phone_country,
 	};
 }

@@ -193,7 +193,7 @@ static bool is_rather_key(const char *word, const struct place *place)
 	struct key key;
 	bool is_below;
 
-	if (strchr(word, '/') || keyword_parse(word, &key))
+	if (strchr(word, '/') || keyword_parse(0, word, &key))
 		return false;
 	is_below = slash && strchr(slash + 1, '/');
 	if (!is_below && (key.kind != KEY_EMAIL || strncmp(place->path, "by-email/", 9) == 0))
@@ -222,12 +222,18 @@ static int find_key(const char *word, const struct target_choice *choice, struct
 	struct key key;
 	int status;
 
-	if (keyword_parse(word, &key))
+	if (keyword_parse(0, word, &key))
 		return complain(complaint, EXIT_NO, "nobody can have that key");
 	status = open_mounts(choice, target, complaint);
-	for (size_t i = 0; status == EXIT_OK && i < target->count; i++)
-		snprintf(target->places[i].path, KAPTUREFS_PATH_SIZE, "%s/%s",
-		         key_kind_facts(key.kind)->directory, key.text);
+	/* Each mount has a country of its own. */
+	for (size_t i = 0; status == EXIT_OK && i < target->count; i++) {
+		struct place *place = &target->places[i];
+
+		if (keyword_parse((uint32_t)place_metric(place, "kapturefs_phone_country", 0), word,
+		                  &key))
+			return complain(complaint, EXIT_NO, "nobody can have that key");
+		keyword_print_path(&key, place->path);
+	}
 	return status;
 }
 
@@ -242,7 +248,7 @@ int target_find(const char *word, const struct target_choice *choice, struct tar
 		status = find_key(word, choice, &target, complaint);
 	} else {
 		status = find_path(word, &target, complaint);
-		if (status != EXIT_OK && !strchr(word, '/') && keyword_parse(word, &key) == 0)
+		if (status != EXIT_OK && !strchr(word, '/') && keyword_parse(0, word, &key) == 0)
 			status = find_key(word, choice, &target, complaint);
 	}
 	if (status == EXIT_OK)

@@ -370,7 +370,8 @@ static int read_keys(struct warm *warm)
 
 	if (!stream)
 		return warm_complain(name, strerror(errno), EXIT_USAGE);
-	r = warm_keys_read(stream, &warm->keys);
+	r = warm_keys_read(stream, (uint32_t)warm_metric(warm, "kapturefs_phone_country", 0),
+	                   &warm->keys);
 	if (warm->file)
 		fclose(stream);
 	return r ? warm_complain(name, strerror(-r), EXIT_LOCAL) : EXIT_OK;

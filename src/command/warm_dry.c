@@ -15,20 +15,7 @@
 
 uint64_t warm_metric(const struct warm *warm, const char *name, uint64_t otherwise)
 {
-	int descriptor = openat(warm->place.descriptor, ".kapturefs/metrics", O_RDONLY | O_CLOEXEC);
-	FILE *stream = descriptor < 0 ? NULL : fdopen(descriptor, "r");
-	size_t length = strlen(name);
-	char *line = NULL;
-	size_t size = 0;
-
-	while (stream && getline(&line, &size, stream) > 0) {
-		if (strncmp(line, name, length) == 0 && line[length] == ' ')
-			otherwise = strtoull(line + length, NULL, 10);
-	}
-	free(line);
-	if (stream)
-		fclose(stream);
-	return otherwise;
+	return place_metric(&warm->place, name, otherwise);
 }
 
 /* The dry run */

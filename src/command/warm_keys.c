@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: MIT */
 
+#include <assert.h>
 #include <errno.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -90,8 +91,7 @@ static int add_line(void *userdata, const char *line)
 	char *marked;
 	int r;
 
-	/* To an address with a slash no path leads. */
-	if (keyword_parse(line, &key) == 0 && !strchr(key.text, '/')) {
+	if (keyword_parse(keys->phone_country, line, &key) == 0) {
 		keyword_print(&key, word);
 		return warm_keys_add(keys, word);
 	}
@@ -102,9 +102,9 @@ static int add_line(void *userdata, const char *line)
 	return r;
 }
 
-int warm_keys_read(FILE *stream, struct warm_keys *ret)
+int warm_keys_read(FILE *stream, uint32_t country, struct warm_keys *ret)
 {
-	struct warm_keys keys = { 0 };
+	struct warm_keys keys = { .phone_country = country };
 	int r = keyword_read(stream, add_line, &keys);
 
 	if (r)
@@ -122,7 +122,12 @@ bool warm_is_key(const struct warm_keys *keys, size_t place)
 void warm_path(const struct warm_keys *keys, size_t place, char ret[KAPTUREFS_PATH_SIZE])
 {
 	const char *word = keys->words[place];
+	size_t length = strcspn(word, ":");
+	struct key key = { .kind = KEY_ID };
 
-	snprintf(ret, KAPTUREFS_PATH_SIZE, "by-%.*s/%s", (int)strcspn(word, ":"), word,
-	         strchr(word, ':') + 1);
+	static_assert((int)KEYWORD_PATH_SIZE <= (int)KAPTUREFS_PATH_SIZE, "every key has a path");
+	while (strncmp(key_kind_facts(key.kind)->word, word, length) != 0)
+		key.kind++;
+	snprintf(key.text, sizeof(key.text), "%s", word + length + 1);
+	keyword_print_path(&key, ret);
 }

@@ -106,6 +106,8 @@ bool number_parse(enum number_kind kind, const char *text, uint64_t *ret)
 	const char *end;
 	bool is_valid = false;
 
+	if (kind == NUMBER_COUNTRY)
+		text += *text == '+' ? 1 : strncmp(text, "00", 2) == 0 ? 2 : 0;
 	if (!parse_digits(text, kind == NUMBER_OCTAL ? 8 : 10, &number, &end))
 		return false;
 	switch (kind) {
@@ -123,6 +125,7 @@ bool number_parse(enum number_kind kind, const char *text, uint64_t *ret)
 		break;
 	case NUMBER_PLAIN:
 	case NUMBER_OCTAL:
+	case NUMBER_COUNTRY:
 		is_valid = !*end;
 		break;
 	}
@@ -173,6 +176,7 @@ const char *number_print(enum number_kind kind, uint64_t number, char ret[NUMBER
 	case NUMBER_PLAIN:
 	case NUMBER_SECONDS:
 	case NUMBER_DAYS:
+	case NUMBER_COUNTRY:
 		snprintf(ret, NUMBER_TEXT_SIZE, "%llu", (unsigned long long)number);
 		break;
 	}

@@ -149,9 +149,10 @@ static int set_sentence(char **place, const struct config_option *option, const 
 static const char *number_name(const struct config_option *option)
 {
 	static const char *const names[] = {
-		[NUMBER_PLAIN] = "a number",        [NUMBER_SIZE] = "a size",
-		[NUMBER_SECONDS] = "a number",      [NUMBER_DAYS] = "a number",
-		[NUMBER_OCTAL] = "an octal number", [NUMBER_RATE] = "requests a second",
+		[NUMBER_PLAIN] = "a number",         [NUMBER_SIZE] = "a size",
+		[NUMBER_SECONDS] = "a number",       [NUMBER_DAYS] = "a number",
+		[NUMBER_OCTAL] = "an octal number",  [NUMBER_RATE] = "requests a second",
+		[NUMBER_COUNTRY] = "a country code",
 	};
 
 	return names[option_number_kind(option)];

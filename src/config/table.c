@@ -75,6 +75,8 @@ const struct config_option config_options[] = {
 	{ "account_id", OPTION_NUMBER, AT(account_id), "N",
 	  "the tenant's account number (cmId), for by-date; 0: as the first answer tells",
 	  RANGE(0, 0, INT64_MAX) },
+	{ "phone_country", OPTION_COUNTRY, AT(phone_country), "CC",
+	  "country code that national phone numbers lack, such as 91", 0, 1, 999, "none", false },
 	{ "proxy", OPTION_TEXT, AT(proxy), "URL", "an HTTP proxy; the environment's is ignored",
 	  SHOWN("none") },
 	{ "cafile", OPTION_PATH, AT(cafile), "PATH", "certificate authorities", SHOWN("system") },
@@ -162,6 +164,8 @@ enum number_kind option_number_kind(const struct config_option *option)
 		return NUMBER_OCTAL;
 	case OPTION_RATE:
 		return NUMBER_RATE;
+	case OPTION_COUNTRY:
+		return NUMBER_COUNTRY;
 	default:
 		return NUMBER_PLAIN;
 	}

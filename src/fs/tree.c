@@ -267,15 +267,17 @@ static int lookup_in_keys(struct tree *tree, struct tree_query *query, enum key_
 	size_t length = strlen(name);
 	const struct view *view = view_by_name(name, &length);
 	struct catalog_question question = query->question;
+	char listed[KEY_NAME_SIZE];
 	struct key key;
 	bool is_link;
 	int r;
 
-	if (key_parse(kind, name, length, &key))
+	if (key_parse_name(catalog_phone_country(tree->catalog), kind, name, length, &key))
 		return tree_absent_for(VALID_FOREVER_MS, ret);
 
 	/* That nobody has the key may change with any answer, so nobody may take it for granted. */
-	is_link = !key_is_spelled(&key, name, length);
+	key_print_name(&key, listed);
+	is_link = strlen(listed) != length || memcmp(listed, name, length) != 0;
 	question.is_brief = view_is_brief(view, is_link);
 	question.of_any_age = !view_asks(view, is_link);
 	r = find_for(tree, query, &question, &key, &entry);
@@ -324,6 +326,9 @@ int tree_lookup(struct tree *tree, struct tree_query *query, uint64_t number, co
 
 	if (!tree_unpack(number, &node))
 		return -ESTALE;
+	/* Of addresses, which have a limit of their own, names may be longer. */
+	if (node.kind == NODE_KEYS && tree_keys_kind(node) == KEY_EMAIL)
+		return lookup_in_keys(tree, query, KEY_EMAIL, name, ret);
 	if (strlen(name) > NAME_MAX)
 		return -ENAMETOOLONG;
 

@@ -57,7 +57,9 @@ static int key_in_keys(const struct tree *tree, enum key_kind kind, const char *
 	if (kind == KEY_DATE)
 		return *path ? key_of_link(path, ret) : key_of_day(tree, name, length, ret);
 	(void)view_by_name(name, &length);
-	return key_parse(kind, name, length, ret) ? -ENOENT : 0;
+	return key_parse_name(catalog_phone_country(tree->catalog), kind, name, length, ret)
+	               ? -ENOENT
+	               : 0;
 }
 
 static int key_in_root(const struct tree *tree, const char *path, struct key *ret)

@@ -102,24 +102,36 @@ static int list_folder(struct tree *tree, struct node node, struct listing *list
 	return folder_list(tree, node, place, emit_in_folder, listing);
 }
 
+struct key_listing {
+	struct listing *listing;
+	uint32_t country;
+};
+
 /* Only names and numbers: whoever lists a million keys does not want a million nodes. */
 static bool emit_key(void *userdata, const struct cache_key *key)
 {
+	const struct key_listing *keys = userdata;
 	enum node_kind kind = key->key.kind == KEY_DATE ? NODE_DAY : NODE_DIRECTORY;
 	const struct tree_attributes attributes = {
 		.number = node_pack(node_of(kind, key->slot, 0)),
 		.type = S_IFDIR,
 	};
+	char name[KEY_NAME_SIZE];
 
-	return emit(userdata, key->key.text, &attributes, false, COOKIE_FIRST + key->slot);
+	/* What was stored by other rules, say for another country, is another's spelling now. */
+	if (!key_is_canonical(keys->country, &key->key))
+		return true;
+	key_print_name(&key->key, name);
+	return emit(keys->listing, name, &attributes, false, COOKIE_FIRST + key->slot);
 }
 
 static int list_keys(struct tree *tree, enum key_kind kind, struct listing *listing)
 {
+	struct key_listing keys = { listing, catalog_phone_country(tree->catalog) };
 	uint32_t slot =
 	        listing->cookie >= COOKIE_FIRST ? (uint32_t)(listing->cookie - COOKIE_FIRST) : 0;
 
-	return catalog_list_keys(tree->catalog, kind, slot, emit_key, listing);
+	return catalog_list_keys(tree->catalog, kind, slot, emit_key, &keys);
 }
 
 static int list_members(const struct tree *tree, const struct catalog_entry *entry,

@@ -114,6 +114,7 @@ int tree_bytes_print(struct tree_bytes *ret, const char *format, ...)
 static int read_spelling(struct tree *tree, struct node node, struct tree_bytes *ret)
 {
 	const struct view *view = view_by_kind(node.kind);
+	char name[KEY_NAME_SIZE];
 	struct cache_key key;
 	int r;
 
@@ -123,7 +124,8 @@ static int read_spelling(struct tree *tree, struct node node, struct tree_bytes 
 	if (r)
 		return r;
 
-	return tree_bytes_print(ret, "%s%s", key.key.text, view->suffix);
+	key_print_name(&key.key, name);
+	return tree_bytes_print(ret, "%s%s", name, view->suffix);
 }
 
 int tree_readlink(struct tree *tree, uint64_t number, struct tree_bytes *ret)

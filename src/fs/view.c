@@ -216,9 +216,11 @@ bool view_has_primary(const struct record *record, const struct member *director
 int view_fill(const struct view *view, bool is_link, const struct catalog_entry *entry,
               int64_t started_ms, uint64_t valid_ms, struct tree_attributes *ret)
 {
+	char name[KEY_NAME_SIZE];
+
 	if (is_link) {
-		fill_link(entry, view->link, strlen(entry->key.key.text) + strlen(view->suffix),
-		          valid_ms, ret);
+		key_print_name(&entry->key.key, name);
+		fill_link(entry, view->link, strlen(name) + strlen(view->suffix), valid_ms, ret);
 		return 0;
 	}
 	if (view->kind == NODE_JSON) {

@@ -130,3 +130,47 @@ int fold_append_letters(struct buffer *buffer, const char *text, size_t length)
 	}
 	return r;
 }
+
+/* The digits of a script are ten in a row, from zero to nine: UAX #44, Numeric_Type=Decimal. */
+static uint32_t digit_of(uint32_t character)
+{
+	uint32_t zero = character;
+
+	while (zero > 0 && utf8proc_category((int32_t)zero - 1) == UTF8PROC_CATEGORY_ND)
+		zero--;
+	return '0' + (character - zero) % 10;
+}
+
+static uint32_t usual_form(uint32_t character)
+{
+	int32_t parts[PARTS_MAX];
+	int boundary = 0;
+	ssize_t count = utf8proc_decompose_char((int32_t)character, parts, PARTS_MAX,
+	                                        UTF8PROC_DECOMPOSE | UTF8PROC_COMPAT, &boundary);
+
+	return count == 1 && parts[0] < 0x80 ? (uint32_t)parts[0] : character;
+}
+
+uint32_t fold_to_ascii(uint32_t character)
+{
+	enum { MINUS = 0x2212 };
+
+	if (character < 0x80)
+		return character == '\t' ? ' ' : character;
+	switch ((int)utf8proc_category((int32_t)character)) {
+	case UTF8PROC_CATEGORY_ND:
+		return digit_of(character);
+	case UTF8PROC_CATEGORY_ZS:
+	case UTF8PROC_CATEGORY_ZL:
+	case UTF8PROC_CATEGORY_ZP:
+		return ' ';
+	case UTF8PROC_CATEGORY_PD:
+		return '-';
+	case UTF8PROC_CATEGORY_CF:
+		return FOLD_INVISIBLE;
+	case UTF8PROC_CATEGORY_NO:
+		return character; /* a raised or encircled digit may be a footnote's */
+	default:
+		return character == MINUS ? '-' : usual_form(character);
+	}
+}

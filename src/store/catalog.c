@@ -160,11 +160,14 @@ void catalog_add_metrics(struct catalog *catalog, struct metrics *metrics)
 		  "Customers read from the cache file." },
 		{ &own->hotset_bytes, METRIC_GAUGE, "kapturefs_hotset_bytes", "",
 		  "Memory of the customers kept parsed." },
+		{ &own->phone_country, METRIC_GAUGE, "kapturefs_phone_country", "",
+		  "The option phone_country, 0 if it is not given." },
 	};
 
 	for (size_t i = 0; i < array_length(table); i++)
 		metrics_add_counter(metrics, table[i].counter, table[i].type, table[i].name,
 		                    table[i].labels, table[i].help);
+	counter_set(&own->phone_country, catalog->settings.phone_country);
 }
 
 void catalog_change(struct catalog *catalog, const struct catalog_settings *settings)
@@ -226,6 +229,11 @@ int catalog_new(uv_loop_t *loop, struct cache *cache, struct source *source,
 	take_account(catalog);
 	*ret = catalog;
 	return 0;
+}
+
+uint32_t catalog_phone_country(const struct catalog *catalog)
+{
+	return catalog->settings.phone_country;
 }
 
 uint64_t catalog_timeout_ms(const struct catalog *catalog)

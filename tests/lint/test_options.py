@@ -47,7 +47,7 @@ def man_names(text):
 # What an option takes, as --help shows it and as the page of the configuration does.
 VALUES = {'': 'flag', 'PATH': 'path', 'TEXT': 'text', 'URL': 'URL', 'SIZE': 'size',
           'SECONDS': 'seconds', 'DAYS': 'days', 'MICROSECONDS': 'microseconds', 'N': 'number',
-          'N/s': 'requests a second', 'MODE': 'octal number'}
+          'N/s': 'requests a second', 'CC': 'country code', 'MODE': 'octal number'}
 OPTION = re.compile(r'^  ([a-z_]+)(?:=(\S+))?\s+.*?(?: \(default: (.*)\))?$')
 
 
@@ -190,7 +190,7 @@ def test_the_man_page_says_the_defaults_that_help_says(help_text):
 
 def test_the_program_takes_what_help_lists(help_text, tmp_path):
     samples = {'': 'yes', 'PATH': 'x', 'TEXT': 'no such customer', 'URL': 'http://127.0.0.1:9',
-               'N': '1'}
+               'N': '1', 'CC': '91'}
     for name, (argument, initial) in help_options(help_text).items():
         value = initial if initial[:1].isdigit() else samples[argument]
         sources.plant(tmp_path, 'config', f'{name} = {value}\n').chmod(0o600)

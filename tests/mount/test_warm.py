@@ -63,14 +63,14 @@ def test_counts_are_told_in_words_and_failed_keys_on_standard_error(mounts, api,
     api.respond = lambda request: Reply(status=500) if request.key == ('id', '2') \
         else api.honest(request)
     mount = mounts(api.url)
-    path = keys_file(tmp_path, ['1', '2', '3', 'no key', 'a/b@c.d'])
+    path = keys_file(tmp_path, ['1', '2', '3', 'no key', 'a b@c.d'])
     result = command('warm', mount.path, path)
     assert (result.returncode, result.stdout) == (3, '1 found, 1 absent, 3 failed\n')
     told = [line for line in result.stderr.splitlines() if not re.search(r' \d+/5, ', line)]
     assert told == ['kapturefs: warm: id:2: the API fails',
                     'kapturefs: warm: no key: nobody can have that key',
-                    'kapturefs: warm: a/b@c.d: nobody can have that key']
-    assert warm(mount, path)['failed_keys'] == ['id:2', 'no key', 'a/b@c.d']
+                    'kapturefs: warm: a b@c.d: nobody can have that key']
+    assert warm(mount, path)['failed_keys'] == ['id:2', 'no key', 'a b@c.d']
 
 
 def test_keys_may_come_from_standard_input(mounts, api):

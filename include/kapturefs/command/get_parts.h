@@ -21,6 +21,7 @@ struct get {
 	size_t capacity;
 	const char *field; /* the only one to be printed, or NULL */
 	int status;        /* of the worst key */
+	uint32_t phone_country;
 };
 
 /* get_print.c */

@@ -11,11 +11,11 @@
 enum { KEYWORD_SIZE = sizeof("phone:") + KEY_TEXT_MAX };
 
 /**
- * Read a key. Without a kind, what has an `@` is an e-mail address; digits alone are an id, up to
- * nine of them, and a phone number, ten and more; anything else is a phone number. Returns 0, or
- * KEY_IMPOSSIBLE.
+ * Read a key, as key_parse_typed(). Without a kind, what has an `@` is an e-mail address; digits
+ * alone are an id, up to nine of them, and a phone number, ten and more; anything else is a phone
+ * number. Returns 0, or KEY_IMPOSSIBLE.
  */
-int keyword_parse(const char *text, struct key *ret) must_check;
+int keyword_parse(uint32_t country, const char *text, struct key *ret) must_check;
 
 /** Takes what stands on a line, without the blanks around it. Returns 0 or a negative errno. */
 typedef int keyword_take_fn(void *userdata, const char *text);
@@ -29,3 +29,9 @@ int keyword_read(FILE *stream, keyword_take_fn *take, void *userdata) must_check
 
 /** Write `id:7`. */
 void keyword_print(const struct key *key, char ret[KEYWORD_SIZE]);
+
+/** Size of the path of any key in a mount. */
+enum { KEYWORD_PATH_SIZE = sizeof("by-phone/") + KEY_NAME_SIZE };
+
+/** Write `by-id/7`, the path of @key in a mount. */
+void keyword_print_path(const struct key *key, char ret[KEYWORD_PATH_SIZE]);

@@ -26,5 +26,8 @@ void place_fini(struct place *place);
 int place_order(const struct place *place, unsigned long command,
                 struct kapturefs_order *order) must_check;
 
+/** The value of the mount's metric @name without labels, or @otherwise. */
+uint64_t place_metric(const struct place *place, const char *name, uint64_t otherwise);
+
 /** What an order's error means, for the user, where no cause is known; static memory. */
 const char *place_error(int error);

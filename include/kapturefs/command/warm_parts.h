@@ -20,13 +20,14 @@ struct warm_keys {
 	size_t capacity;
 	size_t *buckets; /* places in words + 1, by hash */
 	size_t bucket_count;
+	uint32_t phone_country;
 };
 
 /**
- * Read a key a line; empty lines and those that begin with # are passed over. Returns 0 or a
- * negative errno.
+ * Read a key a line, as keyword_parse(); empty lines and those that begin with # are passed over.
+ * Returns 0 or a negative errno.
  */
-int warm_keys_read(FILE *stream, struct warm_keys *ret) must_check;
+int warm_keys_read(FILE *stream, uint32_t country, struct warm_keys *ret) must_check;
 void warm_keys_fini(struct warm_keys *keys);
 
 /** Add a word, unless it is there. Returns 0 or -ENOMEM. */

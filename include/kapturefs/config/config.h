@@ -47,13 +47,14 @@ struct config {
 	uint64_t connect_timeout;
 	uint64_t retries;
 	uint64_t max_connections;
-	uint64_t rate;       /* thousandths of a request a second */
-	uint64_t burst;      /* requests */
-	uint64_t cache_size; /* bytes */
-	uint64_t memory;     /* bytes */
-	uint64_t retain;     /* days */
-	uint64_t account_id; /* the tenant's cmId, 0 for unknown */
-	uint64_t busy_poll;  /* microseconds */
+	uint64_t rate;          /* thousandths of a request a second */
+	uint64_t burst;         /* requests */
+	uint64_t cache_size;    /* bytes */
+	uint64_t memory;        /* bytes */
+	uint64_t retain;        /* days */
+	uint64_t account_id;    /* the tenant's cmId, 0 for unknown */
+	uint64_t busy_poll;     /* microseconds */
+	uint64_t phone_country; /* the code that national numbers lack, 0 for none */
 	uint64_t uid;
 	uint64_t gid;
 	uint64_t umask;

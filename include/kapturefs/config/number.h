@@ -15,6 +15,7 @@ enum number_kind {
 	NUMBER_DAYS,    /* `30`, `30d`, `48h` */
 	NUMBER_OCTAL,   /* `0277` */
 	NUMBER_RATE,    /* thousandths; `10`, `10/s`, `0.5/s` */
+	NUMBER_COUNTRY, /* of telephones; `91`, `+91`, `0091` */
 };
 
 enum { NUMBER_TEXT_SIZE = 32 };

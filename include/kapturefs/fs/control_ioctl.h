@@ -14,7 +14,7 @@
 #include <sys/ioctl.h>
 
 enum {
-	KAPTUREFS_PATH_SIZE = 512,
+	KAPTUREFS_PATH_SIZE = 1024, /* of the longest name of a key, and more */
 	KAPTUREFS_CAUSE_SIZE = 256,
 };
 

@@ -7,6 +7,7 @@
  */
 
 #include <stddef.h>
+#include <stdint.h>
 
 #include "kapturefs/base/base.h"
 #include "kapturefs/base/buffer.h"
@@ -21,3 +22,13 @@ int fold_append(struct buffer *buffer, const char *text, size_t length) must_che
 
 /** The same of its letters alone: without blanks, digits, signs and what is not UTF-8. */
 int fold_append_letters(struct buffer *buffer, const char *text, size_t length) must_check;
+
+/** What fold_to_ascii() makes of a character that cannot be seen, as marks of direction. */
+enum { FOLD_INVISIBLE = 0x110000 };
+
+/**
+ * The ASCII character that people mean by @character: a digit of any script is that digit, any
+ * blank a blank, any dash or minus `-`, and what is only another form of an ASCII character, as
+ * those of full width, is that one. FOLD_INVISIBLE for what cannot be seen; else @character.
+ */
+uint32_t fold_to_ascii(uint32_t character);

@@ -35,6 +35,7 @@ struct catalog_settings {
 	size_t waiting_max;    /* tickets at a time, and renewals in the background */
 	bool offline;          /* never ask the source */
 	uint64_t account;      /* whose customers a date is asked for; 0: as answers tell */
+	uint32_t phone_country; /* as in key.h, for those who name keys */
 	struct catalog_clock clock;
 };
 
@@ -122,6 +123,9 @@ int64_t catalog_now_ms(struct catalog *catalog);
  * borrowed until the next answer.
  */
 const char *catalog_account(struct catalog *catalog);
+
+/** The country of phone numbers, for key_parse_typed(). */
+uint32_t catalog_phone_country(const struct catalog *catalog);
 
 /** Whether the answer that @key was found with counts as fresh. */
 bool catalog_is_fresh(struct catalog *catalog, const struct cache_key *key);

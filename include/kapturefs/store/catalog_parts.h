@@ -101,6 +101,7 @@ struct catalog {
 		struct counter hotset_hits;
 		struct counter hotset_misses;
 		struct counter hotset_bytes;
+		struct counter phone_country;
 	} metrics;
 };
 
