@@ -256,9 +256,11 @@ void doctor_check_token(struct doctor *doctor)
 		doctor_say(doctor, "token", DOCTOR_FAILED, NULL, "%s",
 		           r == -EINVAL ? complaint.text : strerror(-r));
 	else
-		doctor_say(doctor, "token", DOCTOR_WELL, NULL, "in %s, for its owner only",
+		doctor_say(doctor, "token", DOCTOR_WELL, NULL, "in %s, for its owner only%s%s",
 		           doctor->config.token_file ? doctor->config.token_file
-		                                     : "the credential kapture-token");
+		                                     : "the credential kapture-token",
+		           doctor->secrets.token_notes[0] ? "; taken without " : "",
+		           doctor->secrets.token_notes);
 }
 
 /* The cache */

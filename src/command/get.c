@@ -264,9 +264,18 @@ static int add_key(struct get *get, const char *word)
 	return 0;
 }
 
-static int add_line(void *userdata, const char *word)
+static int add_line(void *userdata, unsigned number, const char *word)
 {
-	return add_key(userdata, word);
+	struct get *get = userdata;
+	struct get_key *key;
+	int r = add_key(get, word);
+
+	(void)number;
+	if (r)
+		return r;
+	key = &get->keys[get->count - 1];
+	key->is_possible = keyword_parse_line(get->phone_country, word, &key->key) == 0;
+	return 0;
 }
 
 /* Returns EXIT_OK, or another exit status with the reason told. */
@@ -280,7 +289,7 @@ static int read_keys(struct get *get, char **words, size_t count)
 	if (!r)
 		return EXIT_OK;
 	fprintf(stderr, "kapturefs: get: %s: %s\n", r == -ENOMEM ? "keys" : "standard input",
-	        strerror(-r));
+	        r == -EILSEQ ? keyword_not_text : strerror(-r));
 	return EXIT_LOCAL;
 }
 

@@ -5,14 +5,13 @@
 #include <string.h>
 
 #include "kapturefs/base/buffer.h"
+#include "kapturefs/base/utf8.h"
 #include "kapturefs/command/keyword.h"
 
 enum {
 	ID_DIGITS_MAX = 9,
 	LINE_SIZE_MAX = 1 << 20,
 };
-
-#define BYTE_ORDER_MARK "\xef\xbb\xbf"
 
 static enum key_kind guess(const char *text, size_t length)
 {
@@ -45,30 +44,87 @@ int keyword_parse(uint32_t country, const char *text, struct key *ret)
 	return key_parse_typed(country, guess(text, length), text, length, ret);
 }
 
-/* Without the blanks around it. */
-static const char *trim(char *line)
-{
-	char *end = line + strlen(line);
+/* Lines of lists */
 
-	line += strspn(line, " \t");
-	while (end > line && (end[-1] == ' ' || end[-1] == '\t'))
-		end--;
-	*end = '\0';
+/* What stands between the columns of a table. */
+static const char columns[] = ",;\t";
+
+const char keyword_not_text[] = "UTF-16; save it as UTF-8";
+
+/* A table of one column, as spreadsheets write it: `"938"`, `="938"`, `'938`, `938,,`. */
+static const char *unwrap(char *line)
+{
+	const char *start = line;
+	size_t length = strlen(line);
+	size_t before;
+
+	do {
+		before = length;
+		key_trim(&start, &length);
+		while (length && strchr(",;", start[length - 1]))
+			length--;
+		if (length > 2 && start[0] == '=' && start[1] == '"')
+			start++, length--;
+		if (length > 1 && strchr("\"'", start[0]) &&
+		    memchr(start + 1, start[0], length - 1) == start + length - 1)
+			start++, length -= 2;
+		if (length > 1 && start[0] == '\'' && strchr("+0123456789", start[1]))
+			start++, length--;
+	} while (length != before);
+	line += start - line;
+	line[length] = '\0';
 	return line;
 }
 
-static int take_line(struct buffer *line, keyword_take_fn *take, void *userdata)
+int keyword_parse_line(uint32_t country, const char *text, struct key *ret)
 {
-	const char *text;
-	int r;
+	/* An address may have a comma, to the letter; a line that has one is a row of a table. */
+	return strpbrk(text, columns) ? KEY_IMPOSSIBLE : keyword_parse(country, text, ret);
+}
 
-	r = buffer_append_text(line, "");
-	if (r)
-		return r;
-	text = trim(line->data);
-	r = *text && *text != '#' ? take(userdata, text) : 0;
-	buffer_clear(line);
-	return r;
+bool keyword_is_utf8(const char *text)
+{
+	size_t length = strlen(text);
+	uint32_t character;
+	size_t size;
+
+	for (; length; text += size, length -= size) {
+		size = utf8_decode(text, length, &character);
+		if (!size)
+			return false;
+	}
+	return true;
+}
+
+const char *keyword_fault(const char *text)
+{
+	size_t length = strlen(text);
+
+	if (!keyword_is_utf8(text))
+		return "not UTF-8";
+	if (strpbrk(text, columns))
+		return "more than a key; give a list of one column";
+	if (length > 2 && strcmp(text + length - 2, ".0") == 0)
+		return "a number as spreadsheets write it; have its column formatted as text";
+	if (strpbrk(text, "\"'"))
+		return "a quotation mark; give the key alone";
+	return "nobody can have that key";
+}
+
+/* By its mark, or as its first character is hardly one that takes both bytes. */
+static bool is_utf16(FILE *stream)
+{
+	int first = getc_unlocked(stream);
+	int second = first > 0 ? getc_unlocked(stream) : EOF;
+
+	if (first == 0 || second == 0 || (first == 0xff && second == 0xfe) ||
+	    (first == 0xfe && second == 0xff))
+		return true;
+	if (second != EOF)
+		ungetc(second, stream);
+	if (first != EOF)
+		ungetc(first, stream);
+	return false;
 }
 
 /* Read one up to its end; false if there are no more. */
@@ -84,25 +140,39 @@ static bool read_line(FILE *stream, struct buffer *line, int *ret_error)
 		if (*ret_error)
 			return false;
 	}
+	if (byte == '\r' && (byte = getc_unlocked(stream)) != '\n') {
+		ungetc(byte, stream);
+		return true;
+	}
 	return byte != EOF || line->length;
+}
+
+static int take_line(struct buffer *line, unsigned number, keyword_take_fn *take, void *userdata)
+{
+	const char *text;
+	int r;
+
+	r = buffer_append_text(line, "");
+	if (r)
+		return r;
+	text = unwrap(line->data);
+	r = *text && *text != '#' ? take(userdata, number, text) : 0;
+	buffer_clear(line);
+	return r;
 }
 
 int keyword_read(FILE *stream, keyword_take_fn *take, void *userdata)
 {
 	cleanup(buffer_fini) struct buffer line;
-	const size_t mark = strlen(BYTE_ORDER_MARK);
-	bool is_first = true;
+	unsigned number = 0;
 	int r = 0;
 
 	buffer_init(&line, LINE_SIZE_MAX);
 	errno = 0;
-	while (!r && read_line(stream, &line, &r)) {
-		if (is_first && line.length >= mark &&
-		    memcmp(line.data, BYTE_ORDER_MARK, mark) == 0)
-			memset(line.data, ' ', mark);
-		is_first = false;
-		r = take_line(&line, take, userdata);
-	}
+	if (is_utf16(stream))
+		return -EILSEQ;
+	while (!r && read_line(stream, &line, &r))
+		r = take_line(&line, ++number, take, userdata);
 	if (!r && ferror(stream))
 		r = errno ? -errno : -EIO;
 	return r;

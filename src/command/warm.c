@@ -23,6 +23,7 @@
 
 #include "kapturefs/base/buffer.h"
 #include "kapturefs/command/command.h"
+#include "kapturefs/command/keyword.h"
 #include "kapturefs/command/outcome.h"
 #include "kapturefs/command/warm_parts.h"
 #include "kapturefs/config/number.h"
@@ -108,7 +109,7 @@ static void print_failed(const struct warm_work *work)
 
 	for (size_t i = 0; i < keys->count; i++) {
 		if (!warm_is_key(keys, i) && work->results[i] < 0)
-			warm_complain(keys->words[i] + 1, "nobody can have that key", 0);
+			warm_complain_of_line(keys, i);
 		else if (work->results[i] < 0 && work->results[i] != -ENOENT)
 			warm_complain(keys->words[i], place_error(work->results[i]), 0);
 	}
@@ -374,6 +375,8 @@ static int read_keys(struct warm *warm)
 	                   &warm->keys);
 	if (warm->file)
 		fclose(stream);
+	if (r == -EILSEQ)
+		return warm_complain(name, keyword_not_text, EXIT_USAGE);
 	return r ? warm_complain(name, strerror(-r), EXIT_LOCAL) : EXIT_OK;
 }
 

@@ -17,6 +17,7 @@ void warm_keys_fini(struct warm_keys *keys)
 	for (size_t i = 0; i < keys->count; i++)
 		free(keys->words[i]);
 	free(keys->words);
+	free(keys->lines);
 	free(keys->buckets);
 	*keys = (struct warm_keys){ 0 };
 }
@@ -45,11 +46,16 @@ static int grow(struct warm_keys *keys)
 {
 	size_t capacity = keys->capacity ? 2 * keys->capacity : CAPACITY_MIN;
 	char **words = reallocarray(keys->words, capacity, sizeof(words[0]));
+	unsigned *lines;
 	size_t *buckets;
 
 	if (!words)
 		return -ENOMEM;
 	keys->words = words;
+	lines = reallocarray(keys->lines, capacity, sizeof(lines[0]));
+	if (!lines)
+		return -ENOMEM;
+	keys->lines = lines;
 	buckets = calloc(2 * capacity, sizeof(buckets[0]));
 	if (!buckets)
 		return -ENOMEM;
@@ -78,12 +84,23 @@ int warm_keys_add(struct warm_keys *keys, const char *word)
 	copy = strdup(word);
 	if (!copy)
 		return -ENOMEM;
+	keys->lines[keys->count] = 0;
 	keys->words[keys->count++] = copy;
 	*bucket = keys->count;
 	return 0;
 }
 
-static int add_line(void *userdata, const char *line)
+static int add(struct warm_keys *keys, unsigned line, const char *word)
+{
+	size_t count = keys->count;
+	int r = warm_keys_add(keys, word);
+
+	if (keys->count > count)
+		keys->lines[count] = line;
+	return r;
+}
+
+static int add_line(void *userdata, unsigned number, const char *line)
 {
 	struct warm_keys *keys = userdata;
 	char word[KEYWORD_SIZE];
@@ -91,13 +108,13 @@ static int add_line(void *userdata, const char *line)
 	char *marked;
 	int r;
 
-	if (keyword_parse(keys->phone_country, line, &key) == 0) {
+	if (keyword_parse_line(keys->phone_country, line, &key) == 0) {
 		keyword_print(&key, word);
-		return warm_keys_add(keys, word);
+		return add(keys, number, word);
 	}
 	if (asprintf(&marked, " %s", line) < 0)
 		return -ENOMEM;
-	r = warm_keys_add(keys, marked);
+	r = add(keys, number, marked);
 	free(marked);
 	return r;
 }
@@ -112,6 +129,22 @@ int warm_keys_read(FILE *stream, uint32_t country, struct warm_keys *ret)
 	else
 		*ret = keys;
 	return r;
+}
+
+/* The line may hold anything, and a complaint is for a terminal. */
+void warm_complain_of_line(const struct warm_keys *keys, size_t place)
+{
+	const char *line = keys->words[place] + 1;
+	const char *fault = keyword_fault(line);
+	bool is_utf8 = keyword_is_utf8(line);
+
+	fprintf(stderr, "kapturefs: warm: line %u: ", keys->lines[place]);
+	for (; *line; line++) {
+		bool is_shown = *line >= ' ' ? *line != 0x7f : *line < 0 && is_utf8;
+
+		fputc(is_shown ? *line : '?', stderr);
+	}
+	fprintf(stderr, ": %s\n", fault);
 }
 
 bool warm_is_key(const struct warm_keys *keys, size_t place)

@@ -8,6 +8,7 @@
 #include <sys/sysmacros.h>
 #include <unistd.h>
 
+#include "kapturefs/base/text.h"
 #include "kapturefs/config/file.h"
 #include "kapturefs/config/options.h"
 #include "kapturefs/config/parse.h"
@@ -70,6 +71,16 @@ static int read_text(const char *path, struct buffer *ret, struct config_complai
 	return r == -EFBIG ? config_complain(complaint, "%s: grows while it is read", path) : r;
 }
 
+static int make_plain(const char *path, struct buffer *text, struct config_complaint *complaint)
+{
+	const char *why = text_make_plain(text->data, &text->length);
+
+	if (why)
+		return config_complain(complaint, "%s: %s", path, why);
+	text->data[text->length] = '\0';
+	return 0;
+}
+
 int config_file_read(const char *path, struct config_file *ret, struct config_complaint *complaint)
 {
 	struct config_file file = { 0 };
@@ -79,6 +90,8 @@ int config_file_read(const char *path, struct config_file *ret, struct config_co
 
 	buffer_init(&text, FILE_SIZE_MAX);
 	r = read_text(path, &text, complaint);
+	if (!r)
+		r = make_plain(path, &text, complaint);
 	if (r)
 		return r;
 	file.path = strdup(path);

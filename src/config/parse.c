@@ -262,8 +262,6 @@ int config_parse(struct config_file *file, const struct buffer *text,
 
 	config_init(&parser.scratch);
 	parser.rest = text->data;
-	if (strncmp(parser.rest, "\xef\xbb\xbf", 3) == 0)
-		parser.rest += 3;
 	line = ini_parse_stream(next_line, &parser, take_option, &parser);
 	config_fini(&parser.scratch);
 

@@ -5,11 +5,14 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <strings.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
+#include "kapturefs/base/text.h"
 #include "kapturefs/config/secrets.h"
 #include "kapturefs/model/json.h"
+#include "kapturefs/model/key.h"
 
 enum { SECRET_SIZE_MAX = 64 << 10 };
 
@@ -24,6 +27,7 @@ struct place {
 struct secret {
 	char bytes[SECRET_SIZE_MAX + 1];
 	size_t length;
+	bool had_mark; /* of the order of bytes */
 };
 
 static void secret_wipe(struct secret *secret)
@@ -76,6 +80,7 @@ static int read_file(const struct place *place, struct secret *ret,
 {
 	cleanup(close_descriptor) int descriptor = -1;
 	struct stat status;
+	const char *why;
 	ssize_t length;
 	int r;
 
@@ -94,6 +99,10 @@ static int read_file(const struct place *place, struct secret *ret,
 		ret->length += (size_t)length;
 	if (length < 0)
 		return refuse(place, complaint, strerror(errno));
+	ret->had_mark = ret->length >= 3 && memcmp(ret->bytes, "\xef\xbb\xbf", 3) == 0;
+	why = text_make_plain(ret->bytes, &ret->length);
+	if (why)
+		return refuse(place, complaint, why);
 	ret->bytes[ret->length] = '\0';
 	return 0;
 }
@@ -107,35 +116,153 @@ static bool has_control_byte(const char *text, size_t length)
 	return false;
 }
 
-/* The token */
+/* What is pasted around a secret */
 
-static bool is_line_end(char byte)
+struct paste {
+	const char *start;
+	size_t length;
+};
+
+static void skip(struct paste *paste, size_t count)
 {
-	return byte == '\n' || byte == '\r';
+	paste->start += count;
+	paste->length -= count;
 }
 
-static int read_token_file(const struct place *place, char **ret,
+/* Blanks of any kind, and lines without anything. */
+static bool take_blanks(struct paste *paste)
+{
+	size_t length = paste->length;
+
+	key_trim(&paste->start, &paste->length);
+	if (paste->length && paste->start[0] == '\n')
+		skip(paste, 1);
+	else if (paste->length && paste->start[paste->length - 1] == '\n')
+		paste->length--;
+	if (paste->length == length)
+		return false;
+	(void)take_blanks(paste);
+	return true;
+}
+
+static bool take_quotes(struct paste *paste)
+{
+	static const struct {
+		const char *left;
+		const char *right;
+	} quotes[] = {
+		{ "\"", "\"" }, { "'", "'" }, { "`", "`" }, { "“", "”" }, { "‘", "’" },
+	};
+
+	for (size_t i = 0; i < array_length(quotes); i++) {
+		size_t left = strlen(quotes[i].left);
+		size_t right = strlen(quotes[i].right);
+
+		if (paste->length < left + right ||
+		    memcmp(paste->start, quotes[i].left, left) != 0 ||
+		    memcmp(paste->start + paste->length - right, quotes[i].right, right) != 0)
+			continue;
+		skip(paste, left);
+		paste->length -= right;
+		return true;
+	}
+	return false;
+}
+
+/* A word and the blank behind it. */
+static bool take_word(struct paste *paste, const char *word)
+{
+	size_t length = strlen(word);
+	struct paste rest = *paste;
+
+	if (paste->length < length || strncasecmp(paste->start, word, length) != 0)
+		return false;
+	skip(&rest, length);
+	if (!take_blanks(&rest) && word[length - 1] != ':')
+		return false;
+	*paste = rest;
+	return true;
+}
+
+/* The token */
+
+static void note(char notes[CONFIG_TOKEN_NOTES_SIZE], const char *what)
+{
+	size_t length = strlen(notes);
+
+	if (!strstr(notes, what))
+		snprintf(notes + length, CONFIG_TOKEN_NOTES_SIZE - length, "%s%s",
+		         length ? ", " : "", what);
+}
+
+static struct paste unwrap_token(const struct secret *secret, char notes[CONFIG_TOKEN_NOTES_SIZE])
+{
+	struct paste token = { secret->bytes, secret->length };
+	size_t length;
+
+	notes[0] = '\0';
+	if (secret->had_mark)
+		note(notes, "a byte order mark");
+	/* At the end of the file's line is nothing to be said of. */
+	while (token.length && token.start[token.length - 1] == '\n')
+		token.length--;
+	do {
+		length = token.length;
+		if (take_blanks(&token))
+			note(notes, "blanks");
+		if (take_quotes(&token))
+			note(notes, "quotation marks");
+		if (take_word(&token, "Authorization:"))
+			note(notes, "\"Authorization:\"");
+		if (take_word(&token, "Basic"))
+			note(notes, "\"Basic\"");
+	} while (token.length != length);
+	return token;
+}
+
+/* Why it can be no token; NULL if it can. */
+static const char *find_fault(struct paste token)
+{
+	static const char quotes[] = "\"'`";
+
+	if (!token.length)
+		return "empty; write the API token into it";
+	if (has_control_byte(token.start, token.length))
+		return "more than one line, or control bytes; it must hold the token alone";
+	for (size_t i = 0; i < token.length; i++) {
+		if ((unsigned char)token.start[i] >= 0x80)
+			return "a character in it is not ASCII; copy the token again";
+	}
+	if (memchr(token.start, '"', token.length) || strchr(quotes, token.start[0]) ||
+	    strchr(quotes, token.start[token.length - 1]))
+		return "a quotation mark in it; write the token alone";
+	if (take_word(&token, "Bearer"))
+		return "begins with Bearer; a token of Kapture is sent as Basic, write it alone";
+	return NULL;
+}
+
+static int read_token_file(const struct place *place, struct config_secrets *ret,
                            struct config_complaint *complaint)
 {
 	cleanup(secret_wipe) struct secret secret;
+	struct paste token;
+	const char *fault;
 	int r;
 
 	r = read_file(place, &secret, complaint);
 	if (r)
 		return r;
-	while (secret.length && is_line_end(secret.bytes[secret.length - 1]))
-		secret.length--;
-	if (!secret.length)
-		return refuse(place, complaint, "empty; write the API token into it");
-	if (has_control_byte(secret.bytes, secret.length))
-		return refuse(place, complaint,
-		              "more than one line, or control bytes; it must hold the token alone");
+	token = unwrap_token(&secret, ret->token_notes);
+	fault = find_fault(token);
+	if (fault)
+		return refuse(place, complaint, fault);
 
-	*ret = strndup(secret.bytes, secret.length);
-	return *ret ? 0 : -ENOMEM;
+	ret->token = strndup(token.start, token.length);
+	return ret->token ? 0 : -ENOMEM;
 }
 
-static int read_token(const struct config *config, char **ret, struct config_complaint *complaint)
+static int read_token(const struct config *config, struct config_secrets *ret,
+                      struct config_complaint *complaint)
 {
 	const char *credentials = getenv("CREDENTIALS_DIRECTORY");
 	struct place place = { .option = "token_file", .path = config->token_file };
@@ -184,19 +311,43 @@ static bool is_header(const char *line)
 	return name && line[name] == ':' && !has_control_byte(line, strlen(line));
 }
 
+/* A blank that is no ASCII is none to HTTP; so the value is what stands between them. */
+static int add_plain_header(char ***headers, size_t *count, const char *line)
+{
+	const char *value = strchr(line, ':') + 1;
+	size_t length = strlen(value);
+	char *plain;
+	int r;
+
+	key_trim(&value, &length);
+	if (!length)
+		return add_header(headers, count, line);
+	if (asprintf(&plain, "%.*s %.*s", (int)(strchr(line, ':') + 1 - line), line, (int)length,
+	             value) < 0)
+		return -ENOMEM;
+	r = add_header(headers, count, plain);
+	explicit_bzero(plain, strlen(plain));
+	free(plain);
+	return r;
+}
+
 static int take_header(const struct place *place, char *line, unsigned number, char ***headers,
                        size_t *count, struct config_complaint *complaint)
 {
-	size_t length = strlen(line);
+	struct paste header = { line, strlen(line) };
 	char why[64];
 
-	if (length && line[length - 1] == '\r')
-		line[--length] = '\0';
-	if (!length)
+	do {
+		(void)take_blanks(&header);
+	} while (take_quotes(&header));
+	if (!header.length)
 		return 0;
+	line += header.start - line;
+	line[header.length] = '\0';
 	if (is_header(line))
-		return add_header(headers, count, line);
-	snprintf(why, sizeof(why), "line %u is no `Name: value`", number);
+		return add_plain_header(headers, count, line);
+	snprintf(why, sizeof(why), "line %u is no `Name: value`%s", number,
+	         strncmp(line, "-H", 2) == 0 ? "; write it without -H" : "");
 	return refuse(place, complaint, why);
 }
 
@@ -278,7 +429,7 @@ int config_read_secrets(const struct config *config, struct config_secrets *ret,
 	struct config_secrets secrets = { 0 };
 	int r;
 
-	r = read_token(config, &secrets.token, complaint);
+	r = read_token(config, &secrets, complaint);
 	if (!r)
 		r = read_headers(config, &secrets.headers, complaint);
 	if (!r)
@@ -297,7 +448,7 @@ int config_check_secrets(const struct config *config, struct config_complaint *c
 	int r = 0;
 
 	if (config->token_file)
-		r = read_token(config, &secrets.token, complaint);
+		r = read_token(config, &secrets, complaint);
 	if (!r)
 		r = read_headers(config, &secrets.headers, complaint);
 	if (!r)

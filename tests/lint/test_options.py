@@ -194,7 +194,8 @@ def test_the_program_takes_what_help_lists(help_text, tmp_path):
     for name, (argument, initial) in help_options(help_text).items():
         value = initial if initial[:1].isdigit() else samples[argument]
         sources.plant(tmp_path, 'config', f'{name} = {value}\n').chmod(0o600)
-        sources.plant(tmp_path, 'x', '{"a": 1}').chmod(0o600)
+        content = 'abc' if name == 'token_file' else '{"a": 1}'
+        sources.plant(tmp_path, 'x', content).chmod(0o600)
         result = check_config(tmp_path / 'config')
         if name == 'config':
             assert 'names no other' in result.stderr

@@ -94,6 +94,27 @@ def test_token_of_no_file_and_of_others_is_found(patient, api):
     assert api.requests == []
 
 
+@pytest.mark.parametrize('around, named', [
+    ('"{}"', 'quotation marks'), ('Authorization: Basic {}\r\n', '"Authorization:", "Basic"'),
+    ('\ufeff {}', 'a byte order mark, blanks')])
+def test_what_was_pasted_around_the_token_is_named(patient, api, around, named):
+    patient.token.write_bytes(around.format(harness.TOKEN).encode())
+    result = patient(api.url)
+    assert (result.returncode, failures(result)) == (0, [])
+    [text] = [text for _, name, text, _ in rows(result) if name == 'token']
+    assert text.endswith(f'; taken without {named}')
+
+
+@pytest.mark.parametrize('content, words', [
+    (f'"{harness.TOKEN}', 'a quotation mark in it'), (f'Bearer {harness.TOKEN}', 'Bearer'),
+    (harness.TOKEN.encode('utf-16'), 'UTF-16')])
+def test_token_that_may_be_a_mistake_is_found_and_not_sent(patient, api, content, words):
+    patient.token.write_bytes(content if isinstance(content, bytes) else content.encode())
+    [(name, text, _)] = failures(patient(api.url))
+    assert name == 'token' and words in text and harness.TOKEN not in text
+    assert api.requests == []
+
+
 def test_refused_token_is_found(patient, api):
     api.respond = lambda request: api_module.Reply(api_module.REFUSED)
     result = patient(api.url)

@@ -118,7 +118,7 @@ def test_mountpoint_may_be_named(mount, api, tmp_path):
     refused(command('refresh', '-m'), 2, 'a value is missing behind -m')
     refused(command('refresh', '-a', 'id:7'), 2, 'unknown option -a')
     refused(command('forget', '-a', '-m', mount.path, 'id:7'), 2, 'not both')
-    refused(command('refresh', '-m', mount.path, '--', '-7'), 5, 'No such file')
+    refused(command('refresh', '-m', mount.path, '--', '-x'), 5, 'No such file')
     assert len(api.requests) == 2
 
 

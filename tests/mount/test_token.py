@@ -67,6 +67,23 @@ def test_rotated_token_is_taken_up_at_once(mounts, api):
     assert Metrics(mount)('api_token_state') == 0
 
 
+@pytest.mark.parametrize('around', [
+    'Basic {}', '\ufeffAuthorization: Basic {}\r\n', ' "{}"\r', "'{}'\n"])
+def test_token_is_taken_as_it_was_pasted(mounts, api, tmp_path, around):
+    api.add_numbers([7, 8])
+    (tmp_path / 'token').write_bytes(around.format(harness.TOKEN).encode())
+    (tmp_path / 'token').chmod(0o600)
+    headers = tmp_path / 'headers'
+    headers.write_bytes(b'\xef\xbb\xbfx-one: 1\r "x-two: 2"\r')
+    headers.chmod(0o600)
+    mount = mounts(api.url, token_file=tmp_path / 'token', header_file=headers)
+    assert (mount / 'by-id/7/name').read_text() == 'Customer 7\n'
+    assert [api.requests[0].headers.get(name) for name in ('x-one', 'x-two')] == ['1', '2']
+    api.token = 'c2Vjb25kIHRva2VuIG9mIHRoZSB0ZXN0'
+    (tmp_path / 'token').write_bytes(around.format(api.token).encode())
+    assert (mount / 'by-id/8/name').read_text() == 'Customer 8\n'
+
+
 def test_token_that_was_rotated_before_it_is_refused_is_never_seen_to_be(mounts, api):
     api.add_numbers([7])
     mount = mounts(api.url)

@@ -68,9 +68,55 @@ def test_counts_are_told_in_words_and_failed_keys_on_standard_error(mounts, api,
     assert (result.returncode, result.stdout) == (3, '1 found, 1 absent, 3 failed\n')
     told = [line for line in result.stderr.splitlines() if not re.search(r' \d+/5, ', line)]
     assert told == ['kapturefs: warm: id:2: the API fails',
-                    'kapturefs: warm: no key: nobody can have that key',
-                    'kapturefs: warm: a b@c.d: nobody can have that key']
+                    'kapturefs: warm: line 4: no key: nobody can have that key',
+                    'kapturefs: warm: line 5: a b@c.d: nobody can have that key']
     assert warm(mount, path)['failed_keys'] == ['id:2', 'no key', 'a b@c.d']
+
+
+LISTS = {
+    'CR': b'1\r2\r3\r', 'CR LF': b'1\r\n2\r\n3', 'mixed': b'1\r\n2\r3\n',
+    'mark': b'\xef\xbb\xbf1\r\n2\r\n3\r\n', 'marks': b'\xef\xbb\xbf1\n\xef\xbb\xbf2\n3\n',
+    'blanks': b' 1\t\n\xc2\xa02 \n3 \n', 'quotes': b'"1"\n\'2\'\n="3"\n',
+    'empty columns': b'1,\n2,,\n"3";\n', 'apostrophe': b"'1\n'2\n'3\n"}
+
+
+@pytest.mark.parametrize('text', LISTS.values(), ids=LISTS)
+def test_lists_are_read_as_other_systems_leave_them(mounts, api, tmp_path, text):
+    api.add_numbers([1, 2, 3])
+    mount = mounts(api.url)
+    (tmp_path / 'keys').write_bytes(text)
+    result = command('warm', mount.path, tmp_path / 'keys')
+    assert (result.returncode, result.stdout) == (0, '3 found, 0 absent, 0 failed\n')
+    assert asked(api) == [('id', '1'), ('id', '2'), ('id', '3')]
+
+
+def test_lines_that_are_no_key_are_named_with_the_cause(mounts, api, tmp_path):
+    mount = mounts(api.url)
+    lines = [b'phone', b'', b'Asha,9380491326', b'a@b.c;x', b'9380491326.0', b'a"b', b'\xff@x']
+    (tmp_path / 'keys').write_bytes(b'\r'.join(lines))
+    result = command('warm', mount.path, tmp_path / 'keys')
+    assert (result.returncode, result.stdout) == (1, '0 found, 0 absent, 6 failed\n')
+    told = [line.split('kapturefs: warm: ')[1] for line in result.stderr.splitlines()
+            if ': line ' in line]
+    assert told == [
+        'line 1: phone: nobody can have that key',
+        'line 3: Asha,9380491326: more than a key; give a list of one column',
+        'line 4: a@b.c;x: more than a key; give a list of one column',
+        'line 5: 9380491326.0: a number as spreadsheets write it; '
+        'have its column formatted as text',
+        'line 6: a"b: a quotation mark; give the key alone', 'line 7: ?@x: not UTF-8']
+    assert api.requests == []
+
+
+@pytest.mark.parametrize('text', ['1\n2\n'.encode('utf-16'), '1\n2\n'.encode('utf-16-be'),
+                                  '12'.encode('utf-16-le'), '\u0967'.encode('utf-16')])
+def test_a_list_that_is_no_text_is_named_and_nothing_is_asked(mounts, api, tmp_path, text):
+    mount = mounts(api.url)
+    (tmp_path / 'keys').write_bytes(text)
+    result = command('warm', mount.path, tmp_path / 'keys')
+    assert (result.returncode, result.stdout) == (2, '')
+    assert result.stderr == (f'kapturefs: warm: {tmp_path}/keys: UTF-16; save it as UTF-8\n')
+    assert api.requests == []
 
 
 def test_keys_may_come_from_standard_input(mounts, api):

@@ -167,6 +167,28 @@ static void test_blanks_comments_and_line_ends_do_not_matter(void **state)
 	config_file_fini(&file);
 }
 
+static void test_lines_may_end_in_any_way(void **state)
+{
+	struct config_file file;
+	struct config config;
+
+	read_good(*state, "ttl = 1\r[acme]\rpatience = 2\r\ntimeout = 3\r", &file);
+	config = applied(&file, "https://acme.kapturecrm.com");
+	assert_int_equal(config.ttl, 1);
+	assert_int_equal(config.patience, 2);
+	assert_int_equal(config.timeout, 3);
+	config_fini(&config);
+	config_file_fini(&file);
+	assert_refused(*state, "ttl = 1\r\rttl = x\r", 3, "option ttl: given in line 1 already");
+}
+
+static void test_utf_16_is_named(void **state)
+{
+	const char *path = scratch_write_bytes(*state, "config", 0600, "\xff\xfet\0t\0l\0", 8);
+
+	assert_path_refused(path, -EINVAL, ": UTF-16; save it as UTF-8");
+}
+
 static void test_an_empty_file_is_good(void **state)
 {
 	struct config_file file;
@@ -384,6 +406,8 @@ int main(void)
 		TEST(test_every_spelling_of_a_source_finds_its_section),
 		TEST(test_long_names_and_addresses_of_sources_are_taken_whole),
 		TEST(test_blanks_comments_and_line_ends_do_not_matter),
+		TEST(test_lines_may_end_in_any_way),
+		TEST(test_utf_16_is_named),
 		TEST(test_an_empty_file_is_good),
 		TEST(test_relative_paths_are_meant_from_the_files_folder),
 		TEST(test_the_line_of_an_option_is_known),

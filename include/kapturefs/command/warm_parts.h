@@ -15,7 +15,8 @@
 
 /** Keys in the order in which they came, each once. */
 struct warm_keys {
-	char **words; /* `phone:9380491326`; a line that is no key, as it was, behind a blank */
+	char **words;    /* `phone:9380491326`; a line that is no key, as it was, behind a blank */
+	unsigned *lines; /* where each was first */
 	size_t count;
 	size_t capacity;
 	size_t *buckets; /* places in words + 1, by hash */
@@ -24,8 +25,8 @@ struct warm_keys {
 };
 
 /**
- * Read a key a line, as keyword_parse(); empty lines and those that begin with # are passed over.
- * Returns 0 or a negative errno.
+ * Read a key a line, as keyword_parse(); empty lines and those that begin with # are passed over,
+ * and so is what a spreadsheet puts around the only column of a table. Returns as keyword_read().
  */
 int warm_keys_read(FILE *stream, uint32_t country, struct warm_keys *ret) must_check;
 void warm_keys_fini(struct warm_keys *keys);
@@ -35,6 +36,9 @@ int warm_keys_add(struct warm_keys *keys, const char *word) must_check;
 
 /** Whether the word at @place is a key. */
 bool warm_is_key(const struct warm_keys *keys, size_t place);
+
+/** Tell which line the word at @place, which is no key, was, and why it is none. */
+void warm_complain_of_line(const struct warm_keys *keys, size_t place);
 
 /** Write the path of the key at @place in a mount. */
 void warm_path(const struct warm_keys *keys, size_t place, char ret[KAPTUREFS_PATH_SIZE]);

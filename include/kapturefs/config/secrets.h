@@ -10,14 +10,20 @@
 #include "kapturefs/base/base.h"
 #include "kapturefs/config/config.h"
 
+enum { CONFIG_TOKEN_NOTES_SIZE = 96 };
+
 /** Wiped by config_secrets_fini(). */
 struct config_secrets {
 	char *token;
-	char **headers;        /* NULL at the end, or NULL */
-	char *request_members; /* the inside of body_file's object, or NULL */
+	char token_notes[CONFIG_TOKEN_NOTES_SIZE]; /* what stood around it, `quotation marks` */
+	char **headers;                            /* NULL at the end, or NULL */
+	char *request_members;                     /* the inside of body_file's object, or NULL */
 };
 
 /**
+ * What people paste around a token and around headers, and is certainly no part of them, is passed
+ * over: blanks, quotation marks in pairs, `Authorization: Basic`; and a byte order mark.
+ *
  * Read the token from token_file, else from the systemd credential `kapture-token`; and the
  * header and body files. Returns 0, -EINVAL with *@complaint, which says which option it is
  * about, -ENOMEM; on failure *@ret is as before.

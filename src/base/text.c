@@ -1,0 +1,38 @@
+/* SPDX-License-Identifier: MIT */
+
+#include <stdbool.h>
+#include <string.h>
+
+#include "kapturefs/base/text.h"
+
+#define MARK "\xef\xbb\xbf"
+
+static bool begins_with(const char *bytes, size_t length, const char *with, size_t with_length)
+{
+	return length >= with_length && memcmp(bytes, with, with_length) == 0;
+}
+
+/* With a mark; or without, as its first character is hardly one that takes both bytes. */
+static bool is_utf16(const char *bytes, size_t length)
+{
+	return begins_with(bytes, length, "\xff\xfe", 2) ||
+	       begins_with(bytes, length, "\xfe\xff", 2) || (length >= 2 && !bytes[0] != !bytes[1]);
+}
+
+const char *text_make_plain(char *bytes, size_t *length)
+{
+	size_t from = begins_with(bytes, *length, MARK, strlen(MARK)) ? strlen(MARK) : 0;
+	size_t to = 0;
+
+	if (is_utf16(bytes, *length))
+		return "UTF-16; save it as UTF-8";
+	while (from < *length) {
+		char byte = bytes[from++];
+
+		if (byte == '\r' && from < *length && bytes[from] == '\n')
+			from++;
+		bytes[to++] = byte == '\r' ? '\n' : byte;
+	}
+	*length = to;
+	return NULL;
+}
