@@ -158,6 +158,7 @@ static int copy_headers(struct kapture *kapture, const struct kapture_settings *
 
 static int copy_settings(struct kapture *kapture, const struct kapture_settings *settings)
 {
+	kapture->phone_country = settings->phone_country;
 	kapture->timeout_ms = settings->timeout_ms;
 	kapture->retries = settings->retries;
 	kapture->asking_max = settings->http.concurrency_max;

@@ -166,6 +166,8 @@ static void settle(struct source_fetch *fetch, struct kapture_verdict *verdict, 
 		              fetch->token_number == kapture->token_number);
 		if (fetch_next_page(fetch, verdict))
 			return;
+		if (!verdict->answer.record && fetch_next_form(fetch, verdict))
+			return;
 	}
 	fetch_conclude(fetch, verdict);
 }

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * What is asked, and the pages in which a date is answered.
+ * What is asked, the pages in which a date is answered, and the second form of a phone number.
  *
  * A page comes after the other until one is not full; each has its own turn, tries and time. What
  * is not known of the API, and what is made of that:
@@ -12,6 +12,8 @@
  */
 
 #include <errno.h>
+#include <inttypes.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -29,10 +31,15 @@ enum {
 /* Asking */
 
 /* The page asks for one of the three members, so one is sent. */
-static int write_key(const struct key *key, struct buffer *body)
+static int write_key(const struct source_fetch *fetch, struct buffer *body)
 {
+	const struct key *key = &fetch->question.key;
 	int r = buffer_print(body, "\"%s\":", key_kind_facts(key->kind)->request_member);
 
+	/* It is digits alone. */
+	if (!r && fetch->is_international)
+		return buffer_print(body, "\"%" PRIu32 "%s\"", fetch->kapture->phone_country,
+		                    key->text);
 	return r ? r : json_append_string(body, key->text, strlen(key->text));
 }
 
@@ -79,7 +86,7 @@ int fetch_write_request(struct source_fetch *fetch)
 	buffer_init(&body, REQUEST_SIZE_MAX);
 	r = buffer_append_text(&body, is_page ? "{" : "[{");
 	if (!r)
-		r = is_page ? write_page(fetch, &body) : write_key(&fetch->question.key, &body);
+		r = is_page ? write_page(fetch, &body) : write_key(fetch, &body);
 	if (!r && more)
 		r = buffer_print(&body, ",%s", more);
 	if (!r)
@@ -116,15 +123,11 @@ int fetch_read_page(struct source_fetch *fetch, const struct http_reply *reply,
 	return 0;
 }
 
-bool fetch_next_page(struct source_fetch *fetch, struct kapture_verdict *verdict)
+/* Its own turn, tries and time; false, with *@verdict, if it cannot be. */
+static bool ask_next(struct source_fetch *fetch, struct kapture_verdict *verdict)
 {
-	int r;
+	int r = fetch_write_request(fetch);
 
-	if (fetch->page_records < PAGE_RECORDS)
-		return false;
-	fetch->records += fetch->page_records;
-	fetch->pages++;
-	r = fetch_write_request(fetch);
 	if (r) {
 		*verdict = kapture_trouble(r, "out of memory");
 		return false;
@@ -133,4 +136,28 @@ bool fetch_next_page(struct source_fetch *fetch, struct kapture_verdict *verdict
 	fetch->deadline_ms = uv_now(fetch->kapture->loop) + fetch->kapture->timeout_ms;
 	fetch_wait(fetch, false);
 	return true;
+}
+
+bool fetch_next_page(struct source_fetch *fetch, struct kapture_verdict *verdict)
+{
+	if (fetch->page_records < PAGE_RECORDS)
+		return false;
+	fetch->records += fetch->page_records;
+	fetch->pages++;
+	return ask_next(fetch, verdict);
+}
+
+bool fetch_next_form(struct source_fetch *fetch, struct kapture_verdict *verdict)
+{
+	const struct key *key = &fetch->question.key;
+	uint32_t country = fetch->kapture->phone_country;
+	char code[sizeof("4294967295")];
+
+	if (key->kind != KEY_PHONE || !country || fetch->is_international)
+		return false;
+	snprintf(code, sizeof(code), "%" PRIu32, country);
+	if (strlen(code) + strlen(key->text) > KEY_DIGITS_MAX)
+		return false;
+	fetch->is_international = true;
+	return ask_next(fetch, verdict);
 }

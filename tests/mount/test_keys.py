@@ -9,7 +9,7 @@ import random
 import pytest
 
 import harness
-from api import customer, found
+from api import Reply, customer, found
 from harness import command
 
 PASTED = ['(938) 049-1326', ' 9380491326', '9380491326\u00a0', '93804 91326', '93804\u201391326',
@@ -199,3 +199,67 @@ def test_a_country_is_a_code(api, tmp_path, value):
     options = {'token_file': harness.write_token(tmp_path), 'phone_country': value}
     result = command('get', '-o', harness.join_options(options), api.url, '7')
     assert result.returncode == 2 and f'phone_country={value}' in result.stderr
+
+
+# A number with the code of its country, where the API does not know it without
+
+NATIONAL_THEN_CODE = [('phone', '9380491326'), ('phone', '919380491326')]
+
+
+def test_number_is_asked_for_with_its_code_where_it_is_absent_without(mounts, api):
+    api.add(customer(7), NATIONAL_THEN_CODE[1])
+    mount = mounts(api.url, phone_country='91')
+    assert (mount / 'by-phone/09380491326/name').read_text() == 'Customer 7\n'
+    assert [request.key for request in api.requests] == NATIONAL_THEN_CODE
+    assert os.listdir(mount / 'by-phone') == ['9380491326']
+    assert (mount / 'by-phone/9380491326.json').read_bytes() == customer(7) + b'\n'
+    assert (mount / 'by-id/7/name').read_text() == 'Customer 7\n'
+    assert command('refresh', mount / 'by-phone/9380491326').returncode == 0
+    assert [request.key for request in api.requests] == NATIONAL_THEN_CODE * 2
+
+
+def test_number_that_is_known_without_its_code_is_asked_for_once(mounts, api):
+    api.add(customer(7), NATIONAL_THEN_CODE[0])
+    api.add(customer(8), NATIONAL_THEN_CODE[1])
+    mount = mounts(api.url, phone_country='91')
+    assert (mount / 'by-phone/+91 93804 91326/name').read_text() == 'Customer 7\n'
+    assert [request.key for request in api.requests] == NATIONAL_THEN_CODE[:1]
+
+
+def test_absent_number_is_absent_in_both_forms_and_remembered(mounts, api):
+    mount = mounts(api.url, phone_country='91')
+    for name in ('9380491326', '+91 93804-91326', '9380491326.json', '9380491326'):
+        assert harness.errno_of(os.lstat, mount / 'by-phone' / name) == errno.ENOENT
+    assert [request.key for request in api.requests] == NATIONAL_THEN_CODE
+    assert harness.errno_of(os.lstat, mount / 'by-phone' / ('9' * 19)) == errno.ENOENT
+    assert harness.errno_of(os.lstat, mount / 'by-id/5') == errno.ENOENT
+    assert harness.errno_of(os.lstat, mount / 'by-email/a@b') == errno.ENOENT
+    assert len(api.requests) == 5
+
+
+@pytest.mark.parametrize('failing', [0, 1])
+def test_a_failure_of_either_form_is_no_absence(mounts, api, failing):
+    api.respond = lambda request: Reply(status=503) \
+        if request.key == NATIONAL_THEN_CODE[failing] else api.honest(request)
+    mount = mounts(api.url, phone_country='91', retries='1')
+    path = mount / 'by-phone/9380491326'
+    assert harness.errno_of(os.stat, path) == errno.EIO
+    asked = NATIONAL_THEN_CODE[:failing] + 2 * [NATIONAL_THEN_CODE[failing]]
+    assert [request.key for request in api.requests] == asked
+    api.respond = api.honest
+    api.add(customer(7), NATIONAL_THEN_CODE[1])
+    harness.wait_until(lambda: harness.errno_of(os.stat, path) == 0, 'the customer')
+    assert (path / 'name').read_text() == 'Customer 7\n'
+
+
+def test_number_that_leaves_one_form_is_found_in_the_other(mounts, api):
+    api.add(customer(7), NATIONAL_THEN_CODE[0])
+    mount = mounts(api.url, phone_country='91')
+    path = mount / 'by-phone/9380491326'
+    assert (path / 'name').read_text() == 'Customer 7\n'
+    api.customers = {NATIONAL_THEN_CODE[1]: customer(8)}
+    assert command('refresh', path).returncode == 0
+    assert (path / 'name').read_text() == 'Customer 8\n'
+    api.customers.clear()
+    assert command('refresh', path).returncode != 0
+    assert harness.errno_of(os.stat, path) == errno.ENOENT

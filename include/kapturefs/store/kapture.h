@@ -25,6 +25,7 @@ struct kapture_settings {
 	const char *token;          /* as issued */
 	const char *const *headers; /* more `Name: value` lines, NULL at the end, or NULL */
 	const char *request_members; /* the inside of a JSON object for every request, or NULL */
+	uint32_t phone_country;      /* as in key.h, to ask for absent numbers with it; or 0 */
 	const char *absent_text;     /* one more sentence for an absence, see absence.h; or NULL */
 	uint64_t timeout_ms;         /* for one fetch, waits and tries included */
 	uint32_t retries;

@@ -37,6 +37,7 @@ struct kapture {
 	char **headers;        /* the first carries the token */
 	uint64_t token_number; /* which token it is */
 	char *request_members;
+	uint32_t phone_country;
 	char *absent_text; /* or NULL */
 	uint64_t timeout_ms;
 	uint32_t retries;
@@ -78,6 +79,7 @@ struct source_fetch {
 	uint32_t records;      /* on those pages, somebody shown twice counting twice */
 	uint32_t pages;        /* that have been read */
 	uint32_t page_records; /* on the last of them */
+	bool is_international; /* of a phone number: asked for with the code of its country */
 	struct http_transfer *transfer;
 	uv_timer_t timer;
 	uint64_t deadline_ms;    /* of the loop's clock */
@@ -113,6 +115,12 @@ int fetch_read_page(struct source_fetch *fetch, const struct http_reply *reply,
  * be; if so, that has begun.
  */
 bool fetch_next_page(struct source_fetch *fetch, struct kapture_verdict *verdict) must_check;
+
+/**
+ * Whether a phone number that the API does not know is to be asked for once more, with the code of
+ * its country, or *@verdict says why it cannot be; if so, that has begun.
+ */
+bool fetch_next_form(struct source_fetch *fetch, struct kapture_verdict *verdict) must_check;
 
 /** Ask what @fetch asks for, once. */
 void fetch_try(struct source_fetch *fetch);
