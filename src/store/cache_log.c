@@ -29,6 +29,9 @@ enum {
 	LOG_SHARE = 16,   /* a sixteenth of the whole */
 	LOG_MOVED_AT = 4, /* a quarter of the share */
 	LOG_RESTS_AT = LOG_PAGES_MAX / LOG_MOVED_AT,
+	BURST_PART = 4, /* a quarter of the whole, but not more than the largest answer needs */
+	BURST_MAX = 34 << 20,
+	BURST_BESIDES = 32 * LOG_FRAME_SIZE, /* inner pages, indexes, and what tells of the rest */
 	LOG_RESTS_UNTIL = LOG_PAGES_MAX / 2, /* lest nothing be evicted on a slow disk */
 };
 
@@ -41,9 +44,28 @@ static uint64_t share_pages(const struct cache *cache)
 	                               : pages;
 }
 
-uint64_t cache_log_share(const struct cache *cache)
+static uint64_t share_bytes(const struct cache *cache)
 {
 	return share_pages(cache) * LOG_FRAME_SIZE;
+}
+
+/* What one transaction adds to a log that has just not used its share up. */
+static uint64_t burst_bytes(const struct cache *cache)
+{
+	uint64_t bytes = cache->limits.size_max / BURST_PART;
+
+	return bytes < BURST_MAX ? bytes : BURST_MAX;
+}
+
+uint64_t cache_log_size_max(const struct cache *cache)
+{
+	return share_bytes(cache) + burst_bytes(cache);
+}
+
+/* A row that is replaced is wiped, and so is written twice. */
+uint64_t cache_log_rows_max(const struct cache *cache)
+{
+	return (burst_bytes(cache) - BURST_BESIDES) / 2;
 }
 
 /* By this thread. What the other one is to do for it is done with that. */
@@ -79,7 +101,7 @@ int cache_log_limit(struct cache *cache)
 	char sql[64];
 
 	sqlite3_wal_hook(cache->database, committed, cache);
-	snprintf(sql, sizeof(sql), "PRAGMA journal_size_limit = %" PRIu64, cache_log_share(cache));
+	snprintf(sql, sizeof(sql), "PRAGMA journal_size_limit = %" PRIu64, share_bytes(cache));
 	return database_run(cache->database, sql);
 }
 

@@ -351,7 +351,7 @@ int sieve_build(struct cache *cache)
 	if (cache->sieve.build.phase == SIEVE_READING)
 		return read_some(cache);
 	r = cache_write(cache, write_some, &arguments, 0, &change);
-	if (r < 0)
+	if (r < 0 || r == CACHE_FULL)
 		return r;
 	if (r) {
 		sieve_abandon(&cache->sieve);

@@ -11,8 +11,9 @@
  *   note      when customers were used, if it is time for that
  *   furnish   what searches need, which the file may not have yet
  *
- * What counts is the file and the log; the log's share is set aside whatever it is, so that its
- * growing does not evict anybody. When customers were used is kept in memory and written when there
+ * What counts is the file and the log; the most that the log may take is set aside, so that its
+ * growing does not evict anybody. A transaction that would have the file take more than the rest is
+ * undone (cache_check_limits()), and who wants to store makes room first. When customers were used is kept in memory and written when there
  * is no room for more, when it saves one from being evicted, and every minute.
  */
 
@@ -29,6 +30,8 @@ enum {
 	PAGES_A_STEP = 32,
 	ROWS_A_TIDYING = 4096,
 	FREE_PAGES_MIN = 256, /* that are kept for what comes */
+	ROOM_BESIDES = 8 * DATABASE_PAGE_SIZE,
+	SPARE_PART = 32, /* of the limit, left free for answers that find everybody in use */
 
 	IN_USE_MS = 1000,
 	CLOCK_ERROR_MS = 3600 * 1000,
@@ -57,14 +60,13 @@ static uint64_t size_of(const char *path)
 
 static void measure_disk(const struct cache *cache, struct sizes *sizes)
 {
-	uint64_t share = cache_log_share(cache);
+	uint64_t log_max = cache_log_size_max(cache);
 	uint64_t max = cache->limits.size_max;
 
 	if (cache->mode == CACHE_ON_FILE) {
 		sizes->log = size_of(cache->log_path);
 		sizes->disk = size_of(cache->path) + sizes->log;
-		/* As much again for what an answer adds to both before the next step. */
-		sizes->max = max > 2 * share ? max - 2 * share : 0;
+		sizes->max = max > log_max ? max - log_max : 0;
 		return;
 	}
 	sizes->log = 0;
@@ -94,8 +96,48 @@ static int measure(struct cache *cache, struct sizes *ret)
 	ret->file = (uint64_t)(pages * page_size);
 	ret->used = (uint64_t)((pages - free_pages) * page_size);
 	measure_disk(cache, ret);
+	cache->is_nearly_full = ret->used > ret->max - ret->max / 8;
 	counter_set(&cache->metrics.bytes, ret->disk);
 	return 0;
+}
+
+int cache_count_pages(struct cache *cache, int64_t *ret)
+{
+	int r = rows_number(cache, PAGE_COUNT, ret);
+
+	return r > 0 ? -EIO : r;
+}
+
+int cache_check_limits(struct cache *cache, int64_t pages)
+{
+	struct sizes sizes;
+	int r;
+
+	if (cache->written_bytes > cache_log_rows_max(cache))
+		return -EFBIG;
+	if (cache->is_letting_go)
+		return 0;
+	r = measure(cache, &sizes);
+	if (r)
+		return r;
+	return sizes.file > sizes.max && sizes.file > (uint64_t)pages * DATABASE_PAGE_SIZE
+	               ? CACHE_FULL
+	               : 0;
+}
+
+/* What is packed is smaller than it came, and what is searched of it has half its length. */
+bool cache_has_room(struct cache *cache, size_t bytes)
+{
+	uint64_t needed = bytes / 2 + ROOM_BESIDES;
+	struct sizes sizes;
+	uint64_t room;
+
+	if (measure(cache, &sizes))
+		return true;
+	room = sizes.file - sizes.used;
+	if (sizes.max > sizes.file)
+		room += sizes.max - sizes.file;
+	return room >= needed;
 }
 
 void cache_limit(struct cache *cache, const struct cache_limits *limits)
@@ -112,9 +154,7 @@ void cache_limit(struct cache *cache, const struct cache_limits *limits)
 
 bool cache_is_nearly_full(const struct cache *cache)
 {
-	uint64_t max = cache->limits.size_max;
-
-	return counter_value(&cache->metrics.bytes) > max - max / 8;
+	return cache->is_nearly_full;
 }
 
 /* Evicting */
@@ -206,8 +246,24 @@ static bool is_in_use(const struct victim *victim, int64_t now_ms)
 	       victim->used_ms <= now_ms;
 }
 
+/* Returns as cache_write(). */
+static int let_go(struct cache *cache, const struct victim *victim, int64_t now_ms,
+                  struct cache_change *ret)
+{
+	int r;
+
+	cache->is_letting_go = true;
+	r = cache_write(cache, evict, victim, now_ms, ret);
+	cache->is_letting_go = false;
+	if (r)
+		return r;
+	counter_add(&cache->metrics.evictions, victim->customer != 0);
+	cache->log.has_remains = true;
+	return 0;
+}
+
 /* Returns as cache_sweep(). */
-static int make_room(struct cache *cache, bool is_full, int64_t now_ms, struct cache_change *ret)
+static int evict_one(struct cache *cache, bool is_full, int64_t now_ms, struct cache_change *ret)
 {
 	int64_t retain_ms = cache->limits.retain_ms;
 	struct victim victim;
@@ -224,13 +280,33 @@ static int make_room(struct cache *cache, bool is_full, int64_t now_ms, struct c
 		return CACHE_MORE;
 	if (is_in_use(&victim, now_ms))
 		return CACHE_LATER;
+	r = let_go(cache, &victim, now_ms, ret);
+	return r < 0 ? r : CACHE_MORE;
+}
 
-	r = cache_write(cache, evict, &victim, now_ms, ret);
+static int make_room(struct cache *cache, int64_t now_ms, struct cache_change *ret)
+{
+	struct victim victim;
+	int r;
+
+	do
+		r = find_victim(cache, &victim);
+	while (!r && victim.customer && cache_flush_touched_one(cache, victim.customer));
 	if (r)
-		return r < 0 ? r : CACHE_MORE;
-	counter_add(&cache->metrics.evictions, victim.customer != 0);
-	cache->log.has_remains = true;
-	return CACHE_MORE;
+		return r;
+	victim.files_lost = cache->files_lost;
+	return let_go(cache, &victim, now_ms, ret);
+}
+
+int cache_make_room(struct cache *cache, int64_t now_ms, struct cache_change *ret)
+{
+	int r;
+
+	do {
+		*ret = (struct cache_change){ 0 };
+		r = make_room(cache, now_ms, ret);
+	} while (cache_rescue(cache, r));
+	return r;
 }
 
 /* Giving back */
@@ -269,13 +345,15 @@ static bool has_much_free(const struct cache *cache, const struct sizes *sizes)
 static int step(struct cache *cache, int64_t now_ms, struct cache_change *ret)
 {
 	struct sizes sizes;
+	bool is_full;
 	int outcome;
 	int r;
 
 	r = measure(cache, &sizes);
 	if (r)
 		return r;
-	outcome = make_room(cache, sizes.used > sizes.max, now_ms, ret);
+	is_full = sizes.used > sizes.max - sizes.max / SPARE_PART;
+	outcome = evict_one(cache, is_full, now_ms, ret);
 	if (outcome && outcome != CACHE_LATER)
 		return outcome;
 	r = has_much_free(cache, &sizes) ? shrink(cache) : 0;
@@ -287,6 +365,8 @@ static int step(struct cache *cache, int64_t now_ms, struct cache_change *ret)
 		r = cache_furnish_words(cache);
 	if (!r && !outcome)
 		r = cache_furnish_sieve(cache);
+	if (r == CACHE_FULL)
+		return evict_one(cache, true, now_ms, ret);
 	return r ? r : outcome;
 }
 

@@ -247,6 +247,7 @@ static int write_customer_row(struct cache *cache, uint32_t slot, const struct c
 	rows_bind_blob(statement, 3, row->identity, row->identity_length);
 	rows_bind_blob(statement, 4, row->json, row->json_length);
 	rows_bind_integer(statement, 5, customer_sum(cache, slot, row));
+	cache->written_bytes += row->identity_length + row->json_length;
 	return rows_execute(cache, statement);
 }
 
@@ -330,6 +331,7 @@ int rows_write_roster(struct cache *cache, uint32_t slot, const struct roster *r
 	(void)sqlite3_bind_text64(statement, 3, text.data, text.length, SQLITE_STATIC, SQLITE_UTF8);
 	rows_bind_integer(statement, 4,
 	                  roster_sum(cache, slot, changed_ms, text.data, text.length));
+	cache->written_bytes += text.length;
 	return rows_execute(cache, statement);
 }
 

@@ -94,6 +94,7 @@ static int write_text(struct cache *cache, uint32_t slot, const struct buffer *t
 
 	rows_bind_integer(statement, 1, slot);
 	rows_bind_blob(statement, 2, text->data ? text->data : "", text->length);
+	cache->written_bytes += text->length;
 	return rows_execute(cache, statement);
 }
 

@@ -119,12 +119,16 @@ static int write_once(struct cache *cache, cache_work_fn *work, const void *argu
                       int64_t now_ms, struct cache_change *change)
 {
 	int64_t changed_ms[KEY_LISTINGS];
+	int64_t pages;
 	int r;
 
 	if (now_ms)
 		snapshots_set_time(cache->snapshots, now_ms);
 	cache->has_changed = false;
+	cache->written_bytes = 0;
 	r = reserve_slots(cache);
+	if (!r)
+		r = cache_count_pages(cache, &pages);
 	if (!r)
 		r = rows_run(cache, BEGIN);
 	if (r)
@@ -133,6 +137,8 @@ static int write_once(struct cache *cache, cache_work_fn *work, const void *argu
 	r = work(cache, arguments, now_ms, change);
 	if (!r)
 		r = write_listings(cache, now_ms, change, changed_ms);
+	if (!r)
+		r = cache_check_limits(cache, pages);
 	r = conclude(cache, r);
 	if (r)
 		return r;

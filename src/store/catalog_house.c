@@ -85,6 +85,17 @@ static void sweep(uv_timer_t *timer)
 		uv_timer_start(timer, sweep, r == CACHE_MORE ? SOON_MS : LATER_MS, 0);
 }
 
+bool house_make_room(struct catalog *catalog)
+{
+	struct cache_change change;
+
+	if (cache_make_room(catalog->cache, catalog_now_ms(catalog), &change))
+		return false;
+	catalog_tell(catalog, &change);
+	cache_change_fini(&change);
+	return true;
+}
+
 void house_answer_kept(struct catalog *catalog)
 {
 	uv_timer_t *timer = &catalog->house.sweep;

@@ -154,18 +154,42 @@ static int keep_customer(struct fetch *fetch, struct record *record, const struc
 	return leads ? 0 : late_outcome(catalog, key);
 }
 
+static int keep(struct fetch *fetch, const struct source_answer *answer,
+                const struct answer_note *note)
+{
+	if (fetch->question.key.kind == KEY_DATE)
+		return keep_day(fetch, answer->roster, note);
+	if (answer->record)
+		return keep_customer(fetch, answer->record, note);
+	return keep_absence(fetch, note);
+}
+
+/* How long the answer is, as far as that counts. */
+static size_t length_of(const struct source_answer *answer)
+{
+	size_t length = 0;
+
+	if (answer->record)
+		(void)record_json(answer->record, &length);
+	return length;
+}
+
+/* Others go to make room, and how many it takes shows for certain when it is stored. */
 int catalog_keep(struct fetch *fetch, const struct source_answer *answer)
 {
+	struct catalog *catalog = fetch->catalog;
 	const struct answer_note note = {
 		.sent = fetch_sent(fetch),
-		.stored = source_draw(fetch->catalog->source),
+		.stored = source_draw(catalog->source),
 	};
+	int r;
 
-	if (fetch->question.key.kind == KEY_DATE)
-		return keep_day(fetch, answer->roster, &note);
-	if (answer->record)
-		return keep_customer(fetch, answer->record, &note);
-	return keep_absence(fetch, &note);
+	while (!cache_has_room(catalog->cache, length_of(answer)) && house_make_room(catalog))
+		;
+	do
+		r = keep(fetch, answer, &note);
+	while (r == CACHE_FULL && house_make_room(catalog));
+	return r == CACHE_FULL ? -EFBIG : r;
 }
 
 /* What is there */
@@ -221,7 +245,11 @@ int catalog_tell_again(struct catalog *catalog, const struct key *key)
 	/* A change of a day is told to everybody at once. */
 	if (key->kind == KEY_DATE)
 		return 0;
-	r = store_again(catalog, key, &change);
+	do
+		r = store_again(catalog, key, &change);
+	while (r == CACHE_FULL && house_make_room(catalog));
+	if (r == CACHE_FULL)
+		return -EFBIG;
 	if (r)
 		return r;
 	change.at_once = true;

@@ -1,12 +1,18 @@
 # SPDX-License-Identifier: MIT
 """A cache whose file fails: the mount works, and says what happened once."""
 
+import concurrent.futures
 import contextlib
+import errno
 import os
+import random
 import subprocess
+import threading
 
 import pytest
 
+import harness
+from api import customer
 from metrics import Metrics
 
 root_only = pytest.mark.skipif(os.getuid() != 0, reason='mounts a file system, which only root can')
@@ -195,3 +201,84 @@ def test_cache_stays_within_its_size(mounts, sandboxes):
         os.stat(mount / 'by-id' / row['id'] / 'name')
     assert sandbox.requests() == 10
     assert Metrics(mount)('cache_misses_total', reason='evicted') >= 1
+
+
+class Sizes(threading.Thread):
+    """Watches how much the files of a cache take together, until it is ended."""
+
+    def __init__(self, path):
+        super().__init__(daemon=True)
+        self.path = path
+        self.largest = 0
+        self.ended = threading.Event()
+        self.start()
+
+    def run(self):
+        while not self.ended.is_set():
+            self.largest = max(self.largest, self.now())
+
+    def now(self):
+        size = 0
+        for path in self.path.parent.glob(self.path.name + '*'):
+            with contextlib.suppress(FileNotFoundError):
+                size += path.stat().st_size
+        return size
+
+    def end(self):
+        self.ended.set()
+        self.join()
+        return max(self.largest, self.now())
+
+
+def read_all(mount, rows, readers=8):
+    """Look all of them up, many at once."""
+    def read(some):
+        for row in some:
+            assert (mount / 'by-id' / row['id'] / 'id').read_text() == row['id'] + '\n'
+    with concurrent.futures.ThreadPoolExecutor(readers) as pool:
+        list(pool.map(read, [rows[first::readers] for first in range(readers)]))
+
+
+@pytest.mark.parametrize('place', [pytest.param('tmpfs', marks=root_only), 'disk'])
+def test_cache_size_holds_at_every_moment(mounts, sandboxes, tmp_path, place):
+    sandbox = sandboxes(customers=1500)
+    rows = sandbox.customers(1500)
+    with tmpfs(tmp_path / 'fast', '64m') if place == 'tmpfs' else contextlib.nullcontext(
+            tmp_path) as disk:
+        mount = mounts(sandbox.url, cache=disk / 'cache.db', cache_size='1M', max_connections='32')
+        sizes = Sizes(disk / 'cache.db')
+        read_all(mount, rows)
+        largest = sizes.end()
+        assert 512 << 10 < largest <= 1 << 20
+        assert Metrics(mount)('cache_evictions_total') > 600
+        assert Metrics(mount)('cache_on_disk') == 1
+        mount.close()
+
+
+def test_cache_size_holds_when_it_is_full_of_large_customers(mounts, api, tmp_path):
+    rng = random.Random(1)
+    names = [f'text{number}' for number in range(30)]
+    for number in range(1, 120):
+        api.add(customer(number, **{name: rng.randbytes(600).hex() for name in names}),
+                ('id', str(number)))
+    mount = mounts(api.url, cache_size='1M')
+    sizes = Sizes(mount.path.parent / 'cache.db')
+    read_all(mount, [{'id': str(number)} for number in range(1, 120)])
+    assert sizes.end() <= 1 << 20
+    assert Metrics(mount)('cache_evictions_total') > 50
+
+
+def test_customer_larger_than_the_cache_may_be_is_an_error_and_evicts_nobody(mounts, api):
+    rng = random.Random(2)
+    api.add_numbers([7, 8])
+    api.add(customer(9, **{f'text{number}': rng.randbytes(1000).hex() for number in range(400)}),
+            ('id', '9'))
+    mount = mounts(api.url, cache_size='1M')
+    sizes = Sizes(mount.path.parent / 'cache.db')
+    for number in (7, 8):
+        (mount / f'by-id/{number}/name').read_text()
+    assert harness.errno_of(os.stat, mount / 'by-id/9/name') == errno.EFBIG
+    assert sizes.end() <= 1 << 20
+    for number in (7, 8):
+        assert (mount / f'by-id/{number}/name').read_text() == f'Customer {number}\n'
+    assert Metrics(mount)('cache_evictions_total') == 0

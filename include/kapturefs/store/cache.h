@@ -88,7 +88,10 @@ struct cache_limits {
 	int64_t retain_ms; /* what nobody has asked for in this time goes */
 };
 
-/** Set the limits, for cache_sweep() to enforce; without, there are none. */
+/**
+ * Set the limits; without, there are none. The file does not grow beyond what cache_make_room() has
+ * made room for; what is larger when they are set, cache_sweep() makes smaller.
+ */
 void cache_limit(struct cache *cache, const struct cache_limits *limits);
 
 /** The file is lost, and all answers in it. */
@@ -163,12 +166,16 @@ void cache_touch(struct cache *cache, uint32_t slot, int64_t now_ms);
 
 /* Keeping answers */
 
+/** The outcome of storing when the files would take more than they may: make room first. */
+enum { CACHE_FULL = 7 };
+
 /**
  * Keep the answer @record, fresh from payload, given at @now_ms to the question @key. It is settled
  * against what was known of the customer, becomes known and fresh by @key and by its id, and
  * outlives this process when this returns; see cache_log_begin(). Returns 0 with *@ret to be
- * ended by cache_change_fini(), or a negative errno and nothing changed; -EPROTO when the record
- * belongs to another account.
+ * ended by cache_change_fini(), or CACHE_FULL or a negative errno and nothing changed; -EPROTO when
+ * the record belongs to another account, -EFBIG when it is larger than the limits let a single
+ * answer be.
  */
 int cache_store(struct cache *cache, const struct key *key, struct record *record, int64_t now_ms,
                 struct cache_change *ret) must_check;
@@ -283,7 +290,17 @@ int cache_forget(struct cache *cache, uint32_t slot, int64_t now_ms,
 int cache_forget_key(struct cache *cache, const struct key *key, int64_t now_ms,
                      struct cache_change *ret) must_check;
 
-/** Whether the last sweep found less than an eighth of the size left: the next one is urgent. */
+/** Whether there is likely to be room for an answer of @bytes. */
+bool cache_has_room(struct cache *cache, size_t bytes);
+
+/**
+ * Make room for an answer: evict the customer, or some absences, that were not used for the longest
+ * time, in use or not. Takes as long as storing one. Returns 0 with *@ret to be ended by
+ * cache_change_fini(), CACHE_NONE if there is nothing to evict, or a negative errno.
+ */
+int cache_make_room(struct cache *cache, int64_t now_ms, struct cache_change *ret) must_check;
+
+/** Whether less than an eighth of the size was left when it was last looked at. */
 bool cache_is_nearly_full(const struct cache *cache);
 
 /** The outcomes of cache_sweep() while there is something left to do. */

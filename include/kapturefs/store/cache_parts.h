@@ -81,6 +81,9 @@ struct cache {
 	uint64_t slots_reserved; /* the first that the file does not know to be taken */
 
 	struct cache_limits limits;
+	bool is_nearly_full;
+	bool is_letting_go;   /* the transaction under way makes room */
+	size_t written_bytes; /* by the transaction under way, in rows of any length */
 	struct cache_log log;
 	struct cache_touched touched;
 	uint64_t evicted[EVICTED_SLOTS]; /* hashes of keys */
@@ -174,6 +177,17 @@ int cache_write_slots(struct cache *cache, uint64_t reserved) must_check;
 /** The time of a listing that changes at @now_ms; and writing it down, inside a transaction. */
 int64_t cache_next_change_ms(const struct cache *cache, enum key_kind kind, int64_t now_ms);
 int cache_write_listing(struct cache *cache, enum key_kind kind, int64_t changed_ms) must_check;
+
+/* cache_sweep.c */
+
+/** How many pages the file has. Returns 0 or a negative errno. */
+int cache_count_pages(struct cache *cache, int64_t *ret) must_check;
+
+/**
+ * At the end of a transaction that began with @pages: whether the files may take what it has
+ * written. Returns 0, CACHE_FULL, -EFBIG or another negative errno.
+ */
+int cache_check_limits(struct cache *cache, int64_t pages) must_check;
 
 /* cache_store.c; inside a transaction */
 
@@ -278,8 +292,11 @@ void cache_note_return(struct cache *cache, const struct key *key);
 
 /* cache_log.c */
 
-/** How many bytes of the limit are set aside for the write-ahead log. */
-uint64_t cache_log_share(const struct cache *cache);
+/** The most that the write-ahead log takes, which is set aside of the limit. */
+uint64_t cache_log_size_max(const struct cache *cache);
+
+/** The most that the rows of one transaction may take, so that it does not take more. */
+uint64_t cache_log_rows_max(const struct cache *cache);
 
 /** Have SQLite hold the limits. Returns 0 or a negative errno. */
 int cache_log_limit(struct cache *cache) must_check;

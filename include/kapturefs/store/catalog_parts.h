@@ -189,5 +189,8 @@ void catalog_let_go(struct catalog *catalog);
 void house_open(struct catalog *catalog);
 void house_close(struct catalog *catalog, uv_close_cb closed);
 
+/** Evict somebody to make room for an answer; returns whether there was anybody. */
+bool house_make_room(struct catalog *catalog);
+
 /** Something has been stored. */
 void house_answer_kept(struct catalog *catalog);
