@@ -94,12 +94,15 @@ static void judge_serving(struct facts *facts)
 {
 	const struct config *config = facts->sources->config;
 	char waited[WORDS_SIZE];
+	char since[WORDS_SIZE];
 
 	if (config->offline)
 		blame(facts, FACTS_LIMITED, "offline: only what is cached is served");
 	if (!facts->is_cache_on_disk && strcmp(config->cache, ":memory:") != 0)
 		blame(facts, FACTS_LIMITED,
-		      "%s cannot be written, so answers are kept in memory only", config->cache);
+		      "nothing is kept on disk since %s, as %s cannot be written; that is tried "
+		      "again every minute",
+		      words_time(facts->off_disk_since_ms, since), config->cache);
 	if (facts->waiting_listed && facts->waiting[0].waited_ms > config->patience * 1000)
 		blame(facts, FACTS_LIMITED, "a look-up has been waiting for %s",
 		      words_duration(facts->waiting[0].waited_ms, waited));
@@ -136,6 +139,8 @@ static void gather_cache(struct facts *facts)
 	                  &facts->cache_bytes) &&
 	    facts->is_cache_on_disk)
 		facts->cache_bytes = file_size(path, "") + file_size(path, "-wal");
+	facts->off_disk_since_ms =
+	        (int64_t)metric(facts, "kapturefs_cache_off_disk_since_seconds", NULL) * 1000;
 	facts->cache_damages = metric(facts, "kapturefs_cache_damaged_files_total", NULL) +
 	                       metric(facts, "kapturefs_cache_damaged_rows_total", NULL);
 	facts->evictions = metric(facts, "kapturefs_cache_evictions_total", NULL);

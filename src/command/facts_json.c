@@ -74,6 +74,8 @@ static void add_cache(struct json_writer *writer, const struct facts *facts)
 	json_open(writer, "cache", '{');
 	json_text(writer, "path", facts->sources->config->cache);
 	json_flag(writer, "on_disk", facts->is_cache_on_disk);
+	if (facts->off_disk_since_ms)
+		add_time(writer, "off_disk_since", facts->off_disk_since_ms);
 	json_number(writer, "bytes", facts->cache_bytes);
 	json_number(writer, "bytes_max", facts->sources->config->cache_size);
 	json_number(writer, "memory_bytes", facts->memory_bytes);

@@ -104,6 +104,18 @@ int database_move_log(sqlite3 *database, uint64_t *ret_pages)
 	return 0;
 }
 
+int database_copy(sqlite3 *from, sqlite3 *to)
+{
+	sqlite3_backup *backup = sqlite3_backup_init(to, "main", from, "main");
+	int code;
+
+	if (!backup)
+		return database_errno(to, sqlite3_extended_errcode(to), "copy");
+	(void)sqlite3_backup_step(backup, -1);
+	code = sqlite3_backup_finish(backup);
+	return code ? database_errno(to, code, "copy") : 0;
+}
+
 int database_prepare(sqlite3 *database, const char *sql, sqlite3_stmt **ret)
 {
 	sqlite3_stmt *statement;

@@ -22,6 +22,7 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/stat.h>
+#include <time.h>
 
 #include "kapturefs/base/error_name.h"
 #include "kapturefs/base/log.h"
@@ -206,6 +207,17 @@ static int attach_file(struct cache *cache)
 	return r;
 }
 
+void cache_note_on_disk(struct cache *cache, bool is_on_disk)
+{
+	struct cache_metrics *metrics = &cache->metrics;
+
+	counter_set(&metrics->on_disk, is_on_disk);
+	if (is_on_disk || !cache->path)
+		counter_set(&metrics->off_disk_since, 0);
+	else if (!counter_value(&metrics->off_disk_since))
+		counter_set(&metrics->off_disk_since, (uint64_t)time(NULL));
+}
+
 int cache_attach(struct cache *cache)
 {
 	int r;
@@ -218,7 +230,7 @@ int cache_attach(struct cache *cache)
 	cache->trouble = TROUBLE_NONE;
 	if (r)
 		cache_detach(cache);
-	counter_set(&cache->metrics.on_disk, r == 0);
+	cache_note_on_disk(cache, r == 0);
 	return r;
 }
 
@@ -227,7 +239,7 @@ int cache_attach_memory(struct cache *cache)
 	int r;
 
 	cache->mode = CACHE_IN_MEMORY;
-	counter_set(&cache->metrics.on_disk, 0);
+	cache_note_on_disk(cache, false);
 	r = database_open(":memory:", rows_schema(), &cache->database);
 	if (!r)
 		r = furnish(cache);
@@ -424,6 +436,8 @@ void cache_add_metrics(struct cache *cache, struct metrics *metrics)
 		  "What the cache takes on disk, its log included." },
 		{ &own->on_disk, METRIC_GAUGE, "kapturefs_cache_on_disk",
 		  "Whether new answers are kept on disk (1) or in memory only (0)." },
+		{ &own->off_disk_since, METRIC_GAUGE, "kapturefs_cache_off_disk_since_seconds",
+		  "Since when new answers are kept in memory only; Unix time, 0 if they are not." },
 		{ &own->evictions, METRIC_COUNTER, "kapturefs_cache_evictions_total",
 		  "Customers removed to make room, or because nobody asked for them." },
 		{ &own->damaged_rows, METRIC_COUNTER, "kapturefs_cache_damaged_rows_total",

@@ -6,7 +6,8 @@
  *   over file    the file can be read, but writing to it has failed (full, read-only,
  *                I/O error): what is stored is kept in memory, over the file's rows,
  *                and written down as soon as that works again; see cache_overlay.c
- *   in memory    there is no file, because none was wanted or none can be had
+ *   in memory    there is no file, because none was wanted or none can be had; one that was is
+ *                tried again every minute, and what is in memory goes into it
  *
  *   what failed            on file                        over file
  *   writing                over file
@@ -250,7 +251,7 @@ static bool go_over_file(struct cache *cache)
 		return lose_file(cache);
 
 	cache->mode = CACHE_OVER_FILE;
-	counter_set(&cache->metrics.on_disk, 0);
+	cache_note_on_disk(cache, false);
 	log_error("cache: the file cannot be written to; new answers are kept in memory");
 	return true;
 }
@@ -268,9 +269,101 @@ int cache_write_down(struct cache *cache)
 
 	cache->mode = CACHE_ON_FILE;
 	cache->log.is_unsynced = true;
-	counter_set(&cache->metrics.on_disk, 1);
+	cache_note_on_disk(cache, true);
 	log_notice("cache: the file can be written to again");
 	return 0;
+}
+
+/* Back to a file */
+
+/* Whether there is no other file; one without a byte is left by a disk that was full. */
+static bool is_free(const struct cache *cache)
+{
+	struct stat status;
+
+	if (stat(cache->path, &status))
+		return errno == ENOENT;
+	return S_ISREG(status.st_mode) && status.st_size == 0;
+}
+
+/* In one transaction of the file's, whose log is as large as the file is then. */
+static bool fits_into_limits(struct cache *cache)
+{
+	int64_t pages;
+
+	return cache_count_pages(cache, &pages) == 0 &&
+	       (uint64_t)pages * 2 * DATABASE_PAGE_SIZE <=
+	               cache->limits.size_max - cache->limits.size_max / 8;
+}
+
+/* Make the file, of what is in memory or of nothing. Returns 0 or anything else. */
+static int make_file(struct cache *cache)
+{
+	sqlite3 *file = NULL;
+	int r;
+
+	r = database_open(cache->path, rows_schema(), &file);
+	if (r)
+		return r;
+	r = database_copy(cache->database, file);
+	if (r)
+		database_abandon(file);
+	else
+		database_close(file);
+	return r;
+}
+
+static void take_back(struct cache *cache, sqlite3 *memory)
+{
+	cache->mode = CACHE_IN_MEMORY;
+	cache->database = memory;
+	cache->trouble = TROUBLE_NONE;
+	if (rows_prepare(cache, false) || cache_log_limit(cache))
+		(void)go_in_memory(cache);
+}
+
+/* The copy becomes the cache's database: its rows and their numbers are the same. */
+static bool move_into_file(struct cache *cache)
+{
+	int64_t changed_ms[KEY_LISTINGS];
+	uint64_t slot_next = cache->slot_next;
+	sqlite3 *memory;
+
+	memcpy(changed_ms, cache->listing_changed_ms, sizeof(changed_ms));
+	rows_finalize(cache);
+	memory = steal(&cache->database);
+	if (cache_attach(cache)) {
+		take_back(cache, memory);
+		return false;
+	}
+	database_abandon(memory);
+	cache->slot_next = slot_next;
+	cache->slots_reserved = slot_next;
+	memcpy(cache->listing_changed_ms, changed_ms, sizeof(changed_ms));
+	return true;
+}
+
+static void remove_both(const struct cache *cache)
+{
+	(void)unlink(cache->log_path);
+	(void)unlink(cache->path);
+}
+
+void cache_return_to_file(struct cache *cache)
+{
+	int r;
+
+	if (cache->mode != CACHE_IN_MEMORY || !cache->path || !cache->database || !is_free(cache) ||
+	    !fits_into_limits(cache))
+		return;
+	r = make_file(cache);
+	/* Another program was faster. */
+	if (r > 0)
+		return;
+	if (!r && move_into_file(cache))
+		log_notice("cache: answers are kept on disk again");
+	else
+		remove_both(cache);
 }
 
 bool cache_rescue(struct cache *cache, int r)

@@ -13,8 +13,10 @@
  *
  * What counts is the file and the log; the most that the log may take is set aside, so that its
  * growing does not evict anybody. A transaction that would have the file take more than the rest is
- * undone (cache_check_limits()), and who wants to store makes room first. When customers were used is kept in memory and written when there
- * is no room for more, when it saves one from being evicted, and every minute.
+ * undone (cache_check_limits()), and who wants to store makes room first.
+ *
+ * When customers were used is kept in memory and written when there is no room for more, when it
+ * saves one from being evicted, and every minute.
  */
 
 #include <errno.h>
@@ -403,6 +405,7 @@ void cache_tidy(struct cache *cache, int64_t now_ms)
 	cache_check_file(cache);
 	if (cache->mode == CACHE_OVER_FILE)
 		(void)!cache_write_down(cache);
+	cache_return_to_file(cache);
 	cache->touched.due = TOUCHED_SETS;
 	cache_tidy_sieve(cache);
 	/* A clock that was set back makes uses of the future, which would be the last to go. */

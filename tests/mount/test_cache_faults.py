@@ -4,8 +4,10 @@
 import concurrent.futures
 import contextlib
 import errno
+import json
 import os
 import random
+import re
 import subprocess
 import threading
 
@@ -135,6 +137,11 @@ def test_disk_that_is_full_from_the_start_leaves_a_mount_without_a_cache(mounts,
         fill_up(disk)
         mount = mounts(api.url, cache=disk / 'cache.db')
         assert 'kept in memory only' in mount.log.text()
+        status = (mount / '.kapturefs/status').read_text()
+        assert re.search(r'health +limited\n.*nothing is kept on disk since [^,]+, as '
+                         + re.escape(str(disk / 'cache.db')) + ' cannot be written', status), status
+        told = json.loads((mount / '.kapturefs/status.json').read_text())['cache']
+        assert (told['on_disk'], 'off_disk_since' in told) == (False, True)
         assert (mount / 'by-id/7/name').read_text() == 'Customer 7\n'
         assert (mount / 'by-id/7/name').read_text() == 'Customer 7\n'
         assert len(api.requests) == 1

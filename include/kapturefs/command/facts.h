@@ -64,6 +64,7 @@ struct facts {
 	uint64_t kernel_requests;
 
 	bool is_cache_on_disk;
+	int64_t off_disk_since_ms; /* Unix time; 0 while it is, or when nothing is to be kept */
 	uint64_t cache_bytes;
 	uint64_t cache_damages; /* files and rows that were not as written */
 	uint64_t evictions;

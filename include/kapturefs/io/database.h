@@ -63,6 +63,12 @@ int database_open_beside(sqlite3 *database, sqlite3 **ret) must_check;
  */
 int database_move_log(sqlite3 *database, uint64_t *ret_pages) must_check;
 
+/**
+ * Replace everything in @to by what is in @from, in one transaction. Returns 0 or a negative errno,
+ * logged.
+ */
+int database_copy(sqlite3 *from, sqlite3 *to) must_check;
+
 /** Prepare a statement that is kept for long. Returns 0 or a negative errno, logged. */
 int database_prepare(sqlite3 *database, const char *sql, sqlite3_stmt **ret) must_check;
 

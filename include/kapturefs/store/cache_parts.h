@@ -105,6 +105,7 @@ struct cache {
 		struct counter evictions;
 		struct counter bytes;
 		struct counter on_disk;
+		struct counter off_disk_since;
 	} metrics;
 };
 
@@ -121,6 +122,9 @@ int cache_attach(struct cache *cache) must_check;
 
 /** Begin in memory. Returns 0 or a negative errno; the cache is without a database then. */
 int cache_attach_memory(struct cache *cache) must_check;
+
+/** New answers are kept on disk from now on, or are not. */
+void cache_note_on_disk(struct cache *cache, bool is_on_disk);
 
 /** Let go of the database without touching its file. */
 void cache_detach(struct cache *cache);
@@ -148,6 +152,12 @@ int cache_remove_aside(const struct cache *cache) must_check;
  * because the file turned out to be damaged and there is another, or a negative errno.
  */
 int cache_write_down(struct cache *cache) must_check;
+
+/**
+ * From CACHE_IN_MEMORY to CACHE_ON_FILE, if a file was wanted and there can be one by now: what is
+ * in memory goes into a new file.
+ */
+void cache_return_to_file(struct cache *cache);
 
 /* cache_write.c */
 
