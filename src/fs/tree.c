@@ -106,23 +106,32 @@ int tree_key_now(struct tree *tree, uint32_t slot, struct cache_key *ret)
 	return r == CATALOG_ABSENT ? -ESTALE : r;
 }
 
-int tree_find(struct tree *tree, struct tree_query *query, uint32_t slot, bool of_any_age,
+/* Whether the node's attributes can be told without the customer's record. */
+static bool is_brief(struct node node)
+{
+	const struct view *view = view_by_kind(node.kind);
+
+	return view && !node.ordinal && view_is_brief(view, node.kind == view->link);
+}
+
+int tree_find(struct tree *tree, struct tree_query *query, struct node node, bool of_any_age,
               struct catalog_entry *ret)
 {
 	struct catalog_question question = query->question;
 	struct cache_key key;
 	int r;
 
-	r = tree_key_now(tree, slot, &key);
+	r = tree_key_now(tree, node.slot, &key);
 	if (r)
 		return r;
 	question.of_any_age = of_any_age;
+	question.is_brief = of_any_age && is_brief(node);
 	r = find_for(tree, query, &question, &key.key, ret);
 	if (r)
 		return r;
 
 	/* The key may lead to another customer by now, as another key. */
-	if (ret->key.slot == slot)
+	if (ret->key.slot == node.slot)
 		return 0;
 	catalog_entry_fini(ret);
 	return -ESTALE;
@@ -297,7 +306,7 @@ static int lookup_in_directory(struct tree *tree, struct tree_query *query, stru
 	uint64_t valid_ms;
 	int r;
 
-	r = tree_find(tree, query, node.slot, false, &entry);
+	r = tree_find(tree, query, node, false, &entry);
 	if (r == -ENOENT)
 		return tree_absent_for(0, ret);
 	if (r)
@@ -361,7 +370,7 @@ static int fill_known(const struct tree *tree, struct node node, const struct ca
 	const struct member *member;
 	const struct view *view;
 
-	if (node.kind == NODE_DIRECTORY || node.kind == NODE_FIELD) {
+	if ((node.kind == NODE_DIRECTORY && node.ordinal) || node.kind == NODE_FIELD) {
 		member = record_by_ordinal(entry->customer.record, node.ordinal);
 		if (!member || member_is_directory(member) != (node.kind == NODE_DIRECTORY))
 			return -ESTALE;
@@ -454,7 +463,7 @@ int tree_stat(struct tree *tree, struct tree_query *query, uint64_t number,
 		return 0;
 
 	r = tree_is_of_customer(node.kind) ? find_by_customer_slot(tree, query, node.slot, &entry)
-	                                   : tree_find(tree, query, node.slot, true, &entry);
+	                                   : tree_find(tree, query, node, true, &entry);
 	if (r == -ENOENT)
 		return -ESTALE;
 	if (!r)

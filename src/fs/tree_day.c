@@ -18,6 +18,8 @@
 
 #define LINK_PREFIX "../../by-id/"
 
+enum { LINK_VALID_MS = 1000 };
+
 bool tree_has_days(const struct tree *tree)
 {
 	return *catalog_account(tree->catalog) != '\0';
@@ -98,11 +100,15 @@ static void fill_day(const struct tree *tree, const struct catalog_day *day,
 	};
 }
 
-/* Who is there was there from the day itself on, whenever that was found out. */
+/*
+ * Who is there was there from the day itself on, whenever that was found out. The kernel follows a
+ * link without asking for its attributes, so it may not believe in one for long.
+ */
 int tree_fill_day_link(const struct tree *tree, const struct catalog_day *day, uint32_t place,
                        struct tree_attributes *ret)
 {
 	const char *id = roster_at(day->roster, place);
+	uint64_t left_ms = valid_ms(tree, day);
 
 	if (!id)
 		return -ESTALE;
@@ -112,7 +118,7 @@ int tree_fill_day_link(const struct tree *tree, const struct catalog_day *day, u
 		.links = 1,
 		.size = strlen(LINK_PREFIX) + strlen(id),
 		.changed_ms = date_midnight_ms(day_of(&day->key.key)),
-		.valid_ms = valid_ms(tree, day),
+		.valid_ms = left_ms < LINK_VALID_MS ? left_ms : LINK_VALID_MS,
 	};
 	return 0;
 }

@@ -169,7 +169,7 @@ static int list_directory(struct tree *tree, struct tree_query *query, struct no
 	int r;
 
 	r = listing->cookie ? tree_entry_now(tree, node, &entry)
-	                    : tree_find(tree, query, node.slot, false, &entry);
+	                    : tree_find(tree, query, node, false, &entry);
 	if (r)
 		return r;
 	directory = record_by_ordinal(entry.customer.record, node.ordinal);

@@ -101,6 +101,16 @@ int roster_add(struct roster *roster, const char *id)
 	return add(roster, id, strlen(id));
 }
 
+void roster_remove(struct roster *roster, const char *id)
+{
+	uint32_t place = roster_find(roster, id, strlen(id));
+
+	if (!place)
+		return;
+	roster->entries[place - 1].is_gone = true;
+	roster->present--;
+}
+
 uint32_t roster_find(const struct roster *roster, const char *id, size_t length)
 {
 	uint32_t place = roster->bucket_count ? *bucket_of(roster, id, length) : 0;
@@ -126,8 +136,7 @@ int roster_follow(struct roster *roster, const struct roster *now, bool *ret_cha
 
 		if (entry->is_gone || roster_find(now, entry->id, strlen(entry->id)))
 			continue;
-		entry->is_gone = true;
-		roster->present--;
+		roster_remove(roster, entry->id);
 		has_changed = true;
 	}
 	for (uint32_t place = 1; place <= now->count; place++) {

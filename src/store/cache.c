@@ -400,6 +400,7 @@ void cache_close(struct cache *cache)
 	codec_free(cache->codec);
 	seal_free(cache->seal);
 	snapshots_free(cache->snapshots);
+	cache_free_reservations(cache);
 	free(cache->path);
 	free(cache->log_path);
 	free(cache->source);

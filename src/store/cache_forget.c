@@ -283,5 +283,6 @@ int cache_forget(struct cache *cache, uint32_t slot, int64_t now_ms, struct cach
 int cache_forget_key(struct cache *cache, const struct key *key, int64_t now_ms,
                      struct cache_change *ret)
 {
+	cache_end_reservation(cache, key);
 	return forget(cache, forget_key, key, now_ms, ret);
 }

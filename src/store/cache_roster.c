@@ -209,7 +209,83 @@ int cache_delete_rosters_with(struct cache *cache, const char *id, struct cache_
 	}
 }
 
+/* The first roster from @slot on that has @id. Returns 0, CACHE_NONE, or a negative errno. */
+static int roster_with(struct cache *cache, const struct key *id, uint32_t *slot)
+{
+	cleanup(rows_reset) sqlite3_stmt *statement = cache->statements[ROSTER_WITH];
+	char line[KEY_TEXT_MAX + 3];
+	int r;
+
+	snprintf(line, sizeof(line), "\n%s\n", id->text);
+	rows_bind_text(statement, 1, line);
+	rows_bind_text(statement, 2, line);
+	r = rows_step(cache, statement);
+	if (!r)
+		*slot = (uint32_t)sqlite3_column_int64(statement, 0);
+	return r;
+}
+
+/* A roster that cannot be read is no list any more. */
+static int leave_roster(struct cache *cache, uint32_t slot, const struct key *id, int64_t now_ms,
+                        struct cache_change *change)
+{
+	cleanup(roster_fini) struct roster roster = { 0 };
+	int64_t changed_ms;
+	int r;
+
+	r = rows_read_roster(cache, slot, &roster, &changed_ms);
+	if (r < 0)
+		return r;
+	if (r || !roster_find(&roster, id->text, strlen(id->text)))
+		return delete_found(cache, slot, change);
+	roster_remove(&roster, id->text);
+	change->roster = true;
+	return rows_write_roster(cache, slot, &roster,
+	                         now_ms > changed_ms ? now_ms : changed_ms + 1);
+}
+
+/* The key by date of the roster with @slot. */
+static int key_of_roster(struct cache *cache, uint32_t slot, struct cache_key *ret)
+{
+	cleanup(rows_reset) sqlite3_stmt *keys = cache->statements[KEYS_OF_CUSTOMER];
+
+	rows_bind_integer(keys, 1, slot);
+	return rows_take_key_of(cache, keys, slot, ret);
+}
+
+int cache_leave_rosters(struct cache *cache, const struct key *id, int64_t now_ms,
+                        struct cache_change *change)
+{
+	struct cache_key day;
+	uint32_t slot;
+	int r;
+
+	while ((r = roster_with(cache, id, &slot)) == 0) {
+		r = key_of_roster(cache, slot, &day);
+		if (!r)
+			r = cache_note_key(change, day.slot);
+		if (r >= 0)
+			r = leave_roster(cache, slot, id, now_ms, change);
+		if (r)
+			return r;
+	}
+	return r < 0 ? r : 0;
+}
+
 /* Outside */
+
+int cache_find_day_with(struct cache *cache, const struct key *id, struct cache_key *ret)
+{
+	uint32_t slot;
+	int r;
+
+	do {
+		r = roster_with(cache, id, &slot);
+		if (!r)
+			r = key_of_roster(cache, slot, ret);
+	} while (cache_rescue(cache, r));
+	return r == ROWS_DAMAGED ? CACHE_NONE : r;
+}
 
 int cache_keep_days_of(struct cache *cache, const char *account, int64_t now_ms)
 {

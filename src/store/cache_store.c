@@ -41,7 +41,8 @@ static int insert_key(struct cache *cache, const struct key *key, uint32_t custo
 	int r;
 
 	r = delete_unfound(cache, key, customer, change);
-	if (!r)
+	row.slot = cache_reserved(cache, key);
+	if (!r && !row.slot)
 		r = cache_new_slot(cache, &row.slot);
 	if (!r)
 		r = rows_write_key(cache, &row);
@@ -311,7 +312,18 @@ static int store_absence(struct cache *cache, const void *arguments, int64_t now
 	}
 	if (r >= 0)
 		r = rows_expect_key(cache, answer->key, 0);
+	if (!r && answer->key->kind == KEY_ID)
+		r = cache_leave_rosters(cache, answer->key, now_ms, change);
 	return r ? r : rows_write_absent(cache, answer->key, now_ms);
+}
+
+static void end_reservation_of(struct cache *cache, const struct record *record)
+{
+	const char *text = record_id(record);
+	struct key id;
+
+	if (key_parse(KEY_ID, text, strlen(text), &id) == 0)
+		cache_end_reservation(cache, &id);
 }
 
 int cache_store(struct cache *cache, const struct key *key, struct record *record, int64_t now_ms,
@@ -324,6 +336,7 @@ int cache_store(struct cache *cache, const struct key *key, struct record *recor
 	r = cache_write(cache, store_record, &answer, now_ms, ret);
 	if (r)
 		return r;
+	end_reservation_of(cache, record);
 
 	if (!*cache->account)
 		strcpy(cache->account, account);
@@ -346,6 +359,11 @@ int cache_store_absent(struct cache *cache, const struct key *key, int64_t now_m
                        struct cache_change *ret)
 {
 	const struct answer answer = { .key = key };
+	int r;
 
-	return cache_write(cache, store_absence, &answer, now_ms, ret);
+	r = cache_write(cache, store_absence, &answer, now_ms, ret);
+	cache_drop_recent(cache, 0);
+	if (!r)
+		cache_end_reservation(cache, key);
+	return r;
 }

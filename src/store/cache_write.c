@@ -83,6 +83,16 @@ static int reserve_slots(struct cache *cache)
 	return r;
 }
 
+int cache_take_slot(struct cache *cache, uint32_t *ret)
+{
+	int r;
+
+	do {
+		r = reserve_slots(cache);
+	} while (cache_rescue(cache, r));
+	return r ? r : cache_new_slot(cache, ret);
+}
+
 int cache_write_listing(struct cache *cache, enum key_kind kind, int64_t changed_ms)
 {
 	char name[24];

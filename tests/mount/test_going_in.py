@@ -15,6 +15,7 @@ from api import customer
 from test_listing import Stream
 
 TODAY = str(datetime.datetime.now(datetime.timezone.utc).date())
+DAY = '2026-01-05'
 KNOWN = {'account_id': str(api_module.ACCOUNT)}
 
 
@@ -80,6 +81,10 @@ class Ls(ByPath):
 
 
 READERS = [Shell, Opened, Descriptor, Scan, Ls]
+
+
+def day_of(mount):
+    return sorted(os.listdir(mount / 'by-date' / DAY), key=int)
 
 
 def asked(api):
@@ -268,4 +273,90 @@ def test_listing_is_answered_with_what_is_known_when_the_api_fails(mounts, api):
     names = os.listdir(mount / 'by-id/7')
     api.respond = lambda request: api_module.Reply(b'', 503)
     assert os.listdir(mount / 'by-id/7') == names
+    assert (mount / 'by-id/7/name').read_text() == 'Customer 7\n'
+
+# Those whom a day's list names, and nobody has asked for
+
+
+@pytest.mark.parametrize('arguments', [
+    ['ls', '--color=always', '{}'], ['ls', '-L', '{}'], ['ls', '-lL', '{}'], ['ls', '-lF', '{}'],
+    ['find', '-L', '{}', '-maxdepth', '1', '-type', 'd'], ['sh', '-c', 'stat -L "$0"/*', '{}'],
+    ['sh', '-c', 'for name in "$0"/*; do test -d "$name" && cd "$name" || exit; done', '{}']],
+    ids=lambda arguments: ' '.join(arguments))
+def test_looking_at_where_links_lead_asks_for_the_day_alone(mounts, api, arguments):
+    api.days[DAY] = list(range(1000, 1060))
+    mount = mounts(api.url, **KNOWN)
+    for _ in range(2):
+        done = subprocess.run(
+            [argument.replace('{}', str(mount / 'by-date' / DAY)) for argument in arguments],
+            capture_output=True, check=False)
+        assert (done.returncode, done.stderr) == (0, b'')
+    assert asked(api) == [('date', DAY)]
+    assert os.listdir(mount / 'by-id') == []
+
+
+def test_who_is_on_a_days_list_is_there_unasked_and_is_asked_for_when_gone_into(mounts, api):
+    api.add_numbers([7, 8])
+    api.days[DAY] = [7, 8]
+    mount = mounts(api.url, **KNOWN)
+    day_of(mount)
+    before = os.stat(mount / 'by-id/7')
+    assert os.path.stat.S_ISDIR(before.st_mode)
+    midnight = datetime.datetime.fromisoformat(f'{DAY}T00:00:00+00:00').timestamp()
+    assert before.st_mtime == midnight
+    assert os.readlink(mount / 'by-id/007') == '7'
+    directory = os.open(mount / 'by-date' / DAY / '7', os.O_RDONLY)
+    assert len(api.requests) == 1
+    assert 'name' in os.listdir(directory)
+    assert [request.key for request in api.requests[1:]] == [('id', '7')]
+    assert (mount / 'by-date' / DAY / '7/name').read_text() == 'Customer 7\n'
+    assert os.listdir(mount / 'by-id') == ['7']
+    assert os.stat(mount / 'by-id/7').st_ino == os.fstat(directory).st_ino == before.st_ino
+    os.close(directory)
+    assert (mount / 'by-id/8/contacts/primary/contactPerson').read_text() == 'Asha\n'
+    assert len(api.requests) == 3
+
+
+@pytest.mark.parametrize('call, name, error', [
+    (os.stat, '7/name', errno.ENOENT), (os.listdir, '7', errno.ESTALE)])
+def test_who_turns_out_to_be_gone_leaves_the_day(mounts, api, call, name, error):
+    api.add_numbers([8])
+    api.days[DAY] = [7, 8]
+    mount = mounts(api.url, **KNOWN)
+    day_of(mount)
+    inode = os.lstat(mount / 'by-date' / DAY / '8').st_ino
+    assert os.path.isdir(mount / 'by-id/7')
+    assert harness.errno_of(call, mount / 'by-id' / name) == error
+    assert len(api.requests) == 2
+    assert harness.errno_of(os.stat, mount / 'by-id/7') == errno.ENOENT
+    assert day_of(mount) == ['8']
+    harness.wait_until(lambda: harness.errno_of(os.lstat, mount / 'by-date' / DAY / '7')
+                       == errno.ENOENT, 'the link goes')
+    assert os.lstat(mount / 'by-date' / DAY / '8').st_ino == inode
+    assert (mount / 'by-id/8/name').read_text() == 'Customer 8\n'
+    assert len(api.requests) == 3
+
+
+def test_who_is_on_a_days_list_is_there_without_a_connection_and_nothing_below(mounts, api):
+    api.days[DAY] = [7]
+    mount = mounts(api.url, **KNOWN)
+    day_of(mount)
+    mount.close()
+    again = mounts(api.url, offline=True, **KNOWN)
+    assert os.path.isdir(again / 'by-id/7')
+    assert harness.errno_of(os.stat, again / 'by-id/8') == errno.ENETDOWN
+    assert harness.errno_of(os.stat, again / 'by-id/7/name') == errno.ENETDOWN
+    assert harness.errno_of(os.listdir, again / 'by-id/7') == errno.ENETDOWN
+
+
+def test_order_reaches_who_is_only_on_a_days_list(mounts, api):
+    api.add_numbers([7, 8])
+    api.days[DAY] = [7, 8]
+    mount = mounts(api.url, **KNOWN)
+    day_of(mount)
+    assert os.path.isdir(mount / 'by-id/7')
+    assert harness.command('refresh', mount / 'by-id/7').returncode == 0
+    assert os.listdir(mount / 'by-id') == ['7']
+    assert harness.command('forget', mount / 'by-id/7').returncode == 0
+    assert os.listdir(mount / 'by-id') == []
     assert (mount / 'by-id/7/name').read_text() == 'Customer 7\n'

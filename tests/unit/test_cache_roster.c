@@ -226,6 +226,64 @@ static void test_days_are_those_of_one_account(void **state)
 	assert_false(is_kept(fixture, "2026-01-07"));
 }
 
+static void test_an_id_is_found_on_a_list_and_leaves_all_lists_when_it_is_absent(void **state)
+{
+	struct fixture *fixture = *state;
+	struct key seven = make_key(KEY_ID, "7");
+	struct key seventy = make_key(KEY_ID, "70");
+	struct key phone = make_key(KEY_PHONE, "7");
+	struct cache_change change;
+	struct cache_key day;
+
+	store_roster(fixture, "2026-01-05", "\n6\n7\n70\n", 1000);
+	store_roster(fixture, "2026-01-06", "\n7\n", 1000);
+	store_roster(fixture, "2026-01-07", "\n7\n8\n", 1000);
+	store_roster(fixture, "2026-01-07", "\n8\n", 1100);
+	assert_int_equal(cache_find_day_with(fixture->cache, &seventy, &day), 0);
+	assert_string_equal(day.key.text, "2026-01-05");
+	assert_int_equal(cache_store_absent(fixture->cache, &phone, 1500, &change), 0);
+	assert_false(change.roster);
+	cache_change_fini(&change);
+	assert_int_equal(cache_store_absent(fixture->cache, &seven, 2000, &change), 0);
+	assert_true(change.roster);
+	assert_int_equal(change.key_count, 2);
+	cache_change_fini(&change);
+	assert_int_equal(cache_find_day_with(fixture->cache, &seven, &day), CACHE_NONE);
+	assert_int_equal(assert_roster(fixture, "2026-01-05", "\n6\n-7\n70\n"), 2000);
+	assert_int_equal(assert_roster(fixture, "2026-01-06", "\n-7\n"), 2000);
+	assert_int_equal(assert_roster(fixture, "2026-01-07", "\n-7\n8\n"), 1100);
+}
+
+static void test_a_slot_that_is_reserved_is_the_keys_own_when_it_comes_and_never_again(void **state)
+{
+	struct fixture *fixture = *state;
+	struct key key = make_key(KEY_ID, "7");
+	struct cache_key found;
+	struct cache_change change;
+	uint32_t other;
+	uint32_t slot;
+
+	assert_int_equal(cache_reserve(fixture->cache, &key, &slot), 0);
+	assert_int_equal(cache_reserve(fixture->cache, &key, &other), 0);
+	assert_int_equal(slot, other);
+	assert_int_equal(cache_find_key(fixture->cache, &key, &found), CACHE_NONE);
+	assert_int_equal(cache_read_reserved(fixture->cache, slot, &found), 0);
+	assert_true(key_equal(&found.key, &key));
+	assert_int_equal(cache_read_reserved(fixture->cache, slot + 1, &found), CACHE_NONE);
+
+	store_roster(fixture, "2026-01-05", "\n7\n", 1000);
+	store_id(fixture, "7", 2000);
+	assert_int_equal(cache_find_key(fixture->cache, &key, &found), 0);
+	assert_int_equal(found.slot, slot);
+	assert_int_equal(cache_read_reserved(fixture->cache, slot, &found), CACHE_NONE);
+	assert_int_equal(cache_forget_key(fixture->cache, &key, 3000, &change), 0);
+	cache_change_fini(&change);
+	assert_int_equal(cache_reserve(fixture->cache, &key, &other), 0);
+	assert_true(other > slot);
+	assert_int_equal(cache_forget_key(fixture->cache, &key, 4000, &change), CACHE_NONE);
+	assert_int_equal(cache_read_reserved(fixture->cache, other, &found), CACHE_NONE);
+}
+
 int main(void)
 {
 #define TEST(name) cmocka_unit_test_setup_teardown(name, set_up, tear_down)
@@ -240,6 +298,8 @@ int main(void)
 		TEST(test_a_day_that_nobody_asks_for_goes),
 		TEST(test_that_an_account_is_known_shows_in_the_listing_of_days),
 		in_a_cache(test_days_are_those_of_one_account),
+		TEST(test_an_id_is_found_on_a_list_and_leaves_all_lists_when_it_is_absent),
+		TEST(test_a_slot_that_is_reserved_is_the_keys_own_when_it_comes_and_never_again),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

@@ -75,10 +75,10 @@ void tree_fill_top(const struct tree *tree, struct node node, struct tree_attrib
 void tree_fill_marker(uint32_t place, struct tree_attributes *ret);
 
 /**
- * The entry of the key with @slot, or TREE_MISSING; -ENOENT if nobody has that key any more,
+ * The entry of @node, of a key's slot, or TREE_MISSING; -ENOENT if nobody has that key any more,
  * -ESTALE if another customer has it, under another slot.
  */
-int tree_find(struct tree *tree, struct tree_query *query, uint32_t slot, bool of_any_age,
+int tree_find(struct tree *tree, struct tree_query *query, struct node node, bool of_any_age,
               struct catalog_entry *ret) must_check;
 
 /**

@@ -47,6 +47,9 @@ int roster_add(struct roster *roster, const char *id) must_check;
  */
 int roster_follow(struct roster *roster, const struct roster *now, bool *ret_changed) must_check;
 
+/** @id goes, if it is there; its place stays. */
+void roster_remove(struct roster *roster, const char *id);
+
 /** The place of @id, or 0 if it is not there. */
 uint32_t roster_find(const struct roster *roster, const char *id, size_t length);
 

@@ -149,6 +149,22 @@ int cache_peek_customer(struct cache *cache, uint32_t slot, struct cache_custome
 int cache_read_roster(struct cache *cache, uint32_t slot, const struct roster **ret,
                       int64_t *ret_changed_ms) must_check;
 
+/**
+ * The key by date of a day on whose list @id stands. Returns as cache_find_key(); looks through all
+ * the lists.
+ */
+int cache_find_day_with(struct cache *cache, const struct key *id,
+                        struct cache_key *ret) must_check;
+
+/**
+ * The slot that @id, which is not kept, has until it is and from then on; the same each time,
+ * unless many others were asked for meanwhile. It outlives no run. Returns 0 or a negative errno.
+ */
+int cache_reserve(struct cache *cache, const struct key *id, uint32_t *ret) must_check;
+
+/** The id that has the slot @slot by cache_reserve(), without customer. Returns 0 or CACHE_NONE. */
+int cache_read_reserved(struct cache *cache, uint32_t slot, struct cache_key *ret) must_check;
+
 /** When a key of @kind last came or went; Unix time in ms; strictly growing. */
 int64_t cache_listing_changed_ms(const struct cache *cache, enum key_kind kind);
 
@@ -188,8 +204,8 @@ int cache_store_lead(struct cache *cache, const struct key *key, const struct re
                      int64_t now_ms, struct cache_change *ret) must_check;
 
 /**
- * Keep that at @now_ms no customer had @key; what led from it is forgotten. Otherwise as
- * cache_store().
+ * Keep that at @now_ms no customer had @key; what led from it is forgotten, and an id leaves the
+ * lists of days. Otherwise as cache_store().
  */
 int cache_store_absent(struct cache *cache, const struct key *key, int64_t now_ms,
                        struct cache_change *ret) must_check;

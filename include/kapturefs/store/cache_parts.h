@@ -88,6 +88,7 @@ struct cache {
 	struct cache_touched touched;
 	uint64_t evicted[EVICTED_SLOTS]; /* hashes of keys */
 
+	struct reservations *reservations; /* NULL: none yet */
 	struct snapshots *snapshots;
 	bool has_changed; /* of the transaction under way: a customer is not what it was */
 	bool has_damaged_block;
@@ -178,6 +179,9 @@ int cache_write(struct cache *cache, cache_work_fn *work, const void *arguments,
 /** A slot that was never given. Inside a transaction. Returns 0 or -ENOSPC. */
 int cache_new_slot(struct cache *cache, uint32_t *ret) must_check;
 
+/** The same outside of one. Returns 0 or a negative errno. */
+int cache_take_slot(struct cache *cache, uint32_t *ret) must_check;
+
 /**
  * Write down that slots below @reserved may have been given. Inside a transaction. Returns 0 or a
  * negative errno.
@@ -211,11 +215,25 @@ int cache_write_used(struct cache *cache, uint32_t slot, int64_t now_ms) must_ch
 /** Have @change name all keys that lead to its customer. Errors likewise. */
 int cache_note_keys(struct cache *cache, struct cache_change *change) must_check;
 
+/* cache_reserve.c */
+
+/** The slot that is reserved for @key, or 0. */
+uint32_t cache_reserved(struct cache *cache, const struct key *key);
+
+/** @key has its slot now, or is not to have it. */
+void cache_end_reservation(struct cache *cache, const struct key *key);
+
+void cache_free_reservations(struct cache *cache);
+
 /* cache_roster.c */
 
 /** Inside a transaction: delete the rosters that @id is in. Errors likewise. */
 int cache_delete_rosters_with(struct cache *cache, const char *id,
                               struct cache_change *change) must_check;
+
+/** Inside a transaction: @id leaves the rosters that it is in. Errors likewise. */
+int cache_leave_rosters(struct cache *cache, const struct key *id, int64_t now_ms,
+                        struct cache_change *change) must_check;
 
 /** Do not believe the roster that was read last, if it is the one with @slot, or that is 0. */
 void cache_drop_recent(struct cache *cache, uint32_t slot);

@@ -65,7 +65,11 @@ struct catalog_question {
 	int64_t asked_ms; /* Unix time */
 	bool waited;      /* a ticket has come back with @result: what is there now must do */
 	bool is_brief;    /* the entry may do without customer.record and customer.keys */
-	bool of_any_age; /* a customer or date that is known will do, however old, without asking */
+	/*
+	 * A customer or date that is known will do, however old, without asking. If the entry may
+	 * also be brief, so will an id on the list of a day: then the entry has no customer.slot.
+	 */
+	bool of_any_age;
 	struct catalog_result result;
 };
 
@@ -148,7 +152,10 @@ int catalog_find_day(struct catalog *catalog, const struct key *key,
 /** The date with @slot as known now, however old; as catalog_known(). */
 int catalog_known_day(struct catalog *catalog, uint32_t slot, struct catalog_day *ret) must_check;
 
-/** The key with @slot. Returns 0, CATALOG_ABSENT if there is none any more, or a negative errno. */
+/**
+ * The key with @slot; of an id that is only known by a day's list, without a customer. Returns 0,
+ * CATALOG_ABSENT if there is none any more, or a negative errno.
+ */
 int catalog_key(struct catalog *catalog, uint32_t slot, struct cache_key *ret) must_check;
 
 /**
