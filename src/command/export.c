@@ -34,6 +34,8 @@ struct export
 	const char *path;
 	enum format format;
 	const char *columns;
+	const char *where;
+	bool checks_columns; /* whether they exist */
 	struct export_source source;
 	struct export_csv csv;
 	struct buffer words_text;
@@ -126,8 +128,11 @@ static int matches(struct export *export, const char *json, size_t length)
 
 /* Going through */
 
-/* The outcome of what cannot be written; outcome_end() tells why. */
-enum { NOT_WRITTEN = 1 };
+/* Outcomes. Why something cannot be written is told by outcome_end(). */
+enum {
+	NOT_WRITTEN = 1,
+	MISTAKEN, /* what was asked for, and that has been told */
+};
 
 static int write_bytes(const char *bytes, size_t length)
 {
@@ -190,15 +195,68 @@ static int copy_text(struct export *export)
 	return r;
 }
 
+/* All columns that there are: those that the API documents, and those that somebody has. */
+static int survey(struct export *export)
+{
+	int r = export_columns_document(&export->csv.columns, export->csv.with_contacts);
+
+	if (!r)
+		r = go_through(export, survey_line);
+	export_source_rewind(&export->source);
+	return r;
+}
+
+/* Survey one of the tables, of all customers. */
+static int survey_table(struct export *export, bool with_contacts, struct export_columns *ret)
+{
+	struct export_csv csv = export->csv;
+	size_t word_count = export->word_count;
+	int r;
+
+	export_csv_init(&export->csv);
+	export->csv.with_contacts = with_contacts;
+	export->word_count = 0;
+	r = survey(export);
+	*ret = export->csv.columns;
+	ret->is_closed = true;
+	export->csv.columns = (struct export_columns){ 0 };
+	export_csv_fini(&export->csv);
+	export->word_count = word_count;
+	export->csv = csv;
+	return r;
+}
+
+/* Whether the columns that were chosen exist: -EINVAL, with the complaint, if one does not. */
+static int check_choice(struct export *export, struct config_complaint *complaint)
+{
+	struct export_columns known = { 0 };
+	struct export_columns others = { 0 };
+	bool with_contacts = export->csv.with_contacts;
+	int r;
+
+	r = survey_table(export, with_contacts, &known);
+	if (!r && !export_choice_is_within(&export->csv.columns, &known)) {
+		r = survey_table(export, !with_contacts, &others);
+		if (!r)
+			r = export_choice_check(&export->csv.columns, &known, &others, complaint);
+	}
+	export_columns_fini(&known);
+	export_columns_fini(&others);
+	return r;
+}
+
 static int write_table(struct export *export)
 {
+	struct config_complaint complaint;
 	int r = 0;
 
-	if (!export->columns) {
-		r = export_columns_document(&export->csv.columns, export->csv.with_contacts);
-		if (!r)
-			r = go_through(export, survey_line);
-		export_source_rewind(&export->source);
+	if (!export->columns)
+		r = survey(export);
+	else if (export->checks_columns)
+		r = check_choice(export, &complaint);
+	if (r == -EINVAL) {
+		complain("", complaint.text, EXIT_USAGE);
+		return MISTAKEN;
 	}
 	if (!r)
 		r = export_csv_head(&export->csv);
@@ -238,13 +296,17 @@ static int run(struct export *export)
 	status = export_source_open(export->path, &export->source);
 	if (status != EXIT_OK)
 		return status;
-	export->passes = export->format == FORMAT_CSV && !export->columns ? 2 : 1;
+	export->passes = 1;
+	if (export->format == FORMAT_CSV && (!export->columns || export->checks_columns))
+		export->passes = 2;
 	warm_progress_begin(&export->progress,
 	                    (size_t)(export->passes * export->source.size / MEGABYTE));
 	r = write_all(export);
 	if (shows_progress(export))
 		warm_progress_end(&export->progress);
 	export_source_fini(&export->source);
+	if (r == MISTAKEN)
+		return EXIT_USAGE;
 	return outcome_end("export", r < 0 ? complain_of(export, r) : EXIT_OK);
 }
 
@@ -270,11 +332,9 @@ static const char *set_option(struct export *export, int option)
 		return NULL;
 	case 'n':
 		export->columns = optarg;
-		export_columns_fini(&export->csv.columns);
-		return export_columns_choose(&export->csv.columns, optarg)
-		               ? "no list of columns, separated by commas"
-		               : NULL;
+		return NULL;
 	case 'w':
+		export->where = optarg;
 		return fold_words(export, optarg) ? "too many words" : NULL;
 	default:
 		export->csv.is_safe = true;
@@ -306,8 +366,30 @@ static int parse_arguments(struct export *export, int argc, char **argv)
 	    (export->columns || export->csv.with_contacts || export->csv.is_safe))
 		return complain("", "--contacts, --columns and --no-formulas are for --format csv",
 		                EXIT_USAGE);
+	if (export->where && !export->word_count)
+		return complain("--where", "give a word", EXIT_USAGE);
 	export->path = argv[optind];
 	return EXIT_OK;
+}
+
+/* Take the columns of --columns. Those that the API does not document have to be looked for. */
+static int choose_columns(struct export *export)
+{
+	struct export_columns documented = { 0 };
+	struct config_complaint complaint;
+	int r;
+
+	if (!export->columns)
+		return EXIT_OK;
+	r = export_choice_read(export->columns, &export->csv.columns, &complaint);
+	if (!r)
+		r = export_columns_document(&documented, export->csv.with_contacts);
+	documented.is_closed = true;
+	export->checks_columns = !r && !export_choice_is_within(&export->csv.columns, &documented);
+	export_columns_fini(&documented);
+	if (r == -EINVAL)
+		return complain("", complaint.text, EXIT_USAGE);
+	return r ? complain("", strerror(-r), EXIT_LOCAL) : EXIT_OK;
 }
 
 int command_export(int argc, char **argv)
@@ -319,6 +401,8 @@ int command_export(int argc, char **argv)
 	buffer_init(&export.words_text, ROW_SIZE_MAX);
 	buffer_init(&export.folded, ROW_SIZE_MAX);
 	status = parse_arguments(&export, argc, argv);
+	if (status == EXIT_OK)
+		status = choose_columns(&export);
 	if (status == EXIT_OK)
 		status = run(&export);
 	export_csv_fini(&export.csv);

@@ -178,8 +178,7 @@ static int find_column(struct export_csv *csv, uint32_t place, int32_t *ret)
 
 	if (node->column == COLUMN_UNKNOWN) {
 		start = write_path(&csv->brief, place, path, sizeof(path));
-		r = export_columns_place(&csv->columns, path + start, sizeof(path) - start,
-		                         &column);
+		r = export_csv_column(csv, path + start, sizeof(path) - start, &column);
 		if (r)
 			return r;
 		node->column = column == SIZE_MAX ? COLUMN_NONE : (int32_t)column;

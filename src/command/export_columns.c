@@ -111,8 +111,6 @@ static int add_list(struct export_columns *columns, const char *list)
 	while (!r && *list) {
 		size_t length = strcspn(list, ",");
 
-		if (!length)
-			return -EINVAL;
 		r = export_columns_place(columns, list, length, &place);
 		list += length + (list[length] == ',');
 	}
@@ -122,14 +120,6 @@ static int add_list(struct export_columns *columns, const char *list)
 int export_columns_document(struct export_columns *columns, bool with_contacts)
 {
 	return add_list(columns, with_contacts ? contact_members : customer_members);
-}
-
-int export_columns_choose(struct export_columns *columns, const char *list)
-{
-	int r = *list ? add_list(columns, list) : -EINVAL;
-
-	columns->is_closed = true;
-	return r;
 }
 
 void export_columns_fini(struct export_columns *columns)

@@ -9,6 +9,7 @@
 
 #include <errno.h>
 #include <stdint.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -39,7 +40,36 @@ static struct export_cell cell_of(const struct member *member)
 	};
 }
 
+int export_csv_column(struct export_csv *csv, const char *path, size_t length, size_t *ret)
+{
+	static const char own_customer[] = "%63ustomer";
+	bool is_own = csv->with_contacts && length == strlen(EXPORT_CUSTOMER) &&
+	              memcmp(path, EXPORT_CUSTOMER, length) == 0;
+
+	return export_columns_place(&csv->columns, is_own ? own_customer : path,
+	                            is_own ? strlen(own_customer) : length, ret);
+}
+
 static int walk_below(struct walk *walk, const struct member *directory, size_t length);
+
+/* Append the name to the path, which is @length bytes long. Returns its new length, or 0. */
+static size_t append_name(struct walk *walk, size_t length, const struct member *member)
+{
+	/* What has a path that long is nested deeper than a table can show. */
+	if (length + 3 * member->name_length + 2 > PATH_SIZE)
+		return 0;
+	if (length)
+		walk->path[length++] = '.';
+	for (size_t i = 0; i < member->name_length; i++) {
+		char byte = member->name[i];
+
+		if (byte == '.' || byte == ',')
+			length += (size_t)sprintf(walk->path + length, "%%%02X", (unsigned)byte);
+		else
+			walk->path[length++] = byte;
+	}
+	return length;
+}
 
 static int walk_member(struct walk *walk, const struct member *member, size_t length)
 {
@@ -47,16 +77,12 @@ static int walk_member(struct walk *walk, const struct member *member, size_t le
 	size_t column;
 	int r;
 
-	/* What has a path that long is nested deeper than a table can show. */
-	if (length + member->name_length + 2 > PATH_SIZE)
+	length = append_name(walk, length, member);
+	if (!length)
 		return -ENAMETOOLONG;
-	if (length)
-		walk->path[length++] = '.';
-	memcpy(walk->path + length, member->name, member->name_length);
-	length += member->name_length;
 	if (member_is_directory(member))
 		return walk_below(walk, member, length);
-	r = export_columns_place(&walk->csv->columns, walk->path, length, &column);
+	r = export_csv_column(walk->csv, walk->path, length, &column);
 	if (!r && column != SIZE_MAX)
 		walk->visitor->value(walk->csv, column, &cell);
 	return r;
@@ -176,7 +202,7 @@ static int begin_row(struct export_csv *csv, const struct export_cell *customer)
 	memset(csv->cells, 0, csv->columns.count * sizeof(*csv->cells));
 	if (!customer)
 		return 0;
-	r = export_columns_place(&csv->columns, "customer", strlen("customer"), &column);
+	r = export_columns_place(&csv->columns, EXPORT_CUSTOMER, strlen(EXPORT_CUSTOMER), &column);
 	if (!r && column != SIZE_MAX)
 		csv->cells[column] = *customer;
 	return r;

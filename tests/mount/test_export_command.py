@@ -8,7 +8,10 @@ import os
 import pty
 import subprocess
 
+import pytest
+
 import harness
+from api import customer
 
 
 def run(*arguments, **more):
@@ -94,9 +97,80 @@ def test_contacts_are_a_table_of_their_own(mounts, api):
 def test_columns_are_those_that_were_asked_for(mounts, api):
     api.add_numbers([7])
     mount = cached(mounts, api, 7)
-    assert table('--format=csv', '--columns', 'name,nothing,id', mount.path) == [
-        ['name', 'nothing', 'id'], ['Customer 7', '', '7']]
-    refused(run('--format=csv', '--columns', 'a,,b', mount.path), 2, 'no list of columns')
+    assert table('--format=csv', '--columns', 'name,zone,id', mount.path) == [
+        ['name', 'zone', 'id'], ['Customer 7', '', '7']]
+
+
+# --columns, with --contacts or not, and what is told.
+MISTAKES = {
+    'id,phone,nope': 'column 2, phone: in the other table; give --contacts',
+    'id,nope': 'column 2, nope: there is no such column',
+    'Name': 'column 1, Name: there is no such column; did you mean name?',
+    'id, name': 'column 2,  name: there is no such column; did you mean name?',
+    'name ': 'did you mean name?',
+    'naem': 'did you mean name?',
+    'id,name,id': 'column 3, id: named twice',
+    'a,,b': 'no list of columns, separated by commas: column 2 has no name',
+    'id,': 'column 2 has no name',
+    '': 'column 1 has no name',
+    'only': 'column 1, only: an object; its columns are only.one and so on',
+    'contacts': 'there is no such column',
+    'extra': 'column 1, extra: in the other table; give --contacts',
+}
+
+
+@pytest.mark.parametrize('columns', MISTAKES)
+def test_column_that_does_not_exist_is_named_with_where_it_is(mounts, api, columns):
+    api.add_numbers([7], only={'one': 1}, contacts=[{'id': 1, 'phone': '2', 'extra': 'x'}])
+    mount = cached(mounts, api, 7)
+    refused(run('--format=csv', '--columns', columns, mount.path), 2, MISTAKES[columns])
+    if columns == 'id,nope':
+        refused(run('--format=csv', '--contacts', '--columns', 'id,city', mount.path), 2,
+                'column 2, city: in the other table; give no --contacts')
+
+
+def test_column_that_somebody_has_is_no_mistake(mounts, api):
+    """Be it one customer alone, or none of those that --where lets through."""
+    api.add_numbers([7])
+    api.add_numbers([8], zeta={'x': 'y'}, city='Pune')
+    mount = cached(mounts, api, 7, 8)
+    assert table('--format=csv', '--columns=id,zeta.x', mount.path)[1:] == [['7', ''], ['8', 'y']]
+    assert table('--format=csv', '--columns=id,zeta.x', '--where=customer 7', mount.path)[1:] == [
+        ['7', '']]
+
+
+def test_columns_of_the_same_name_are_told_apart(mounts, api):
+    odd = {'a': {'b': 1}, 'a.b': 2, 'a%2Eb': 3, 'c,d': 4, 'say "x"': 5, '.': 6,
+           'p': {'q.r': {'s': 7}}}
+    api.add(customer(7, **odd), ('id', '7'))
+    mount = cached(mounts, api, 7)
+    head, row = table('--format=csv', mount.path)
+    values = dict(zip(head, row))
+    names = ['a.b', 'a%2Eb', 'a%252Eb', 'c%2Cd', 'say "x"', '%2E', 'p.q%2Er.s']
+    assert len(head) == len(set(head)) == len(row)
+    assert [values[name] for name in names] == list('1234567')
+    assert table('--format=csv', '--columns', ','.join(names), mount.path) == [
+        names, list('1234567')]
+
+
+def test_a_contacts_own_customer_is_not_the_customers_id(mounts, api):
+    api.add(customer(7, contacts=[{'id': 1, 'customer': 'mine', 'x': {'customer': 'z'}}]),
+            ('id', '7'))
+    api.add(customer(8, contacts=[{'id': 2}]), ('id', '8'))
+    mount = cached(mounts, api, 7, 8)
+    head, first, second = table('--format=csv', '--contacts', mount.path)
+    names = ['customer', 'id', '%63ustomer', 'x.customer']
+    assert [dict(zip(head, first))[name] for name in names] == ['7', '1', 'mine', 'z']
+    assert [dict(zip(head, second))[name] for name in names] == ['8', '2', '', '']
+    assert table('--format=csv', '--contacts', '--columns', ','.join(names), mount.path)[1:] == [
+        ['7', '1', 'mine', 'z'], ['8', '2', '', '']]
+
+
+@pytest.mark.parametrize('words', ['', '  ', '\t', '\u00a0'])
+def test_where_without_a_word_is_a_mistake(mounts, api, words):
+    api.add_numbers([7])
+    mount = cached(mounts, api, 7)
+    refused(run('--where', words, mount.path), 2, '--where: give a word')
 
 
 def test_where_finds_all_words_without_case_and_accents(mounts, api):

@@ -10,6 +10,7 @@
 
 #include "kapturefs/base/base.h"
 #include "kapturefs/base/buffer.h"
+#include "kapturefs/config/config.h"
 #include "kapturefs/model/record.h"
 #include "kapturefs/store/cache.h"
 
@@ -59,7 +60,10 @@ int export_source_line(struct export_source *source, const char **ret,
 
 /* export_columns.c */
 
-/** Paths of values in a customer, or in a contact: `name`, `generationDate.year`. */
+/**
+ * Paths of values in a customer, or in a contact: `name`, `generationDate.year`. The names in them
+ * are those of files, and besides `.` is `%2E` and `,` is `%2C`, so that no two paths are the same.
+ */
 struct export_columns {
 	char **names;
 	size_t count;
@@ -72,8 +76,6 @@ struct export_columns {
 /** Begin with the members that the API documents; of a contact @with_contacts, behind the id. */
 int export_columns_document(struct export_columns *columns, bool with_contacts) must_check;
 
-/** Begin with the @list, separated by commas, and no others. Returns 0, -EINVAL or -ENOMEM. */
-int export_columns_choose(struct export_columns *columns, const char *list) must_check;
 void export_columns_fini(struct export_columns *columns);
 
 enum { EXPORT_COLUMNS_MAX = 16384 };
@@ -88,7 +90,30 @@ int export_columns_place(struct export_columns *columns, const char *name, size_
 /** A number for the name; of others that are the same, but for their seed, another. */
 uint64_t export_hash(uint32_t seed, const char *name, size_t length);
 
+/* export_choice.c */
+
+/**
+ * Read the @list of columns, separated by commas, into *@ret, which is empty and closed afterwards.
+ * Returns 0, -EINVAL with the complaint, or -ENOMEM.
+ */
+int export_choice_read(const char *list, struct export_columns *ret,
+                       struct config_complaint *complaint) must_check;
+
+/** Whether all the columns are among the @known ones, which are closed. */
+bool export_choice_is_within(const struct export_columns *chosen, struct export_columns *known);
+
+/**
+ * The same, with a complaint about the first that is not: whether it is one of the @others, those
+ * of the other table, or misspelt. Returns 0 or -EINVAL.
+ */
+int export_choice_check(const struct export_columns *chosen, struct export_columns *known,
+                        struct export_columns *others,
+                        struct config_complaint *complaint) must_check;
+
 /* export_csv.c */
+
+/** The name of the column with the id of a contact's customer. */
+#define EXPORT_CUSTOMER "customer"
 
 /** A value, as it is shown but for its escapes; of another than a string the text that was sent. */
 struct export_cell {
@@ -132,6 +157,13 @@ void export_csv_fini(struct export_csv *csv);
 
 /** Take note of the columns of the customer @json, as sent. Returns 0 or a negative errno. */
 int export_csv_survey(struct export_csv *csv, const char *json, size_t length) must_check;
+
+/**
+ * The place of the column with the path; as export_columns_place(). What a contact itself calls
+ * EXPORT_CUSTOMER has a column whose name is escaped.
+ */
+int export_csv_column(struct export_csv *csv, const char *path, size_t length,
+                      size_t *ret) must_check;
 
 /** Have csv->row be the line of the columns' names. Returns as export_csv_survey(). */
 int export_csv_head(struct export_csv *csv) must_check;

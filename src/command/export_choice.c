@@ -1,0 +1,104 @@
+/* SPDX-License-Identifier: MIT */
+/* The columns of --columns: a mistake in one would be an empty column that nobody notices. */
+
+#include <errno.h>
+#include <stdint.h>
+#include <string.h>
+
+#include "kapturefs/base/spelling.h"
+#include "kapturefs/command/export_parts.h"
+
+static bool has(struct export_columns *columns, const char *name)
+{
+	size_t place;
+
+	return export_columns_place(columns, name, strlen(name), &place) == 0 && place != SIZE_MAX;
+}
+
+int export_choice_read(const char *list, struct export_columns *ret,
+                       struct config_complaint *complaint)
+{
+	for (const char *at = list;; at++) {
+		size_t length = strcspn(at, ",");
+		size_t count = ret->count;
+		size_t place;
+		int r;
+
+		if (!length)
+			return config_complain(
+			        complaint,
+			        "--columns: no list of columns, separated by commas: "
+			        "column %zu has no name",
+			        count + 1);
+		r = export_columns_place(ret, at, length, &place);
+		if (r)
+			return r;
+		if (ret->count == count)
+			return config_complain(complaint, "--columns: column %zu, %s: named twice",
+			                       count + 1, ret->names[place]);
+		at += length;
+		if (!*at)
+			break;
+	}
+	ret->is_closed = true;
+	return 0;
+}
+
+bool export_choice_is_within(const struct export_columns *chosen, struct export_columns *known)
+{
+	for (size_t i = 0; i < chosen->count; i++) {
+		if (!has(known, chosen->names[i]))
+			return false;
+	}
+	return true;
+}
+
+/* A column of what has a path of its own, or NULL: `generationDate.year` for `generationDate`. */
+static const char *find_part(const struct export_columns *known, const char *name)
+{
+	size_t length = strlen(name);
+
+	for (size_t i = 0; i < known->count; i++) {
+		if (strncmp(known->names[i], name, length) == 0 && known->names[i][length] == '.')
+			return known->names[i];
+	}
+	return NULL;
+}
+
+static const char *find_near(const struct export_columns *known, const char *name)
+{
+	struct spelling spelling = { .word = name };
+
+	for (size_t i = 0; i < known->count; i++)
+		spelling_try(&spelling, known->names[i]);
+	return spelling.nearest;
+}
+
+int export_choice_check(const struct export_columns *chosen, struct export_columns *known,
+                        struct export_columns *others, struct config_complaint *complaint)
+{
+	for (size_t i = 0; i < chosen->count; i++) {
+		const char *name = chosen->names[i];
+		const char *part = find_part(known, name);
+		const char *near = find_near(known, name);
+
+		if (has(known, name))
+			continue;
+		if (part)
+			return config_complain(
+			        complaint,
+			        "--columns: column %zu, %s: an object; its columns are "
+			        "%s and so on",
+			        i + 1, name, part);
+		if (has(others, name))
+			return config_complain(
+			        complaint, "--columns: column %zu, %s: in the other table; give %s",
+			        i + 1, name,
+			        has(known, "customer") ? "no --contacts" : "--contacts");
+		return config_complain(complaint,
+		                       "--columns: column %zu, %s: there is no such column%s%s%s",
+		                       i + 1, name, near ? "; did you mean " : "", near ? near : "",
+		                       near ? "?" : "");
+	}
+	return 0;
+}
