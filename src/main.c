@@ -108,7 +108,8 @@ static const struct command commands[] = {
 	  "  --where WORDS            only customers in whose values all the words occur\n"
 	  "  --no-formulas            put a ' before what a spreadsheet would take for a "
 	  "formula\n" },
-	{ "status", command_status, "[--json] MOUNTPOINT", "tell how a mount is doing", NULL },
+	{ "status", command_status, "[--json] [MOUNTPOINT]", "tell how a mount is doing, or all",
+	  "  --json                   print an object, or an array of all, for scripts\n" },
 	{ "top", command_top, "MOUNTPOINT", "watch a mount: requests, latencies, waiting look-ups",
 	  NULL },
 	{ "umount", command_umount, "MOUNTPOINT", "unmount, and wait until the cache is closed",

@@ -43,7 +43,37 @@ static const char *last_cause(const struct facts *facts)
 		if (strcmp(facts->errors[i].module, "kapture") == 0 && facts->errors[i].cause[0])
 			return facts->errors[i].cause;
 	}
-	return strerror(-facts->api.error);
+	return facts->api.error ? strerror(-facts->api.error) : "see errors";
+}
+
+/* Too few to judge by are no fault. */
+enum { RECENT_MIN = 3 };
+
+static bool are_most_bad(struct recent_count count)
+{
+	return count.all >= RECENT_MIN && 2 * count.bad > count.all;
+}
+
+static void judge_recent(struct facts *facts)
+{
+	struct recent_count asked = facts->api.recent;
+	struct recent_count served = facts->answers.served;
+	struct recent_count kept = facts->answers.kept;
+	bool is_told = facts->api.breaker != BREAKER_CLOSED || facts->api.door != BREAKER_CLOSED;
+
+	if (kept.bad && kept.bad == kept.all)
+		blame(facts, FACTS_BAD,
+		      "the API answers for another account (cmId) than the cache is of, which is "
+		      "refused; look whose token it is, or give another cache=PATH");
+	if (are_most_bad(asked) && !is_told)
+		blame(facts, asked.bad == asked.all ? FACTS_BAD : FACTS_LIMITED,
+		      "%" PRIu64 " of %" PRIu64 " requests failed in the last minutes (%s)",
+		      asked.bad, asked.all, last_cause(facts));
+	if (are_most_bad(served))
+		blame(facts, FACTS_LIMITED,
+		      "%" PRIu64 " of %" PRIu64 " look-ups were answered with what is past its ttl "
+		      "in the last minutes",
+		      served.bad, served.all);
 }
 
 static void judge_token(struct facts *facts)
@@ -192,6 +222,7 @@ void facts_gather(const struct facts_sources *sources, struct facts *ret)
 		.sources = sources,
 		.now_ms = (int64_t)now.tv_sec * 1000 + now.tv_nsec / 1000000,
 		.api = kapture_stand(sources->kapture),
+		.answers = catalog_stand(sources->catalog),
 		.kernel_flags = session_kernel_flags(sources->session),
 		.log = log_counts(),
 	};
@@ -203,5 +234,6 @@ void facts_gather(const struct facts_sources *sources, struct facts *ret)
 	gather_cache(ret);
 	judge_token(ret);
 	judge_api(ret);
+	judge_recent(ret);
 	judge_serving(ret);
 }

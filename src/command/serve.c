@@ -221,6 +221,7 @@ static int open_control(struct mount *mount)
 		.config = mount->settings->config,
 		.mountpoint = mount->settings->mountpoint,
 		.kapture = mount->stack.kapture,
+		.catalog = mount->stack.catalog,
 		.metrics = &mount->metrics,
 	};
 	control_files_add(mount->control, &mount->facts);

@@ -11,15 +11,9 @@
 #include "kapturefs/command/outcome.h"
 #include "kapturefs/command/status_page.h"
 #include "kapturefs/command/terminal.h"
+#include "kapturefs/fs/mounts.h"
 
 enum { PAGE_SIZE_MAX = 1 << 20 };
-
-static const char usage[] =
-        "usage: kapturefs status [--json] MOUNTPOINT\n\n"
-        "Tell how the mount is doing. The exit status is 0 unless its health is bad or there is\n"
-        "no mount that answers.\n\n"
-        "  --json                   for scripts\n"
-        "  --help                   print this\n";
 
 static enum terminal_colour health_colour(const char *words)
 {
@@ -65,6 +59,7 @@ static bool is_bad(const char *page, bool is_json)
 	return strcmp(health, "bad") == 0;
 }
 
+/* Returns an exit status, the reason of a failure told. */
 static int show(const char *mountpoint, bool is_json)
 {
 	cleanup(buffer_fini) struct buffer page;
@@ -83,14 +78,49 @@ static int show(const char *mountpoint, bool is_json)
 		fputs(page.data, stdout);
 	else
 		print_page(page.data, terminal_has_colours(stdout));
-	return outcome_end("status", is_bad(page.data, is_json) ? EXIT_NO : EXIT_OK);
+	return is_bad(page.data, is_json) ? EXIT_NO : EXIT_OK;
+}
+
+/* All mounts */
+
+struct all {
+	bool is_json;
+	size_t count;
+	int status;
+};
+
+static bool show_next(void *userdata, const char *path)
+{
+	struct all *all = userdata;
+
+	if (all->count)
+		fputs(all->is_json ? "," : "\n", stdout);
+	/* What goes wrong with one stands between the others. */
+	(void)fflush(stdout);
+	all->count++;
+	all->status = outcome_worse(all->status, show(path, all->is_json));
+	return true;
+}
+
+static int show_all(bool is_json)
+{
+	struct all all = { .is_json = is_json, .status = EXIT_OK };
+
+	if (is_json)
+		fputs("[", stdout);
+	mounts_of_user("fuse.kapturefs", show_next, &all);
+	if (is_json)
+		fputs("]\n", stdout);
+	if (all.count)
+		return all.status;
+	fprintf(stderr, "kapturefs: status: no kapturefs is mounted\n");
+	return EXIT_LOCAL;
 }
 
 int command_status(int argc, char **argv)
 {
 	static const struct option options[] = {
 		{ "json", no_argument, NULL, 'j' },
-		{ "help", no_argument, NULL, 'h' },
 		{ NULL, 0, NULL, 0 },
 	};
 	bool is_json = false;
@@ -98,8 +128,6 @@ int command_status(int argc, char **argv)
 
 	opterr = 0;
 	while ((option = getopt_long(argc, argv, "", options, NULL)) != -1) {
-		if (option == 'h')
-			return fputs(usage, stdout), outcome_end("status", EXIT_OK);
 		if (option != 'j') {
 			fprintf(stderr,
 			        "kapturefs: status: %s: unknown option; see kapturefs status "
@@ -109,10 +137,11 @@ int command_status(int argc, char **argv)
 		}
 		is_json = true;
 	}
-	if (argc - optind != 1) {
+	if (argc - optind > 1) {
 		fprintf(stderr, "kapturefs: status: give one MOUNTPOINT; see kapturefs status "
 		                "--help\n");
 		return EXIT_USAGE;
 	}
-	return show(argv[optind], is_json);
+	return outcome_end("status",
+	                   optind < argc ? show(argv[optind], is_json) : show_all(is_json));
 }

@@ -170,6 +170,16 @@ void catalog_add_metrics(struct catalog *catalog, struct metrics *metrics)
 	counter_set(&own->phone_country, catalog->settings.phone_country);
 }
 
+struct catalog_standing catalog_stand(const struct catalog *catalog)
+{
+	uint64_t now_ms = uv_now(catalog->loop);
+
+	return (struct catalog_standing){
+		.served = recent_sum(&catalog->served, now_ms),
+		.kept = recent_sum(&catalog->kept, now_ms),
+	};
+}
+
 void catalog_change(struct catalog *catalog, const struct catalog_settings *settings)
 {
 	catalog->settings.ttl_ms = settings->ttl_ms;

@@ -138,12 +138,15 @@ static bool repeat(struct fetch *fetch)
 /* What those who wait are told of an answer without error, if anybody still does. */
 static struct catalog_result take(struct fetch *fetch, const struct source_answer *answer)
 {
+	static const char refused[] = "the answer is another account's (cmId), and refused";
 	int r = catalog_keep(fetch, answer);
 	bool will_do = r == ANSWER_IS_LATE &&
 	               (!fetch->is_urgent || fetch->is_repeated || catalog_is_new_enough(fetch));
 
+	recent_add(&fetch->catalog->kept, uv_now(fetch->catalog->loop), r == -EPROTO);
 	if (r <= 0)
-		return (struct catalog_result){ .error = r };
+		return (struct catalog_result){ .error = r,
+			                        .cause = r == -EPROTO ? refused : NULL };
 	if (!will_do && repeat(fetch))
 		return (struct catalog_result){ .error = 0 };
 	return r == ANSWER_IS_LATE ? (struct catalog_result){ .is_overtaken = true }

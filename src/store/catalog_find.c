@@ -338,6 +338,8 @@ static void count_found(struct catalog *catalog, const struct key *key,
 		count_answer(catalog, key, r);
 	if (r == 0 && is_stale && !question->of_any_age)
 		counter_add(&catalog->metrics.stale, 1);
+	if (r == 0 || r == CATALOG_ABSENT)
+		recent_add(&catalog->served, uv_now(catalog->loop), r == 0 && is_stale);
 }
 
 int catalog_find(struct catalog *catalog, const struct key *key,

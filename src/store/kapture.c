@@ -324,6 +324,7 @@ struct kapture_standing kapture_stand(struct kapture *kapture)
 		.rate_configured = limiter->rate,
 		.queued = kapture->waiting_count + kapture->renewal_count,
 		.held_ms = limiter->held_until_ms > now_ms ? limiter->held_until_ms - now_ms : 0,
+		.recent = recent_sum(&kapture->recent, now_ms),
 	};
 }
 

@@ -97,6 +97,19 @@ static bool fetch_pause(struct source_fetch *fetch, const struct kapture_verdict
 
 /* Asking */
 
+/* What goes wrong with one customer alone, however often it is asked for, is one failure. */
+static void note_try(const struct source_fetch *fetch, bool has_failed)
+{
+	struct kapture *kapture = fetch->kapture;
+	const struct key *key = &fetch->question.key;
+
+	if (has_failed && key_equal(&kapture->failed, key) && kapture->failed.text[0])
+		return;
+	if (has_failed)
+		kapture->failed = *key;
+	recent_add(&kapture->recent, uv_now(kapture->loop), has_failed);
+}
+
 static void count_try(const struct source_fetch *fetch, const struct source_answer *answer)
 {
 	struct kapture *kapture = fetch->kapture;
@@ -106,6 +119,7 @@ static void count_try(const struct source_fetch *fetch, const struct source_answ
 		while (i < KAPTURE_OUTCOMES - 1 && kapture_outcomes[i].error != answer->error)
 			i++;
 	}
+	note_try(fetch, answer->error != 0);
 	counter_add(&kapture->requests[i], 1);
 	histogram_add(&kapture->durations, (uv_hrtime() - fetch->try_started_ns) / 1000);
 }

@@ -262,7 +262,6 @@ MISTAKES = {
     'warm --max-age -1 MNT': ['--max-age'],
     'warm --nonsense MNT': ['--nonsense'],
     'warm MNT KEYS more': ['FILE'],
-    'status': ['MOUNTPOINT'],
     'status MNT': ['MNT', 'no kapturefs'],
     'status MNT/none': ['MNT/none'],
     'status --nonsense MNT': ['--nonsense'],

@@ -111,6 +111,67 @@ def test_dead_api_is_bad_health_with_its_cause(mounts, api):
     assert any(cause in line and 'EHOSTUNREACH' in line for line in page['errors'])
 
 
+def test_failures_make_health_limited_and_then_bad(mounts, api):
+    """Before the breaker opens, and although one customer that fails counts once."""
+    api.add_numbers([1, 2])
+    mount = mounts(api.url)
+    os.stat(mount / 'by-id/1')
+
+    def ask(number):
+        harness.errno_of(os.stat, mount / 'by-id' / str(number))
+    api.respond = lambda request: api_module.Reply(b'<html>', 200)
+    for number in (11, 11, 11, 12):
+        ask(number)
+    reason, = words(mount)['health'][1:]
+    assert words(mount)['health'][0] == 'limited'
+    assert reason.startswith('2 of 3 requests failed in the last minutes (')
+    assert facts(mount)['reasons'] == [reason]
+    api.respond = api.honest
+    for number in (2, 3, 4):
+        ask(number)
+    assert words(mount)['health'] == ['good']
+
+
+def test_four_failures_of_four_are_bad_health(mounts, api):
+    mount = mounts(api.url)
+    api.respond = lambda request: api_module.Reply(b'{}', 400)
+    for number in range(1, 5):
+        harness.errno_of(os.stat, mount / 'by-id' / str(number))
+    page = words(mount)['health']
+    assert page == ['bad', '4 of 4 requests failed in the last minutes '
+                    '(the API calls the request invalid)']
+    assert harness.command('status', mount.path).returncode == 1
+
+
+def test_old_answers_make_health_limited(mounts, api):
+    api.add_numbers(range(1, 5))
+    mount = mounts(api.url, ttl='0', patience='0')
+    for number in range(1, 5):
+        (mount / f'by-id/{number}.meta').read_text()
+    api.respond = lambda request: api_module.Reply(gate=api.gate())
+    for _ in range(4):
+        for number in range(1, 5):
+            (mount / f'by-id/{number}/name').read_text()
+    page = words(mount)['health']
+    assert page[0] == 'limited'
+    assert any('were answered with what is past its ttl' in line for line in page[1:]), page
+
+
+def test_answers_of_another_account_are_bad_health(mounts, api):
+    api.add_numbers([7])
+    mount = mounts(api.url)
+    os.stat(mount / 'by-id/7')
+    mount.close()
+    mount = mounts(api.url, cache=mount.options['cache'])
+    api.add_numbers([8, 9], cmId=77)
+    for number in (8, 9):
+        assert harness.errno_of(os.stat, mount / 'by-id' / str(number)) == 71
+    page = words(mount)['health']
+    assert page[0] == 'bad' and 'another account (cmId)' in page[1]
+    result = harness.command('refresh', mount / 'by-id/8')
+    assert (result.returncode, "another account's" in result.stderr) == (3, True)
+
+
 def test_offline_mount_is_limited_and_no_failure(mounts, api):
     mount = mounts(api.url, offline=True)
     assert words(mount)['health'] == ['limited', 'offline: only what is cached is served']
@@ -259,7 +320,43 @@ def test_status_of_what_is_no_mount_fails(tmp_path):
     assert result.returncode == 5 and 'No such file' in result.stderr
 
 
-@pytest.mark.parametrize('arguments', [(), ('a', 'b'), ('--nonsense', 'a')])
+@pytest.mark.skipif(os.getuid() != 0, reason='needs a mount namespace, which only root can make')
+def test_status_without_a_mountpoint_tells_of_all_mounts(api, tmp_path):
+    options = f'token_file={harness.write_token(tmp_path)},cache=:memory:'
+    for name in ('a', 'b c'):
+        (tmp_path / name).mkdir()
+    script = r"""
+        try() { "$@" 2>&1; echo "status $?"; }
+        try "$K" status; "$K" status --json 2>/dev/null
+        "$K" -o "$O" "$U" "$D/a" && mount --bind "$D/a" "$D/a" && "$K" status | grep -c ^mounted
+        "$K" -o "$O,offline" "$U" "$D/b c"
+        try "$K" status -- | grep -E '^(mounted|health|status)'
+        "$K" status --json
+        kill -9 "$("$K" status --json "$D/a" | sed -n 's/.*"pid": //p' | tr -d ,)"
+        while cat "$D/a/.kapturefs/version" >/dev/null 2>&1; do :; done
+        try "$K" status | grep -E '^(mounted|health|status)|died'
+        umount "$D/a" "$D/a" "$D/b c"
+        """
+    result = subprocess.run(
+        [harness.APART, 'sh', '-c', script], capture_output=True, text=True, timeout=60,
+        check=False, cwd='/', env={**os.environ, 'K': harness.BINARY, 'O': options, 'U': api.url,
+                                   'D': str(tmp_path)})
+    assert result.stderr == ''
+    head, tail = result.stdout.split('[{')
+    array, tail = tail.rsplit(']\n', 1)
+    healths = [(os.path.basename(mount['mountpoint']), mount['health'])
+               for mount in json.loads('[{' + array + ']')]
+    assert healths == [('a', 'good'), ('b c', 'limited')]
+    lines = [re.sub(' since .*', '', line) for line in head.splitlines()]
+    assert lines == ['kapturefs: status: no kapturefs is mounted', 'status 5', '[]', '1',
+                     f'mounted     on {tmp_path}/a', 'health      good',
+                     f'mounted     on {tmp_path}/b c', 'health      limited', 'status 0']
+    lines = [re.sub(' since .*| died.*', '', line) for line in tail.splitlines()]
+    assert lines == [f'kapturefs: {tmp_path}/a: a mount whose daemon',
+                     f'mounted     on {tmp_path}/b c', 'health      limited', 'status 5']
+
+
+@pytest.mark.parametrize('arguments', [('a', 'b'), ('--nonsense', 'a')])
 def test_status_without_a_sensible_command_line_is_usage(arguments):
     result = harness.command('status', *arguments)
     assert (result.returncode, result.stdout) == (2, '')

@@ -20,6 +20,7 @@ struct facts_sources {
 	const char *mountpoint;
 	int64_t mounted_ms; /* Unix time; 0 until it is */
 	struct kapture *kapture;
+	const struct catalog *catalog;
 	const struct filesystem *filesystem;
 	const struct session *session;
 	const struct metrics *metrics;
@@ -54,6 +55,7 @@ struct facts {
 	size_t reason_count;
 
 	struct kapture_standing api;
+	struct catalog_standing answers;
 	bool is_token_proven; /* the API has taken it once */
 	uint64_t api_requests;
 	uint64_t api_found;

@@ -12,6 +12,7 @@
 
 #include "kapturefs/base/base.h"
 #include "kapturefs/base/metrics.h"
+#include "kapturefs/base/recent.h"
 #include "kapturefs/store/cache.h"
 #include "kapturefs/store/cache_search.h"
 #include "kapturefs/store/source.h"
@@ -89,6 +90,13 @@ struct catalog_day {
 	int64_t expires_ms;
 	bool is_stale;
 };
+
+/** How it went in the last minutes. */
+struct catalog_standing {
+	struct recent_count served; /* answers to look-ups; bad are old ones */
+	struct recent_count kept;   /* answers of the source; bad are those of another account */
+};
+struct catalog_standing catalog_stand(const struct catalog *catalog);
 
 /** The outcomes of the find functions. */
 enum {

@@ -86,6 +86,8 @@ struct catalog {
 	struct house house;
 	struct turn_share searching;
 	int64_t started_ms;
+	struct recent served;
+	struct recent kept;
 	bool was_full;
 	unsigned handles_open; /* the timers, closing or not, and the work under way */
 	struct catalog_metrics {

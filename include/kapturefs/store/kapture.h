@@ -13,6 +13,7 @@
 
 #include "kapturefs/base/base.h"
 #include "kapturefs/base/metrics.h"
+#include "kapturefs/base/recent.h"
 #include "kapturefs/io/http.h"
 #include "kapturefs/store/breaker.h"
 #include "kapturefs/store/share.h"
@@ -85,6 +86,8 @@ struct kapture_standing {
 	uint64_t rate_configured;
 	uint64_t queued;
 	uint64_t held_ms; /* how long the API wants to be left alone */
+	/** Requests of late, and those that failed: of one key in a row, only the first. */
+	struct recent_count recent;
 };
 struct kapture_standing kapture_stand(struct kapture *kapture);
 

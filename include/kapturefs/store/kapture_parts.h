@@ -66,6 +66,8 @@ struct kapture {
 	struct counter door_state;
 	struct counter day_door_state;
 	struct histogram durations;
+	struct recent recent;
+	struct key failed; /* the key of the last request that failed */
 };
 
 /** One question under way. */
