@@ -69,6 +69,11 @@ void log_set_level(enum log_level level)
 	state.level_max = level;
 }
 
+bool log_wants(enum log_level level)
+{
+	return level <= state.level_max;
+}
+
 void log_set_daemon(void)
 {
 	if (state.sink.target == LOG_SINK_STREAM)

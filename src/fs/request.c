@@ -104,10 +104,24 @@ static void waiting_free(struct waiting *waiting)
 	free(waiting);
 }
 
+static void log_wait(const struct waiting *waiting, const struct catalog_result *result)
+{
+	const struct request *request = &waiting->request;
+	const struct key *wanted = &request->query.wanted;
+
+	if (!log_wants(LOG_LEVEL_DEBUG))
+		return;
+	log_debug("filesystem: %s waited key=%s customer=%s ms=%llu error=%s", request->operation,
+	          key_kind_facts(wanted->kind)->word, log_hash(wanted->text).text,
+	          (unsigned long long)(uv_now(request->requests->loop) - waiting->began_ms),
+	          result->error ? error_name(-result->error) : "none");
+}
+
 static void waiting_answered(void *userdata, const struct catalog_result *result)
 {
 	struct waiting *waiting = userdata;
 
+	log_wait(waiting, result);
 	waiting->ticket = NULL;
 	waiting->request.query.question.waited = true;
 	waiting->request.query.question.result = *result;

@@ -218,6 +218,8 @@ static void conclude(struct http_transfer *transfer, const struct http_verdict *
 		.complaint = verdict->error ? verdict->complaint : NULL,
 		.is_lasting = verdict->is_lasting,
 		.status = status,
+		.received = exchange->body.length,
+		.connection = transfer->easy ? http_handle_connection(transfer->easy) : "none",
 	};
 
 	if (!verdict->error) {

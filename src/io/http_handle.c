@@ -213,6 +213,17 @@ void http_handle_unload(CURL *easy)
 	(void)curl_easy_setopt(easy, CURLOPT_POSTFIELDS, NULL);
 }
 
+const char *http_handle_connection(CURL *easy)
+{
+	long connections = 0;
+	long sent = 0;
+
+	if (curl_easy_getinfo(easy, CURLINFO_REQUEST_SIZE, &sent) || !sent ||
+	    curl_easy_getinfo(easy, CURLINFO_NUM_CONNECTS, &connections))
+		return "none";
+	return connections ? "new" : "reused";
+}
+
 /* curl sees that it is dead before it would use it, and closes it. */
 void http_handle_hang_up(CURL *easy)
 {

@@ -233,6 +233,21 @@ static void keep_cause(struct source_fetch *fetch, const struct http_reply *repl
 	verdict->cause = fetch->cause;
 }
 
+static void log_try(const struct source_fetch *fetch, const struct http_reply *reply,
+                    const struct source_answer *answer)
+{
+	const struct key *key = &fetch->question.key;
+	double took_ms = (double)(uv_hrtime() - fetch->try_started_ns) / 1e6;
+
+	if (!log_wants(LOG_LEVEL_DEBUG))
+		return;
+	log_debug("kapture: request key=%s customer=%s status=%ld error=%s ms=%.1f bytes=%zu "
+	          "connection=%s try=%u",
+	          key_kind_facts(key->kind)->word, log_hash(key->text).text, reply->status,
+	          answer->error ? error_name(-answer->error) : "none", took_ms, reply->received,
+	          reply->connection, fetch->tries);
+}
+
 static void try_done(void *userdata, const struct http_reply *reply)
 {
 	struct source_fetch *fetch = userdata;
@@ -244,6 +259,7 @@ static void try_done(void *userdata, const struct http_reply *reply)
 	keep_cause(fetch, reply, &verdict);
 	fetch->status = reply->status;
 	count_try(fetch, &verdict.answer);
+	log_try(fetch, reply, &verdict.answer);
 
 	http_transfer_free(steal(&fetch->transfer));
 	kapture->asking--;

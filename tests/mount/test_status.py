@@ -259,6 +259,31 @@ def test_no_file_and_no_line_has_a_key_or_the_token(mounts, api):
         assert secret not in text
 
 
+def test_debug_log_has_a_line_for_each_request_and_each_look_up_that_waits(mounts, api):
+    api.add_numbers([7, 8])
+    mount = mounts(api.url, arguments=['-d'])
+    os.stat(mount / 'by-phone/9800000007')
+    harness.errno_of(os.stat, mount / 'by-id/4')
+    os.stat(mount / 'by-id/7')
+    api.respond = lambda request: api_module.Reply(b'{}', 503)
+    harness.errno_of(os.stat, mount / 'by-email/c8@example.com')
+    api.close()
+    mount.close()
+    lines = mount.log.text().splitlines()
+
+    def pairs(text):
+        return [dict(re.findall(r'(\w+)=(\S+)', line)) for line in lines if text in line]
+    requests, waits = pairs('kapture: request '), pairs(' waited ')
+    assert [(row['key'], row['status'], row['error'], row['connection']) for row in requests] == [
+        ('phone', '200', 'none', 'new'), ('id', '200', 'none', 'reused'),
+        ('email', '503', 'EIO', 'reused')]
+    assert [int(row['bytes']) for row in requests] == [
+        len(api_module.found(api.customers['id', '7']).body), len(api_module.ABSENT), 2]
+    assert all(float(row['ms']) > 0 for row in requests)
+    assert [(row['key'], row['error'], row['customer']) for row in waits] == [
+        (row['key'], row['error'], row['customer']) for row in requests]
+
+
 def test_hash_of_a_key_is_another_after_a_remount(mounts, api):
     def hash_of(mount):
         harness.errno_of(os.stat, mount / 'by-id/7')

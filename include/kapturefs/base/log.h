@@ -43,6 +43,9 @@ void log_set_daemon(void);
 /** Write no line from now on, but keep the events: for commands that tell them in their own way. */
 void log_set_silent(void);
 
+/** Whether lines of @level are written, for what takes long to put together. */
+bool log_wants(enum log_level level);
+
 /** Write one line. Never fails, never waits and never changes errno. */
 void log_write(enum log_level level, const char *format, ...) printf_like(2, 3);
 

@@ -42,6 +42,8 @@ struct http_reply {
 	size_t body_length;
 	const char *retry_after; /* the value of that header, or NULL */
 	const char *coding;      /* a Content-Encoding that is not known, or NULL */
+	size_t received;         /* bytes of a body, decoded, also where no whole reply came */
+	const char *connection;  /* over which it went: `new`, `reused`, or `none` */
 };
 
 typedef void http_done_fn(void *userdata, const struct http_reply *reply);

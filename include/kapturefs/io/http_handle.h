@@ -61,6 +61,9 @@ void http_handle_unload(CURL *easy);
 /** End the connection that a transfer has left to curl; before the handle leaves curl. */
 void http_handle_hang_up(CURL *easy);
 
+/** Over which connection a transfer went that has ended: `new`, `reused`, or `none`; static. */
+const char *http_handle_connection(CURL *easy);
+
 /** An error with its cause, that does not last. */
 struct http_verdict http_verdict(int error, const char *complaint);
 
