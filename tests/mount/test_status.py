@@ -180,13 +180,13 @@ def test_offline_mount_is_limited_and_no_failure(mounts, api):
 
 def test_same_error_is_told_once_with_its_count(mounts, api):
     mount = mounts(api.url)
-    api.respond = lambda request: api_module.Reply(b'no JSON')
+    api.respond = lambda request: api_module.Reply(b'{}', 400)
     for number in range(1, 21):
-        assert harness.errno_of(os.stat, mount / 'by-id' / str(number)) == 71
+        assert harness.errno_of(os.stat, mount / 'by-id' / str(number)) == 22
     lines = (mount / '.kapturefs/errors').read_text().splitlines()
     assert len(lines) == 1
     assert 'kapture: lookup failed: ' in lines[0]
-    assert ', EPROTO (20 times since ' in lines[0]
+    assert ', HTTP 400, EINVAL (20 times since ' in lines[0]
     assert facts(mount)['errors'][0]['count'] == 20
 
 
@@ -214,7 +214,7 @@ def test_errors_tell_the_status_of_http_and_whole_sentences(mounts, api, tmp_pat
 
 def test_flood_in_the_log_is_ten_lines_and_a_sum(mounts, api):
     mount = mounts(api.url, rate='1000', burst='1000')
-    api.respond = lambda request: api_module.Reply(b'no JSON')
+    api.respond = lambda request: api_module.Reply(b'{}', 400)
     for number in range(1, 201):
         harness.errno_of(os.stat, mount / 'by-id' / str(number))
     mount.close()
