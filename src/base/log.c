@@ -6,6 +6,7 @@
  */
 
 #include <errno.h>
+#include <fcntl.h>
 #include <inttypes.h>
 #include <pthread.h>
 #include <stdarg.h>
@@ -13,6 +14,7 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/random.h>
+#include <sys/stat.h>
 #include <syslog.h>
 #include <time.h>
 #include <unistd.h>
@@ -74,10 +76,50 @@ bool log_wants(enum log_level level)
 	return level <= state.level_max;
 }
 
+/* A descriptor of what standard error is, or -1 where it is not to be kept. */
+static int keep_stream(void)
+{
+	struct stat nothing;
+	struct stat status;
+
+	if (fstat(STDERR_FILENO, &status) < 0 || S_ISFIFO(status.st_mode) ||
+	    S_ISSOCK(status.st_mode))
+		return -1;
+	if (stat("/dev/null", &nothing) == 0 && nothing.st_rdev == status.st_rdev &&
+	    S_ISCHR(status.st_mode))
+		return -1;
+	return fcntl(STDERR_FILENO, F_DUPFD_CLOEXEC, STDERR_FILENO + 1);
+}
+
 void log_set_daemon(void)
 {
-	if (state.sink.target == LOG_SINK_STREAM)
-		state.sink.target = LOG_SINK_SYSLOG;
+	if (state.sink.target != LOG_SINK_STREAM)
+		return;
+	state.sink.target = LOG_SINK_SYSLOG;
+	state.sink.stream = keep_stream();
+}
+
+int log_set_file(const char *path)
+{
+	int file =
+	        open(path, O_WRONLY | O_APPEND | O_CREAT | O_CLOEXEC | O_NOCTTY | O_NONBLOCK, 0600);
+	struct stat status;
+	int old;
+
+	if (file < 0)
+		return -errno;
+	if (fstat(file, &status) < 0 || !S_ISREG(status.st_mode)) {
+		close(file);
+		return -EINVAL;
+	}
+	pthread_mutex_lock(&state.mutex);
+	old = state.sink.has_file ? state.sink.file : -1;
+	state.sink.file = file;
+	state.sink.has_file = true;
+	pthread_mutex_unlock(&state.mutex);
+	if (old >= 0)
+		close(old);
+	return 0;
 }
 
 void log_set_silent(void)
@@ -200,7 +242,11 @@ struct log_counts log_counts(void)
 	struct log_counts counts;
 
 	pthread_mutex_lock(&state.mutex);
-	counts = (struct log_counts){ state.suppressed, state.sink.lost };
+	counts = (struct log_counts){
+		.suppressed = state.suppressed,
+		.lost = state.sink.lost,
+		.is_nowhere = state.sink.is_nowhere,
+	};
 	for (int i = 0; i < LOG_FLOOD_EVENTS; i++)
 		counts.suppressed += state.flood.events[i].suppressed;
 	pthread_mutex_unlock(&state.mutex);

@@ -94,7 +94,29 @@ static bool write_syslog(struct log_sink *sink, int priority, const char *line)
 	if (localtime_r(&now, &parts))
 		strftime(stamp, sizeof(stamp), "%h %e %T ", &parts);
 	add(&text, "<%d>%skapturefs[%d]: %s", LOG_DAEMON | priority, stamp, (int)getpid(), line);
-	return send_datagram(sink, sink->syslog_path, &text);
+	if (send_datagram(sink, sink->syslog_path, &text))
+		return true;
+	/* Many a container has no syslog. */
+	if (sink->stream >= 0)
+		return write_stream(sink, priority, line);
+	sink->is_nowhere = errno == ENOENT && !sink->has_file;
+	return errno == ENOENT;
+}
+
+static bool write_file(const struct log_sink *sink, int priority, const char *line)
+{
+	char bytes[STREAM_SIZE];
+	char stamp[32] = "";
+	time_t now = time(NULL);
+	struct tm parts;
+	int length;
+
+	if (gmtime_r(&now, &parts))
+		strftime(stamp, sizeof(stamp), "%Y-%m-%dT%H:%M:%SZ", &parts);
+	length = snprintf(bytes, sizeof(bytes), "%s kapturefs[%d]: %s%s\n", stamp, (int)getpid(),
+	                  level_words[priority], line);
+	return length > 0 && (size_t)length < sizeof(bytes) &&
+	       write(sink->file, bytes, (size_t)length) == length;
 }
 
 /* Names of fields have capital letters; values are of one line, as log_write() makes them. */
@@ -152,9 +174,14 @@ static void tell_lost(struct log_sink *sink)
 
 void log_sink_write(struct log_sink *sink, int priority, const struct log_line *line)
 {
+	bool is_taken;
+
 	if (sink->lost_untold)
 		tell_lost(sink);
-	if (write_line(sink, priority, line))
+	is_taken = write_line(sink, priority, line);
+	if (sink->has_file && write_file(sink, priority, line->text))
+		is_taken = true;
+	if (is_taken)
 		return;
 	sink->lost++;
 	sink->lost_untold++;
@@ -165,6 +192,9 @@ void log_sink_fini(struct log_sink *sink)
 	if (sink->socket >= 0)
 		close(sink->socket);
 	sink->socket = -1;
+	if (sink->has_file)
+		close(sink->file);
+	sink->has_file = false;
 }
 
 bool log_sink_is_journal(const char *journal_stream, int stream)

@@ -153,6 +153,7 @@ static void add_errors(struct json_writer *writer, const struct facts *facts)
 	json_open(writer, "log", '{');
 	json_number(writer, "lost", facts->log.lost);
 	json_number(writer, "suppressed", facts->log.suppressed);
+	json_flag(writer, "nowhere", facts->log.is_nowhere);
 	json_close(writer, '}');
 }
 

@@ -201,6 +201,8 @@ static void print_errors(struct page *page, const struct facts *facts)
 		line(page, "errors", "none");
 	for (size_t i = 0; i < facts->error_count; i++)
 		print_error(page, i ? "" : "errors", &facts->errors[i]);
+	if (facts->log.is_nowhere)
+		line(page, "log", "kept here only, for there is no /dev/log; see log_file=PATH");
 	if (facts->log.lost || facts->log.suppressed)
 		line(page, "log", "%" PRIu64 " line%s lost, %" PRIu64 " summed up", facts->log.lost,
 		     plural(facts->log.lost), facts->log.suppressed);

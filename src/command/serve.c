@@ -126,8 +126,15 @@ static int open_cache(struct mount *mount)
 
 	/* The token file is looked at again when the token is refused. */
 	if (is_hidden(mount, "cache", config->cache) ||
-	    (config->token_file && is_hidden(mount, "token_file", config->token_file)))
+	    (config->token_file && is_hidden(mount, "token_file", config->token_file)) ||
+	    (config->log_file && is_hidden(mount, "log_file", config->log_file)))
 		return EXIT_USAGE;
+	r = config->log_file ? log_set_file(config->log_file) : 0;
+	if (r) {
+		fprintf(stderr, "kapturefs: log_file=%s: %s\n", config->log_file,
+		        r == -EINVAL ? "no regular file" : strerror(-r));
+		return EXIT_FAILED;
+	}
 	r = stack_open_cache(&mount->stack, config);
 	if (!r)
 		return EXIT_OK;
@@ -278,6 +285,8 @@ static void told_to_reload(uv_signal_t *handle, int number)
 	(void)number;
 	if (!mount->stack.catalog)
 		return;
+	if (mount->settings->config->log_file && log_set_file(mount->settings->config->log_file))
+		log_error("log: its file cannot be opened anew");
 	if (mount->settings->request)
 		reload_config(mount);
 	if (token_watch_reload(&mount->stack.token))

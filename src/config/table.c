@@ -79,6 +79,8 @@ const struct config_option config_options[] = {
 	  "country code that national phone numbers lack, such as 91", 0, 1, 999, "none", false },
 	{ "proxy", OPTION_TEXT, AT(proxy), "URL", "an HTTP proxy; the environment's is ignored",
 	  SHOWN("none") },
+	{ "log_file", OPTION_PATH, AT(log_file), "PATH",
+	  "append the log to this file, besides syslog or the journal", SHOWN("none") },
 	{ "cafile", OPTION_PATH, AT(cafile), "PATH", "certificate authorities", SHOWN("system") },
 	{ "absent_text", OPTION_SENTENCE, AT(absent_text), "TEXT",
 	  "one more sentence by which the API says that there is no such customer", SHOWN("none") },

@@ -37,8 +37,18 @@ void log_open(void);
 /** Lines below @level are dropped from now on; LOG_LEVEL_NOTICE at start. */
 void log_set_level(enum log_level level);
 
-/** Standard error leads nowhere any more: lines go to syslog, if they do not go to the journal. */
+/**
+ * Standard error will lead nowhere: lines go to syslog, if they do not go to the journal. Where
+ * there is no syslog, to what was standard error, unless that is a pipe, at whose other end
+ * somebody may wait for us to let go of it.
+ */
 void log_set_daemon(void);
+
+/**
+ * Append lines to the file at @path besides, and to no other any more. Returns 0, -EINVAL if it is
+ * no regular file, or another negative errno.
+ */
+int log_set_file(const char *path) must_check;
 
 /** Write no line from now on, but keep the events: for commands that tell them in their own way. */
 void log_set_silent(void);
@@ -82,5 +92,6 @@ size_t log_recent(struct log_event *ret, size_t max);
 struct log_counts {
 	uint64_t suppressed; /* lines held back as too many */
 	uint64_t lost;       /* lines that nobody took */
+	bool is_nowhere;     /* there is no syslog to take them, nor anything else */
 };
 struct log_counts log_counts(void);

@@ -23,12 +23,16 @@ enum log_sink_target {
 
 struct log_sink {
 	enum log_sink_target target;
-	int stream; /* for LOG_SINK_STREAM, and for lines that the journal does not take */
+	/* For LOG_SINK_STREAM, and where there is no journal or syslog; or -1 */
+	int stream;
+	bool has_file; /* which gets all lines, besides */
+	int file;
 	const char *syslog_path;
 	const char *journal_path;
 	int socket; /* -1 until needed */
 	uint64_t lost;
 	uint64_t lost_untold; /* of these, the ones that no line has told of */
+	bool is_nowhere;      /* there is nobody to take the last line, nor has there to be */
 };
 
 /** Write @line, with the priority @priority of syslog(3). */

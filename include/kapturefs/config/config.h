@@ -36,6 +36,7 @@ struct config {
 	char *body_file;
 	char *cache;
 	char *cafile;
+	char *log_file;
 	char *proxy;
 	char *absent_text;
 	char *fuse_options; /* for libfuse, `a,b`, or NULL; made by config_complete() */
