@@ -29,12 +29,30 @@ static int complain(const struct order *order, const char *word, const char *tex
 	return status;
 }
 
+/* What keeps the cache from forgetting is its disk. */
+static const char *disk_error(int r)
+{
+	switch (r) {
+	case -ENOSPC:
+		return "not forgotten: the cache's disk is full; make room, and forget it again";
+	case -EROFS:
+		return "not forgotten: the cache's disk is read-only; make it writable, and forget "
+		       "it again";
+	case -EIO:
+		return "not forgotten: the cache's disk fails; see .kapturefs/errors";
+	default:
+		return NULL;
+	}
+}
+
 static int complain_of(const struct order *order, const char *word, int r)
 {
 	if (r == -ETIMEDOUT && order->forgets)
 		return complain(order, word,
 		                "forgotten, but somebody still reads what the kernel keeps of it",
 		                EXIT_LOCAL);
+	if (order->forgets && disk_error(r))
+		return complain(order, word, disk_error(r), EXIT_LOCAL);
 	return complain(order, word, place_error(r), outcome_of(r));
 }
 

@@ -41,8 +41,11 @@ static int system_error(sqlite3 *database, int code)
 int database_errno(sqlite3 *database, int code, const char *operation)
 {
 	int system = system_error(database, code);
+	/* Whoever is in the way reads or moves the log himself, and it is tried again. */
+	bool is_harmless = (code & 0xff) == SQLITE_BUSY && strcmp(operation, "checkpoint") == 0;
 
-	log_error("database: %s failed code=%s extended=%d errno=%s", operation, code_name(code),
+	log_write(is_harmless ? LOG_LEVEL_DEBUG : LOG_LEVEL_ERROR,
+	          "database: %s failed code=%s extended=%d errno=%s", operation, code_name(code),
 	          code, error_name(system));
 	switch (code & 0xff) {
 	case SQLITE_NOMEM:

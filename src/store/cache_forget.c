@@ -255,6 +255,19 @@ static int leave_no_byte(struct cache *cache)
 	return CACHE_REMAINS;
 }
 
+/* What may be told of a file that cannot be changed: not the errors of opening it. */
+static int disk_error(int r)
+{
+	switch (r) {
+	case -ENOSPC:
+	case -EROFS:
+	case -ENOMEM:
+		return r;
+	default:
+		return -EIO;
+	}
+}
+
 /* What is read in the file but can only be changed in memory cannot be removed from the file. */
 static int forget(struct cache *cache, cache_work_fn *work, const void *arguments, int64_t now_ms,
                   struct cache_change *ret)
@@ -265,11 +278,13 @@ static int forget(struct cache *cache, cache_work_fn *work, const void *argument
 	if (cache->mode == CACHE_OVER_FILE) {
 		r = cache_write_down(cache);
 		if (r)
-			return r;
+			return disk_error(r);
 	}
+	cache->is_letting_go = true;
 	r = cache_write(cache, work, arguments, now_ms, ret);
+	cache->is_letting_go = false;
 	if (r < 0)
-		return r;
+		return disk_error(r);
 	/* What is not known (any more) may still be in a file that was set aside, even just now. */
 	remains = leave_no_byte(cache);
 	return r ? r : remains;

@@ -10,7 +10,7 @@ import sources
 
 PAGE = sources.ROOT / 'man' / 'kapturefs.1'
 # What the contract says of errors.
-ERRORS = {'ENOENT', 'EACCES', 'EINVAL', 'EBUSY', 'EIO', 'EHOSTUNREACH', 'EPROTO', 'EFBIG',
+ERRORS = {'ENOENT', 'EACCES', 'EINVAL', 'EBUSY', 'EIO', 'EHOSTUNREACH', 'ENOSPC', 'EPROTO', 'EFBIG',
           'ETIMEDOUT', 'EINTR', 'EROFS', 'ESTALE', 'ENETDOWN', 'EMFILE'}
 
 

@@ -131,6 +131,26 @@ def test_full_disk_neither_fails_a_read_nor_loses_what_was_there(mounts, api, tm
 
 
 @root_only
+def test_forget_on_a_full_disk_forgets_nothing_and_says_why(mounts, api, tmp_path):
+    api.add_numbers(range(1, 60))
+    with tmpfs(tmp_path / 'small') as disk:
+        mount = mounts(api.url, cache=disk / 'cache.db')
+        (mount / 'by-id/1/name').read_text()
+        ballast = fill_up(disk)
+        for number in range(2, 60):
+            (mount / f'by-id/{number}/name').read_text()
+        assert Metrics(mount)('cache_on_disk') == 0
+        result = harness.command('forget', mount / 'by-id/1')
+        assert result.returncode == 5
+        assert 'not forgotten: the cache\'s disk is full' in result.stderr
+        assert '1' in os.listdir(mount / 'by-id')
+        ballast.unlink()
+        assert harness.command('forget', mount / 'by-id/1').returncode == 0
+        assert '1' not in os.listdir(mount / 'by-id')
+        mount.close()
+
+
+@root_only
 def test_disk_that_is_full_from_the_start_leaves_a_mount_without_a_cache(mounts, api, tmp_path):
     api.add_numbers([7])
     with tmpfs(tmp_path / 'small') as disk:

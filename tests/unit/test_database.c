@@ -7,6 +7,7 @@
 #include <setjmp.h>
 #include <stdint.h>
 #include <cmocka.h>
+#include "kapturefs/base/log.h"
 
 #include "databases.h"
 #include "owner.h"
@@ -399,6 +400,19 @@ static void test_errors_are_told_by_errno(void **state)
 	assert_int_equal(database_errno(NULL, SQLITE_IOERR_FSYNC, "test"), -EIO);
 }
 
+/* It is tried again, and nothing is lost. */
+static void test_a_checkpoint_that_somebody_is_in_the_way_of_is_no_error_of_the_log(void **state)
+{
+	struct log_event events[LOG_EVENTS];
+	size_t count = log_recent(events, LOG_EVENTS);
+
+	(void)state;
+	assert_int_equal(database_errno(NULL, SQLITE_BUSY, "checkpoint"), -EBUSY);
+	assert_int_equal(log_recent(events, LOG_EVENTS), count);
+	for (size_t i = 0; i < count; i++)
+		assert_null(strstr(events[i].text, "checkpoint"));
+}
+
 static void test_memory_needs_no_file(void **state)
 {
 	sqlite3 *database = open_database(":memory:", &second);
@@ -436,6 +450,8 @@ int main(void)
 		in_a_directory(test_a_migration_that_fails_leaves_the_version_before_it),
 		in_a_directory(test_what_was_deleted_is_in_no_file),
 		in_a_directory(test_errors_are_told_by_errno),
+		cmocka_unit_test(
+		        test_a_checkpoint_that_somebody_is_in_the_way_of_is_no_error_of_the_log),
 		cmocka_unit_test(test_memory_needs_no_file),
 	};
 
