@@ -15,6 +15,7 @@
 #include <unistd.h>
 
 #include "kapturefs/command/doctor.h"
+#include "kapturefs/command/memory.h"
 #include "kapturefs/command/mountpoint.h"
 #include "kapturefs/command/words.h"
 #include "kapturefs/config/file.h"
@@ -216,6 +217,31 @@ static void check_files(struct doctor *doctor)
 		doctor_say(doctor, "open files", DOCTOR_WELL, NULL, "as many as needed");
 }
 
+/* What the mount takes of it, it says as well: no more has to be set. */
+static void check_memory(struct doctor *doctor)
+{
+	char bytes[WORDS_SIZE];
+	char wanted[WORDS_SIZE];
+	char share[WORDS_SIZE];
+	uint64_t memory = doctor->config.memory;
+	struct memory_limit limit;
+
+	memory_limit_find("", &limit);
+	words_bytes(limit.bytes, bytes);
+	words_bytes(memory, wanted);
+	words_bytes(memory_share(&limit, memory), share);
+	if (!limit.source[0])
+		doctor_say(doctor, "memory", DOCTOR_WELL, NULL, "no limit");
+	else if (memory_share(&limit, memory) == memory)
+		doctor_say(doctor, "memory", DOCTOR_WELL, NULL, "%s by %s, which is enough", bytes,
+		           limit.source);
+	else
+		doctor_say(doctor, "memory", DOCTOR_NOTE,
+		           "raise the limit, or set memory= to what you see here",
+		           "%s by %s, so that customers have %s of it instead of %s", bytes,
+		           limit.source, share, wanted);
+}
+
 static void check_clock(struct doctor *doctor)
 {
 	struct timex clock = { .modes = 0 };
@@ -238,6 +264,7 @@ static void check_clock(struct doctor *doctor)
 void doctor_check_process(struct doctor *doctor)
 {
 	check_files(doctor);
+	check_memory(doctor);
 	check_clock(doctor);
 }
 

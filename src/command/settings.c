@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: MIT */
 
+#include "kapturefs/command/memory.h"
 #include "kapturefs/command/settings.h"
 
 enum {
@@ -33,13 +34,16 @@ struct kapture_settings settings_for_source(const struct config *config,
 
 struct catalog_settings settings_for_catalog(const struct config *config)
 {
+	struct memory_limit limit;
+
+	memory_limit_find("", &limit);
 	return (struct catalog_settings){
 		.ttl_ms = config->ttl * 1000,
 		.negative_ttl_ms = config->negative_ttl * 1000,
 		.max_stale_ms = config->max_stale * 1000,
 		.timeout_ms = config->timeout * 1000,
 		.patience_ms = config->patience * 1000,
-		.memory_max = config->memory,
+		.memory_max = memory_share(&limit, config->memory),
 		.waiting_max = WAITING_MAX,
 		.offline = config->offline,
 		.account = config->account_id,

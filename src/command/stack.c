@@ -4,6 +4,7 @@
 #include <string.h>
 #include <sys/stat.h>
 
+#include "kapturefs/command/memory.h"
 #include "kapturefs/command/settings.h"
 #include "kapturefs/command/stack.h"
 
@@ -52,12 +53,15 @@ const char *stack_cache_complaint(int r)
 
 int stack_open_cache(struct stack *stack, const struct config *config)
 {
-	const struct cache_limits limits = {
+	struct cache_limits limits = {
 		.size_max = config->cache_size,
 		.retain_ms = (int64_t)config->retain * 86400 * 1000,
 	};
+	struct memory_limit limit;
 	int r = 0;
 
+	memory_limit_find("", &limit);
+	limits.memory_max = memory_share(&limit, config->cache_size);
 	if (strcmp(config->cache, ":memory:") != 0)
 		r = make_parents(config->cache);
 	if (!r)

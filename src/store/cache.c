@@ -305,7 +305,7 @@ static int cache_new(const char *path, const char *source, struct cache **ret)
 
 	cache->mode = CACHE_IN_MEMORY;
 	cache->slot_next = 1;
-	cache->limits = (struct cache_limits){ UINT64_MAX, INT64_MAX };
+	cache->limits = (struct cache_limits){ UINT64_MAX, INT64_MAX, 0 };
 	r = uv_mutex_init(&cache->log.moving);
 	if (r) {
 		free(steal(&cache));

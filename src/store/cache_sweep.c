@@ -78,6 +78,8 @@ static void measure_disk(const struct cache *cache, struct sizes *sizes)
 		sizes->max = SIZE_MAX_OVER_FILE;
 	if (cache->mode == CACHE_IN_MEMORY && cache->path && max > SIZE_MAX_IN_MEMORY)
 		sizes->max = SIZE_MAX_IN_MEMORY;
+	if (cache->limits.memory_max && sizes->max > cache->limits.memory_max)
+		sizes->max = cache->limits.memory_max;
 }
 
 static int measure(struct cache *cache, struct sizes *ret)

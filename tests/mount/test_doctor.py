@@ -56,8 +56,8 @@ def test_nothing_is_wrong_where_nothing_is(patient, api):
     assert (result.returncode, result.stderr, failures(result)) == (0, '', [])
     names = [name for _, name, _, _ in rows(result)]
     assert names == ['configuration', 'source', '/dev/fuse', 'fusermount3', 'user_allow_other',
-                     'kernel', 'open files', 'clock', 'cache', 'token', 'name', 'connection',
-                     'TLS', 'API']
+                     'kernel', 'open files', 'memory', 'clock', 'cache', 'token', 'name',
+                     'connection', 'TLS', 'API']
     assert result.stdout.endswith('\nNothing would keep a mount from working.\n')
 
 
@@ -324,3 +324,14 @@ def test_command_line_without_sense_is_usage(arguments):
 def test_help_is_printed():
     result = harness.command('doctor', '--help')
     assert result.returncode == 0 and result.stdout.startswith('usage: kapturefs doctor ')
+
+
+def test_limit_of_memory_is_named_with_what_customers_have_of_it(patient):
+    result = subprocess.run(
+        ['sh', '-c', 'ulimit -d 102400; exec "$0" "$@"', harness.BINARY, 'doctor'],
+        capture_output=True, text=True, timeout=60, check=False,
+        env={**os.environ, 'LC_ALL': 'C.UTF-8', 'HOME': str(patient.home)})
+    row = next(row for row in rows(result) if row[1] == 'memory')
+    assert row[0] == '!'
+    assert row[2] == ('100 MiB by ulimit -d, so that customers have 38.0 MiB of it instead of '
+                      '64.0 MiB')

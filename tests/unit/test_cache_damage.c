@@ -301,7 +301,7 @@ static void check_use(void)
 		cache_change_fini(&change);
 	assert_int_equal(count_files(world.fixture, "damaged-"), 0);
 	assert_false(knows(world.fixture, &id));
-	cache_limit(world.fixture->cache, &(struct cache_limits){ 1 << 30, 1000 });
+	cache_limit(world.fixture->cache, &(struct cache_limits){ 1 << 30, 1000, 0 });
 	/* It comes to an end, too. */
 	for (unsigned left = 1000; r != 0 || left == 1000; left--) {
 		r = cache_sweep(world.fixture->cache, 1000000, &change);

@@ -191,7 +191,7 @@ static void test_what_a_full_disk_keeps_in_memory_is_bounded(void **state)
 
 	fill(fixture);
 	run_full(fixture);
-	cache_limit(fixture->cache, &(struct cache_limits){ 200000, INT64_MAX });
+	cache_limit(fixture->cache, &(struct cache_limits){ 200000, INT64_MAX, 0 });
 	do {
 		r = cache_sweep(fixture->cache, 10000, &change);
 		assert_true(r >= 0);

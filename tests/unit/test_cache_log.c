@@ -128,7 +128,7 @@ static void test_a_log_that_nobody_moves_stays_within_its_share(void **state)
 	enum { SIZE_MAX_BYTES = 8 << 20, AN_ANSWER = 64 * 4120 };
 	struct fixture *fixture = *state;
 
-	cache_limit(fixture->cache, &(struct cache_limits){ SIZE_MAX_BYTES, INT64_MAX });
+	cache_limit(fixture->cache, &(struct cache_limits){ SIZE_MAX_BYTES, INT64_MAX, 0 });
 	for (uint32_t i = 0; i < 500; i++) {
 		store_generated(fixture, i, 1000);
 		assert_true(log_bytes(fixture) <= SIZE_MAX_BYTES / 8 + AN_ANSWER);

@@ -122,10 +122,10 @@ static void test_what_does_not_fit_beside_itself_stays_in_memory(void **state)
 	lose_file_for_good(fixture);
 	for (uint32_t i = 0; i < 1500; i++)
 		store_generated(fixture, i, 2000);
-	cache_limit(fixture->cache, &(struct cache_limits){ 1 << 20, INT64_MAX });
+	cache_limit(fixture->cache, &(struct cache_limits){ 1 << 20, INT64_MAX, 0 });
 	cache_tidy(fixture->cache, 3000);
 	assert_off_disk(fixture);
-	cache_limit(fixture->cache, &(struct cache_limits){ 64 << 20, INT64_MAX });
+	cache_limit(fixture->cache, &(struct cache_limits){ 64 << 20, INT64_MAX, 0 });
 	cache_tidy(fixture->cache, 4000);
 	assert_on_disk(fixture);
 }

@@ -179,7 +179,7 @@ static void test_a_day_is_forgotten_by_itself(void **state)
 static void test_a_day_that_nobody_asks_for_goes(void **state)
 {
 	struct fixture *fixture = *state;
-	const struct cache_limits limits = { UINT64_MAX, 30 * DAY };
+	const struct cache_limits limits = { UINT64_MAX, 30 * DAY, 0 };
 	struct cache_change change;
 	int r;
 

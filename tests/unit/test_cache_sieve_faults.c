@@ -158,7 +158,7 @@ static void test_a_small_cache_has_no_groups(void **state)
 	struct dice dice = { 18 };
 	struct cache *cache = sieved(state, &dice);
 	int64_t groups = count_groups(cache);
-	struct cache_limits limits = { (uint64_t)8 * SIEVE_GROUP_SIZE - 1, INT64_MAX };
+	struct cache_limits limits = { (uint64_t)8 * SIEVE_GROUP_SIZE - 1, INT64_MAX, 0 };
 
 	cache_limit(cache, &limits);
 	sweep(cache);

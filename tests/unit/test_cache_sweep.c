@@ -50,7 +50,7 @@ static int sweep(struct fixture *fixture, int64_t now_ms, unsigned *ret_evicted)
 
 static void limit(struct fixture *fixture, uint64_t size_max, int64_t retain_ms)
 {
-	cache_limit(fixture->cache, &(struct cache_limits){ size_max, retain_ms });
+	cache_limit(fixture->cache, &(struct cache_limits){ size_max, retain_ms, 0 });
 }
 
 static void test_within_its_limits_nothing_goes(void **state)

@@ -212,7 +212,7 @@ static void test_what_is_evicted_is_told_and_not_kept_in_memory(void **state)
 	/* Long ago, and never since. */
 	slot = store_and_drop(house.fixture, &old, "42", "Asha", 1000).customer.slot;
 	cache_flush_touched(house.fixture->cache);
-	cache_limit(house.fixture->cache, &(struct cache_limits){ 1 << 30, 86400 * 1000 });
+	cache_limit(house.fixture->cache, &(struct cache_limits){ 1 << 30, 86400 * 1000, 0 });
 	fetch(&house, &key, "43");
 	while (!house.evicted)
 		uv_run(&house.loop, UV_RUN_ONCE);
@@ -242,7 +242,7 @@ static void test_others_have_their_turn_while_many_are_evicted(void **state)
 		store_and_drop(house.fixture, &old, id, "Asha", 1000);
 	}
 	cache_flush_touched(house.fixture->cache);
-	cache_limit(house.fixture->cache, &(struct cache_limits){ 1 << 30, 86400 * 1000 });
+	cache_limit(house.fixture->cache, &(struct cache_limits){ 1 << 30, 86400 * 1000, 0 });
 	fetch(&house, &key, "43");
 	while (!house.evictions)
 		uv_run(&house.loop, UV_RUN_ONCE);

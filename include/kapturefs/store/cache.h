@@ -84,8 +84,9 @@ define_cleanup(struct cache *, cache_close);
 
 /** How much is kept, and how long. */
 struct cache_limits {
-	uint64_t size_max; /* bytes on disk, or in memory where there is no disk */
-	int64_t retain_ms; /* what nobody has asked for in this time goes */
+	uint64_t size_max;   /* bytes on disk, or in memory where there is no disk */
+	int64_t retain_ms;   /* what nobody has asked for in this time goes */
+	uint64_t memory_max; /* bytes where there is no disk, if not 0 */
 };
 
 /**
