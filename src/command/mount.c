@@ -196,6 +196,8 @@ static int configure(struct mount *mount, const char *mountpoint)
 	struct config_complaint complaint;
 	int r;
 
+	/* If it cannot be found, that is told below. */
+	mount->request.mountpoint = realpath(mountpoint, NULL);
 	r = config_load(&mount->request, &mount->config, &complaint);
 	if (!r)
 		r = mountpoint_check(mountpoint, &mount->mountpoint, &complaint);

@@ -98,37 +98,11 @@ struct mount {
 	struct session *session;
 };
 
-static bool is_below(const char *path, const char *directory)
-{
-	size_t length = strlen(directory);
-
-	return strncmp(path, directory, length) == 0 && path[length] == '/';
-}
-
-/* What the mount hides would be asked of ourselves, and never be answered. */
-static bool is_hidden(const struct mount *mount, const char *option, const char *path)
-{
-	char *real = realpath(path, NULL);
-	bool is_hidden = is_below(real ? real : path, mount->settings->mountpoint);
-
-	free(real);
-	if (is_hidden)
-		fprintf(stderr,
-		        "kapturefs: %s=%s: below the mountpoint; give a path outside of it\n",
-		        option, path);
-	return is_hidden;
-}
-
 static int open_cache(struct mount *mount)
 {
 	const struct config *config = mount->settings->config;
 	int r;
 
-	/* The token file is looked at again when the token is refused. */
-	if (is_hidden(mount, "cache", config->cache) ||
-	    (config->token_file && is_hidden(mount, "token_file", config->token_file)) ||
-	    (config->log_file && is_hidden(mount, "log_file", config->log_file)))
-		return EXIT_USAGE;
 	r = config->log_file ? log_set_file(config->log_file) : 0;
 	if (r) {
 		fprintf(stderr, "kapturefs: log_file=%s: %s\n", config->log_file,

@@ -6,6 +6,7 @@
 #include <string.h>
 #include <unistd.h>
 
+#include "kapturefs/config/detour.h"
 #include "kapturefs/config/file.h"
 #include "kapturefs/config/load.h"
 #include "kapturefs/config/options.h"
@@ -26,6 +27,7 @@ void config_request_fini(struct config_request *request)
 	free(request->source);
 	free(request->options);
 	free(request->directory);
+	free(request->mountpoint);
 	*request = (struct config_request){ 0 };
 }
 
@@ -79,12 +81,21 @@ static int user_path(const char *variable, const char *place, const char *name, 
 /* The file */
 
 /* Any other error than that there is none is told by whoever reads it. */
-static bool exists(const char *path)
+static bool exists(const char *path, const char *mountpoint)
 {
+	char *detour = NULL;
+
+	/* Below the mount it cannot be looked for. */
+	if (mountpoint && detour_find(path, mountpoint, &detour))
+		return false;
+	if (detour) {
+		free(detour);
+		return false;
+	}
 	return access(path, F_OK) == 0 || (errno != ENOENT && errno != ENOTDIR);
 }
 
-int config_find_file(char **ret)
+static int find_file(const char *mountpoint, char **ret)
 {
 	char *path;
 	int r;
@@ -92,17 +103,22 @@ int config_find_file(char **ret)
 	r = user_path("XDG_CONFIG_HOME", ".config", "config", &path);
 	if (r)
 		return r;
-	if (path && !exists(path)) {
+	if (path && !exists(path, mountpoint)) {
 		free(path);
 		path = NULL;
 	}
-	if (!path && exists(SYSTEM_FILE)) {
+	if (!path && exists(SYSTEM_FILE, mountpoint)) {
 		path = strdup(SYSTEM_FILE);
 		if (!path)
 			return -ENOMEM;
 	}
 	*ret = path;
 	return 0;
+}
+
+int config_find_file(char **ret)
+{
+	return find_file(NULL, ret);
 }
 
 static int apply_options(const struct config_request *request, struct config *config,
@@ -122,9 +138,11 @@ static int choose_file(const struct config_request *request, char **ret,
 
 	config_init(&config);
 	r = apply_options(request, &config, complaint);
+	if (!r && request->mountpoint)
+		r = config_avoid(&config, request->mountpoint, complaint);
 	*ret = r ? NULL : steal(&config.config_file);
 	config_fini(&config);
-	return r || *ret ? r : config_find_file(ret);
+	return r || *ret ? r : find_file(request->mountpoint, ret);
 }
 
 /* What the file says for @config's source; *@ret_withheld is the line of a token for others. */
@@ -189,6 +207,8 @@ static int load(const struct config_request *request, struct config *config,
 		                    path, withheld, request->source);
 	if (!r)
 		r = config_complete(config, complaint);
+	if (!r && request->mountpoint)
+		r = config_avoid(config, request->mountpoint, complaint);
 	free(config->config_file);
 	config->config_file = path;
 	return r;

@@ -8,6 +8,7 @@
 #include <string.h>
 #include <unistd.h>
 
+#include "kapturefs/config/detour.h"
 #include "kapturefs/config/options.h"
 #include "kapturefs/config/table.h"
 #include "kapturefs/model/absence.h"
@@ -312,6 +313,37 @@ bool config_has_fstab_word(const char *options)
 		options += length;
 	}
 	return is_found;
+}
+
+static int avoid(char **place, const char *name, const char *mountpoint,
+                 struct config_complaint *complaint)
+{
+	char *detour;
+	int r = detour_find(*place, mountpoint, &detour);
+
+	if (r == DETOUR_BELOW)
+		return config_complain(complaint,
+		                       "%s=%s: below the mountpoint; give a path outside of it",
+		                       name, *place);
+	if (r || !detour)
+		return r;
+	free(*place);
+	*place = detour;
+	return 0;
+}
+
+int config_avoid(struct config *config, const char *mountpoint, struct config_complaint *complaint)
+{
+	int r = 0;
+
+	for (size_t i = 0; !r && i < config_option_count; i++) {
+		const struct config_option *option = &config_options[i];
+		char **place = option->type == OPTION_PATH ? text_of(config, option) : NULL;
+
+		if (place && *place && strcmp(*place, ":memory:") != 0)
+			r = avoid(place, option->name, mountpoint, complaint);
+	}
+	return r;
 }
 
 int config_join_fuse_options(struct config *config)

@@ -152,6 +152,53 @@ def test_token_file_that_is_no_good_keeps_the_old_token_and_is_told_once(mounts,
     assert (mount / 'by-id/7/name').read_text() == 'Customer 7\n'
 
 
+@pytest.mark.parametrize('option', ['token_file', 'header_file', 'body_file', 'cafile', 'cache',
+                                    'log_file', 'config'])
+@pytest.mark.parametrize('path', ['mnt/x', 'link/x', './mnt/../mnt/x', 'mnt/y', 'to-x'])
+def test_files_that_the_mount_would_hide_are_refused(scratch, option, path):
+    harness.write_token(scratch / 'mnt').rename(scratch / 'mnt/x')
+    (scratch / 'link').symlink_to('mnt')
+    (scratch / 'to-x').symlink_to(scratch / 'link/x')
+    options = {'token_file': harness.write_token(scratch), 'cache': ':memory:', option: path}
+    result = harness.command('-f', '-o', harness.join_options(options), 'http://127.0.0.1:9',
+                             scratch / 'mnt', cwd=scratch)
+    assert result.returncode == 2
+    assert option in result.stderr and 'below the mountpoint' in result.stderr
+
+
+def test_files_beside_the_mount_are_reached_around_it(scratch, api):
+    """Named from a working directory, or by links, that lead through the mount."""
+    api.add_numbers([7, 8])
+    harness.write_token(scratch)
+    for name, content in (('headers', 'x-one: 1\n'), ('body', '{}')):
+        (scratch / name).write_text(content)
+        (scratch / name).chmod(0o600)
+    (scratch / 'config').write_text('token_file = mnt/.././token\nttl = 1000\n')
+    (scratch / 'config').chmod(0o600)
+    (scratch / 'link').symlink_to('mnt/..')
+    options = 'config=../config,header_file=../link/headers,body_file=../mnt/../body,cache=../c.db'
+    process = harness.subprocess.Popen(
+        [harness.BINARY, '-f', '-o', options, api.url, '.'], cwd=scratch / 'mnt',
+        stderr=harness.subprocess.PIPE, text=True)
+    log = harness.Lines(process.stderr)
+    try:
+        assert log.wait_for('session: mounted')
+        assert (scratch / 'mnt/by-id/7/name').read_text() == 'Customer 7\n'
+        process.send_signal(signal.SIGHUP)
+        assert log.wait_for('config: read again') and log.wait_for('token: taken up')
+        (scratch / 'config').write_text('token_file = mnt/token\n')
+        process.send_signal(signal.SIGHUP)
+        assert log.wait_for('below the mountpoint')
+        assert (scratch / 'mnt/by-id/8/name').read_text() == 'Customer 8\n'
+        api.token = 'c2Vjb25kIHRva2VuIG9mIHRoZSB0ZXN0'
+        harness.write_token(scratch, api.token)
+        assert harness.errno_of(os.stat, scratch / 'mnt/by-id/9') == errno.ENOENT
+    finally:
+        harness.unmount_whatever_it_takes(scratch / 'mnt')
+        process.wait(20)
+    assert process.returncode == 0
+
+
 @pytest.mark.parametrize('through_a_link', [True, False])
 def test_token_file_that_the_mount_would_hide_is_refused(scratch, through_a_link):
     path = harness.write_token(scratch / 'mnt')

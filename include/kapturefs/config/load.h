@@ -16,8 +16,9 @@
 /** What the command line says. Strings are owned. */
 struct config_request {
 	char *source;
-	char *options;   /* comma-separated, or NULL */
-	char *directory; /* where relative paths are meant from */
+	char *options;    /* comma-separated, or NULL */
+	char *directory;  /* where relative paths are meant from */
+	char *mountpoint; /* from which all paths keep away, without links; or NULL */
 };
 
 /** Begin in the working directory. Returns 0, or a negative errno. */

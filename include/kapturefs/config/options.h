@@ -34,6 +34,13 @@ bool config_has_fstab_word(const char *options);
 bool config_take_changes(struct config *config, struct config *from,
                          struct config_complaint *complaint);
 
+/**
+ * Have every path keep away from @mountpoint, as detour.h. Returns 0, -EINVAL with *@complaint if
+ * one ends there, or another negative errno.
+ */
+int config_avoid(struct config *config, const char *mountpoint,
+                 struct config_complaint *complaint) must_check;
+
 /** Join the options for libfuse that are set into config->fuse_options. Returns 0, -ENOMEM. */
 int config_join_fuse_options(struct config *config) must_check;
 
