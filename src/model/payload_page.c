@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 
 #include <errno.h>
+#include <stdlib.h>
 #include <string.h>
 #include <cjson/cJSON.h>
 
@@ -47,8 +48,10 @@ static bool is_empty_list(const cJSON *item)
 	return cJSON_IsArray(item) && !item->child;
 }
 
+typedef bool wanted_fn(const cJSON *item);
+
 /* The first member of @object, if it is one, that @is_wanted. */
-static const cJSON *first_member(const cJSON *object, bool (*is_wanted)(const cJSON *item))
+static const cJSON *first_member(const cJSON *object, wanted_fn *is_wanted)
 {
 	if (!object || !cJSON_IsObject(object))
 		return NULL;
@@ -59,15 +62,17 @@ static const cJSON *first_member(const cJSON *object, bool (*is_wanted)(const cJ
 	return NULL;
 }
 
-static const cJSON *find_list(const cJSON *root, bool (*is_wanted)(const cJSON *item))
+/* Where the list is documented to be: @item itself, or among its members. */
+static const cJSON *find_in(const cJSON *item, wanted_fn *is_wanted)
 {
-	const cJSON *found = first_member(root, is_wanted);
+	return item && is_wanted(item) ? item : first_member(item, is_wanted);
+}
 
-	if (!found)
-		found = first_member(find_member(root, "message"), is_wanted);
-	if (!found)
-		found = first_member(find_member(root, "Customer Details"), is_wanted);
-	return found;
+static const cJSON *find_documented(const cJSON *root, wanted_fn *is_wanted)
+{
+	const cJSON *found = find_in(find_member(root, "message"), is_wanted);
+
+	return found ? found : find_in(find_member(root, "Customer Details"), is_wanted);
 }
 
 /* Not deeper than json.h lets through. */
@@ -93,7 +98,7 @@ static bool is_blank(const cJSON *item)
 	return !item || cJSON_IsNull(item) ||
 	       (cJSON_IsString(item) &&
 	        (!item->valuestring[1 + strspn(item->valuestring + 1, " ")] ||
-	         strcmp(item->valuestring + 1, "0") == 0));
+	         !item->valuestring[1 + strspn(item->valuestring + 1, "0")]));
 }
 
 static int read_id(const cJSON *customer, struct key *ret)
@@ -121,10 +126,11 @@ static bool is_of_account(const cJSON *customer, const char *account)
 static int read_list(const cJSON *list, const char *account, struct roster *roster,
                      struct payload_page *ret)
 {
-	struct payload_page page = { .verdict = PAYLOAD_FOUND };
+	struct payload_page page = *ret;
 	struct key id;
 	int r;
 
+	page.verdict = PAYLOAD_FOUND;
 	for (const cJSON *customer = list->child; customer; customer = customer->next) {
 		if (read_id(customer, &id)) {
 			*ret = malformed("a customer in the list has no usable id");
@@ -144,43 +150,107 @@ static int read_list(const cJSON *list, const char *account, struct roster *rost
 	return 0;
 }
 
+/* Whether @name is one of the names for how many there are, whatever stands between its words. */
+static bool is_total(const char *name)
+{
+	static const char *const names[] = { "total", "totalcount", "totalrecords" };
+	char letters[16];
+	size_t length = 0;
+
+	for (; *name && length < sizeof(letters) - 1; name++) {
+		if (!strchr(" _-", *name))
+			letters[length++] = *name;
+	}
+	letters[length] = '\0';
+	for (size_t i = 0; i < array_length(names); i++) {
+		if (!*name && payload_is_like(letters, names[i]))
+			return true;
+	}
+	return false;
+}
+
+/* A total that is no number, or a string of digits, is none. */
+static uint64_t find_total(const cJSON *object)
+{
+	struct key digits;
+
+	if (!object || !cJSON_IsObject(object))
+		return 0;
+	for (const cJSON *item = object->child; item; item = item->next) {
+		if (is_total(item->string) && cJSON_IsString(item) &&
+		    key_parse(KEY_ID, item->valuestring + 1, strlen(item->valuestring + 1),
+		              &digits) == 0)
+			return strtoull(digits.text, NULL, 10);
+	}
+	return 0;
+}
+
+/* Beside the list, or in the object that holds it. */
+static uint64_t read_total(const cJSON *root)
+{
+	uint64_t total = find_total(root);
+
+	if (!total)
+		total = find_total(find_member(root, "message"));
+	return total ? total : find_total(find_member(root, "Customer Details"));
+}
+
 /* The verdict */
 
 static const char refusal[] = "Invalid Auth Key";
 
-static int judge_success(const cJSON *root, const char *account, struct roster *roster,
-                         struct payload_page *ret)
+/* Nobody is in any list. */
+static struct payload_page judge_none(const cJSON *root)
 {
-	const cJSON *list = find_list(root, is_list);
+	const cJSON *message = find_member(root, "message");
 
-	if (list)
-		return read_list(list, account, roster, ret);
-	if (payload_is_string_like(find_member(root, "message"), refusal))
-		*ret = (struct payload_page){ .verdict = PAYLOAD_REFUSED };
-	else if (has_objects_in_array(root))
-		*ret = malformed("the customers are not where lists are known to be");
-	else if (find_list(root, is_empty_list) || is_string(find_member(root, "message")))
-		*ret = (struct payload_page){ .verdict = PAYLOAD_ABSENT };
-	else
-		*ret = malformed("success without a list of customers");
-	return 0;
+	if (payload_is_string_like(message, refusal))
+		return (struct payload_page){ .verdict = PAYLOAD_REFUSED };
+	if (has_objects_in_array(root))
+		return malformed("the customers are not where lists are known to be");
+	if (first_member(root, is_empty_list))
+		return (struct payload_page){ .verdict = PAYLOAD_ABSENT };
+	if (is_string(message))
+		return (struct payload_page){ .verdict = PAYLOAD_ABSENT, .is_text = true };
+	return malformed("success without a list of customers");
+}
+
+static int judge_success(const cJSON *root, const struct payload_page_question *question,
+                         struct roster *roster, struct payload_page *ret)
+{
+	const cJSON *list = find_documented(root, is_list);
+	bool is_documented = list;
+
+	*ret = (struct payload_page){ .verdict = PAYLOAD_ABSENT };
+	if (!list && find_documented(root, is_empty_list))
+		return 0;
+	if (!list && question->is_documented && is_string(find_member(root, "message"))) {
+		ret->is_text = true;
+		return 0;
+	}
+	if (!list && !question->is_documented)
+		list = first_member(root, is_list);
+	if (!list) {
+		*ret = judge_none(root);
+		return 0;
+	}
+	ret->is_documented = is_documented;
+	ret->total = read_total(root);
+	return read_list(list, question->account, roster, ret);
 }
 
 static struct payload_page judge_failure(const cJSON *root)
 {
-	const cJSON *details = find_member(root, "Customer Details");
 	struct payload_page page = { .verdict = PAYLOAD_FAILED };
 
 	if (payload_is_string_like(find_member(root, "message"), refusal) ||
-	    payload_is_string_like(details, refusal))
+	    payload_is_string_like(find_member(root, "Customer Details"), refusal))
 		page.verdict = PAYLOAD_REFUSED;
-	else if (is_string(details))
-		page.verdict = PAYLOAD_ABSENT;
 	return page;
 }
 
-int payload_read_page(const char *body, size_t length, const char *account, struct roster *roster,
-                      struct payload_page *ret)
+int payload_read_page(const char *body, size_t length, const struct payload_page_question *question,
+                      struct roster *roster, struct payload_page *ret)
 {
 	cleanup(parsed_fini) struct parsed parsed = { 0 };
 	const cJSON *status;
@@ -188,14 +258,16 @@ int payload_read_page(const char *body, size_t length, const char *account, stru
 	int r;
 
 	r = parsed_init_object(&parsed, body, length, &complaint);
-	if (r == -EPROTO)
+	if (r == -EPROTO) {
 		*ret = malformed(complaint);
+		ret->is_page = payload_is_page(body, length);
+	}
 	if (r)
 		return r == -EPROTO ? 0 : r;
 
 	status = find_member(parsed.root, "status");
 	if (payload_is_string_like(status, "success"))
-		return judge_success(parsed.root, account, roster, ret);
+		return judge_success(parsed.root, question, roster, ret);
 	if (payload_is_string_like(status, "failed") || payload_is_string_like(status, "fail"))
 		*ret = judge_failure(parsed.root);
 	else

@@ -168,6 +168,18 @@ static int write_roster(struct cache *cache, const struct answer *answer, int64_
 	return r;
 }
 
+/* By a text: it counts for less time than by a list. */
+static int mark_vague(struct cache *cache, const struct key *key)
+{
+	struct cache_key found;
+	int r = rows_find_key(cache, key, &found);
+
+	if (r)
+		return r < 0 ? r : 0;
+	found.is_vague = true;
+	return rows_refresh_key(cache, &found);
+}
+
 static int store_roster(struct cache *cache, const void *arguments, int64_t now_ms,
                         struct cache_change *change)
 {
@@ -179,6 +191,8 @@ static int store_roster(struct cache *cache, const void *arguments, int64_t now_
 		r = write_roster(cache, answer, now_ms, change);
 	if (!r)
 		r = cache_lead_key(cache, answer->key, change->customer.slot, now_ms, change);
+	if (!r && answer->roster->is_vague)
+		r = mark_vague(cache, answer->key);
 	if (!r)
 		r = cache_note_keys(cache, change);
 	return r;
@@ -305,12 +319,30 @@ int cache_keep_days_of(struct cache *cache, const char *account, int64_t now_ms)
 	return 0;
 }
 
+/* Whether the date @key is known to have had more customers. Returns 1, 0, or a negative errno. */
+static int had_more(struct cache *cache, const struct key *key, uint32_t count)
+{
+	const struct roster *known;
+	struct cache_key found;
+	int64_t changed_ms;
+	int r;
+
+	r = cache_find_key(cache, key, &found);
+	if (!r)
+		r = cache_read_roster(cache, found.customer, &known, &changed_ms);
+	if (r)
+		return r < 0 ? r : 0;
+	return known->present > count;
+}
+
 int cache_store_roster(struct cache *cache, const struct key *key, const struct roster *roster,
                        const char *account, int64_t now_ms, struct cache_change *ret)
 {
 	const struct answer answer = { key, roster, account };
-	int r;
+	int r = roster->is_vague ? had_more(cache, key, roster->present) : 0;
 
+	if (r)
+		return r < 0 ? r : CACHE_CONTRADICTED;
 	r = cache_write(cache, store_roster, &answer, now_ms, ret);
 	cache_drop_recent(cache, 0);
 	if (!r)

@@ -66,6 +66,7 @@ int cache_lead_key(struct cache *cache, const struct key *key, uint32_t customer
 	if (r == 0 && found.customer == customer) {
 		found.fetched_ms = now_ms;
 		found.is_forced = false;
+		found.is_vague = false;
 		return rows_refresh_key(cache, &found);
 	}
 	if (r == 0)

@@ -144,8 +144,10 @@ static struct catalog_result take(struct fetch *fetch, const struct source_answe
 	               (!fetch->is_urgent || fetch->is_repeated || catalog_is_new_enough(fetch));
 
 	recent_add(&fetch->catalog->kept, uv_now(fetch->catalog->loop), r == -EPROTO);
+	/* What could not be kept says nothing against what is. */
 	if (r <= 0)
 		return (struct catalog_result){ .error = r,
+			                        .may_pass = true,
 			                        .cause = r == -EPROTO ? refused : NULL };
 	if (!will_do && repeat(fetch))
 		return (struct catalog_result){ .error = 0 };

@@ -94,6 +94,13 @@ uint64_t catalog_ttl_ms(const struct catalog *catalog, const struct key *key, in
 	return freshness_ttl_of_day(day, fetched_ms, ttl_ms);
 }
 
+/* A text says less of a day than a list. */
+static uint64_t ttl_of(const struct catalog *catalog, const struct cache_key *key)
+{
+	return key->is_vague ? catalog->settings.ttl_ms
+	                     : catalog_ttl_ms(catalog, &key->key, key->fetched_ms);
+}
+
 /* What is known of @key; the slots of the key too, if a customer is. */
 static int look(struct catalog *catalog, const struct key *key, struct freshness_case *known,
                 struct cache_key *ret)
@@ -105,6 +112,7 @@ static int look(struct catalog *catalog, const struct key *key, struct freshness
 		known->known = FRESHNESS_OF_CUSTOMER;
 		known->fetched_ms = ret->fetched_ms;
 		known->is_forced = ret->is_forced;
+		known->is_vague = ret->is_vague;
 		return 0;
 	}
 	if (r == CACHE_NONE)
@@ -119,7 +127,8 @@ static int decide(struct catalog *catalog, const struct key *key,
 {
 	const struct catalog_settings *settings = &catalog->settings;
 	const struct freshness_rules rules = {
-		.ttl_ms = catalog_ttl_ms(catalog, key, known->fetched_ms),
+		.ttl_ms = known->is_vague ? settings->ttl_ms
+		                          : catalog_ttl_ms(catalog, key, known->fetched_ms),
 		.negative_ttl_ms = settings->negative_ttl_ms,
 		.max_stale_ms = settings->max_stale_ms,
 		.offline = settings->offline,
@@ -157,9 +166,9 @@ static void tell_age(const struct catalog *catalog, struct catalog_entry *entry,
 
 bool catalog_is_fresh(struct catalog *catalog, const struct cache_key *key)
 {
-	return !key->is_forced && freshness_at(catalog_now_ms(catalog), key->fetched_ms,
-	                                       catalog_ttl_ms(catalog, &key->key, key->fetched_ms),
-	                                       catalog->settings.max_stale_ms) == FRESHNESS_FRESH;
+	return !key->is_forced &&
+	       freshness_at(catalog_now_ms(catalog), key->fetched_ms, ttl_of(catalog, key),
+	                    catalog->settings.max_stale_ms) == FRESHNESS_FRESH;
 }
 
 /* Find @key, if what it leads to may be served. Returns as catalog_find(). */
@@ -247,8 +256,7 @@ static int read_day(struct catalog *catalog, bool is_stale, struct catalog_day *
 		return r == CACHE_NONE ? CATALOG_ABSENT : r;
 	cache_touch(catalog->cache, key->customer, catalog_now_ms(catalog));
 	day->is_stale = is_stale;
-	day->expires_ms =
-	        key->fetched_ms + (int64_t)catalog_ttl_ms(catalog, &key->key, key->fetched_ms);
+	day->expires_ms = key->fetched_ms + (int64_t)ttl_of(catalog, key);
 	return 0;
 }
 

@@ -103,7 +103,7 @@ static int keep_day(struct fetch *fetch, const struct roster *roster,
 	r = cache_store_roster(catalog->cache, &question->key, roster, question->account,
 	                       catalog_now_ms(catalog), &change);
 	if (r)
-		return r;
+		return r < 0 ? r : -EIO;
 	catalog_note(catalog, &question->key, note);
 	tell(fetch, &change);
 	return 0;

@@ -2,13 +2,15 @@
 /*
  * What is asked, the pages in which a date is answered, and the second form of a phone number.
  *
- * A page comes after the other until one is not full; each has its own turn, tries and time. What
- * is not known of the API, and what is made of that:
+ * A page comes after the other until one is empty, a stated total is reached, or one brings nobody
+ * new; each has its own turn, tries and time. What is not known of the API, and what is made of it:
  *
  *   whether the last day of the range is included   the range is that of the vendor's sample, a
  *                                                   day and the next, which has to be 24 hours
+ *   how many customers a page has at most           a page that is short of `limit` is no end
  *   whether pages stay put while customers come     who is shown twice counts once
- *   whether `offset` does anything                  a page of nobody new is no end but an error
+ *   whether `offset` does anything                  a page of nobody new is an end after one that
+ *                                                   was not full, and an error after one that was
  */
 
 #include <errno.h>
@@ -101,24 +103,45 @@ int fetch_write_request(struct source_fetch *fetch)
 
 /* Answers */
 
+/* Note what @page says of the question as a whole. Returns the verdict on it alone. */
+static struct kapture_verdict judge_page(struct source_fetch *fetch, const struct http_reply *reply,
+                                         const struct payload_page *page)
+{
+	struct payload payload = { .verdict = page->verdict,
+		                   .complaint = page->complaint,
+		                   .is_page = page->is_page };
+	bool was_full = fetch->page_records >= PAGE_RECORDS;
+
+	/* That there is nobody is only said by a reply that says nothing else is wrong. */
+	if (page->verdict == PAYLOAD_ABSENT && reply->status >= 400)
+		payload.verdict = PAYLOAD_FAILED;
+	if (page->count && !page->count_new && was_full)
+		return kapture_failure(-EPROTO, "the pages do not go on");
+	fetch->roster.is_vague |= page->is_text;
+	fetch->is_documented |= page->is_documented;
+	fetch->is_last_page =
+	        !page->count_new || (page->total && fetch->roster.present >= page->total);
+	return kapture_judge(&fetch->question.key, reply, &payload);
+}
+
 int fetch_read_page(struct source_fetch *fetch, const struct http_reply *reply,
                     struct kapture_verdict *ret)
 {
+	const struct payload_page_question question = {
+		.account = fetch->question.account,
+		.is_documented = fetch->is_documented,
+	};
 	struct payload_page page = { .count = 0 };
-	struct payload payload;
 	int r = 0;
 
-	fetch->page_records = 0;
 	if (!reply->error)
-		r = payload_read_page(reply->body, reply->body_length, fetch->question.account,
-		                      &fetch->roster, &page);
-	if (r)
+		r = payload_read_page(reply->body, reply->body_length, &question, &fetch->roster,
+		                      &page);
+	if (r) {
+		fetch->page_records = 0;
 		return r;
-
-	payload = (struct payload){ .verdict = page.verdict, .complaint = page.complaint };
-	*ret = kapture_judge(&fetch->question.key, reply, &payload);
-	if (page.count && !page.count_new)
-		*ret = kapture_failure(-EPROTO, "the pages do not go on");
+	}
+	*ret = judge_page(fetch, reply, &page);
 	fetch->page_records = page.count;
 	return 0;
 }
@@ -140,7 +163,7 @@ static bool ask_next(struct source_fetch *fetch, struct kapture_verdict *verdict
 
 bool fetch_next_page(struct source_fetch *fetch, struct kapture_verdict *verdict)
 {
-	if (fetch->page_records < PAGE_RECORDS)
+	if (fetch->question.key.kind != KEY_DATE || fetch->is_last_page)
 		return false;
 	fetch->records += fetch->page_records;
 	fetch->pages++;

@@ -76,12 +76,13 @@ static void check_customer(struct record *record, const char *body, size_t lengt
 /* The same reply as a page of customers: whom it shows is in the roster, which text brings back. */
 static void check_page(const char *body, size_t length, bool is_json)
 {
+	static const struct payload_page_question question = { .account = "1000298" };
 	struct roster roster = { 0 };
 	struct roster again = { 0 };
 	struct payload_page page;
 	struct buffer text;
 
-	assert_int_equal(payload_read_page(body, length, "1000298", &roster, &page), 0);
+	assert_int_equal(payload_read_page(body, length, &question, &roster, &page), 0);
 	assert_true(is_json || page.verdict == PAYLOAD_MALFORMED);
 	assert_int_equal(page.verdict == PAYLOAD_MALFORMED, page.complaint != NULL);
 	assert_int_equal(page.verdict == PAYLOAD_FOUND, page.count > 0);

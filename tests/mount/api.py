@@ -81,12 +81,12 @@ def found(customer):
     return Reply(b'{"Customer Details": ' + customer + b', "status": "success"}')
 
 
-def page(customers, wrap=lambda records: {'message': {'customers': records}}):
+def page(customers, wrap=lambda records: {'message': {'customers': records}}, **members):
     """A page of a day: ids, or whole records; the shape is not documented."""
     records = [record if isinstance(record, dict) else
                {'id': record, 'cmId': ACCOUNT, 'name': f'Customer {record}',
                 'contacts': [{'id': record + 500000, 'leadId': record}]} for record in customers]
-    return Reply(json.dumps({**wrap(records), 'status': 'success'}).encode())
+    return Reply(json.dumps({**wrap(records), **members, 'status': 'success'}).encode())
 
 
 def customer(number, phone=None, email=None, **members):
@@ -226,7 +226,8 @@ class Api:
             return Reply(REFUSED)
         if request.path == PAGE_PATH:
             day, offset, limit = request.page
-            return page(self.days.get(day, [])[offset:offset + limit])
+            everybody = self.days.get(day, [])
+            return page(everybody[offset:offset + limit], totalCount=len(everybody))
         if request.key not in self.customers:
             return Reply(ABSENT)
         return found(self.customers[request.key])

@@ -12,21 +12,7 @@ import pytest
 
 import api as api_module
 import harness
-
-DAY = '2026-01-05'
-KNOWN = {'account_id': str(api_module.ACCOUNT)}
-
-
-def today():
-    return datetime.datetime.now(datetime.timezone.utc).date()
-
-
-def ids(mount, day=DAY):
-    return sorted(os.listdir(mount / 'by-date' / day), key=int)
-
-
-def asked_pages(api):
-    return [request.page for request in api.requests if request.path == api_module.PAGE_PATH]
+from days import DAY, KNOWN, asked_pages, ids, today
 
 
 def test_day_is_links_to_the_customers_created_on_it(mounts, api):
@@ -62,85 +48,6 @@ def test_listing_the_days_asks_nothing_and_opening_one_asks_once(mounts, api):
     assert asked_pages(api) == [(DAY, 0, 100)]
     assert os.listdir(mount / 'by-date') == [DAY]
     assert len(api.requests) == 1
-
-
-def test_day_of_250_customers_takes_three_pages(mounts, api):
-    api.days[DAY] = list(range(1000, 1250))
-    mount = mounts(api.url, **KNOWN)
-    assert ids(mount) == [str(number) for number in range(1000, 1250)]
-    assert asked_pages(api) == [(DAY, offset, 100) for offset in (0, 100, 200)]
-
-
-def test_full_last_page_is_followed_by_an_empty_one(mounts, api):
-    api.days[DAY] = list(range(1000, 1100))
-    mount = mounts(api.url, **KNOWN)
-    assert len(ids(mount)) == 100
-    assert asked_pages(api) == [(DAY, 0, 100), (DAY, 100, 100)]
-
-
-def test_customer_shown_twice_is_one_link(mounts, api):
-    api.days[DAY] = list(range(1000, 1100)) + [1099, 1100]
-    mount = mounts(api.url, **KNOWN)
-    assert len(ids(mount)) == 101
-
-
-def test_pages_that_do_not_go_on_are_an_error(mounts, api):
-    api.respond = lambda request: api_module.page(range(1000, 1100))
-    mount = mounts(api.url, **KNOWN)
-    assert harness.errno_of(os.listdir, mount / 'by-date' / DAY) == errno.EPROTO
-    assert len(api.requests) == 2
-
-
-def test_day_of_which_a_page_fails_is_an_error_and_never_half_a_day(mounts, api):
-    api.days[DAY] = list(range(1000, 1250))
-    mount = mounts(api.url, **KNOWN)
-    api.respond = lambda request: (
-        api_module.Reply(b'{}', 500) if request.page[1] == 100 else api.honest(request))
-    assert harness.errno_of(os.listdir, mount / 'by-date' / DAY) == errno.EIO
-    assert os.listdir(mount / 'by-date') == []
-    api.respond = api.honest
-    assert len(ids(mount)) == 250
-
-
-def test_failed_page_is_tried_again_by_itself(mounts, api):
-    api.days[DAY] = list(range(1000, 1250))
-    mount = mounts(api.url, retries='3', **KNOWN)
-    failed = []
-
-    def respond(request):
-        if request.page[1] == 100 and not failed:
-            failed.append(request)
-            return api_module.Reply(b'', 503)
-        return api.honest(request)
-    api.respond = respond
-    assert len(ids(mount)) == 250
-    assert [offset for _, offset, _ in asked_pages(api)] == [0, 100, 100, 200]
-
-
-@pytest.mark.parametrize('body', [
-    b'{"message": [], "status": "success"}', b'{"message": "No customers", "status": "success"}',
-    b'{"message": {"customers": []}, "status": "Success"}',
-    b'{"Customer Details": "Information given by you does not exist.", "status": "failed"}'])
-def test_day_on_which_nobody_was_created_is_an_empty_directory_and_kept(mounts, api, body):
-    api.respond = lambda request: api_module.Reply(body)
-    mount = mounts(api.url, **KNOWN)
-    for _ in range(2):
-        assert ids(mount) == []
-    assert len(api.requests) == 1
-    assert os.listdir(mount / 'by-date') == [DAY]
-
-
-@pytest.mark.parametrize('body, error', [
-    (b'{"message": "Date range is too large", "status": "failed"}', errno.EIO),
-    (b'{"status": "success"}', errno.EPROTO), (b'', errno.EPROTO), (b'[]', errno.EPROTO),
-    (b'{"message": [{"name": "x"}], "status": "success"}', errno.EPROTO),
-    (b'{"data": {"list": {"all": [{"id": 7}]}}, "status": "success"}', errno.EPROTO),
-    (b'{"message": [{"id": 7, "cmId": 5}], "status": "success"}', errno.EPROTO)])
-def test_error_is_never_an_empty_day(mounts, api, body, error):
-    api.respond = lambda request: api_module.Reply(body)
-    mount = mounts(api.url, **KNOWN)
-    assert harness.errno_of(os.listdir, mount / 'by-date' / DAY) == error
-    assert os.listdir(mount / 'by-date') == []
 
 
 def test_refused_token_is_eacces_and_closes_the_door(mounts, api):

@@ -284,12 +284,46 @@ static void test_a_slot_that_is_reserved_is_the_keys_own_when_it_comes_and_never
 	assert_int_equal(cache_read_reserved(fixture->cache, other, &found), CACHE_NONE);
 }
 
+static int store_vague(struct fixture *fixture, const char *date, const char *text)
+{
+	struct key key = make_key(KEY_DATE, date);
+	struct roster roster = { 0 };
+	struct cache_change change = { 0 };
+	int r;
+
+	assert_int_equal(roster_read(text, strlen(text), &roster), 0);
+	roster.is_vague = true;
+	r = cache_store_roster(fixture->cache, &key, &roster, ACCOUNT, 5000, &change);
+	roster_fini(&roster);
+	cache_change_fini(&change);
+	return r;
+}
+
+static void test_a_vague_answer_is_known_as_one_and_takes_nobody_away(void **state)
+{
+	struct fixture *fixture = *state;
+
+	assert_int_equal(store_vague(fixture, "2026-01-05", "\n"), 0);
+	reopen(fixture);
+	assert_true(find_day(fixture, "2026-01-05").is_vague);
+	assert_int_equal(store_vague(fixture, "2026-01-05", "\n7\n8\n"), 0);
+	assert_true(find_day(fixture, "2026-01-05").is_vague);
+	assert_int_equal(store_vague(fixture, "2026-01-05", "\n7\n"), CACHE_CONTRADICTED);
+	assert_roster(fixture, "2026-01-05", "\n7\n8\n");
+	/* A list may take everybody away, and is believed. */
+	store_roster(fixture, "2026-01-05", "\n", 6000);
+	assert_false(find_day(fixture, "2026-01-05").is_vague);
+	assert_roster(fixture, "2026-01-05", "\n-7\n-8\n");
+	assert_int_equal(store_vague(fixture, "2026-01-05", "\n"), 0);
+}
+
 int main(void)
 {
 #define TEST(name) cmocka_unit_test_setup_teardown(name, set_up, tear_down)
 	const struct CMUnitTest tests[] = {
 		TEST(test_a_day_is_kept_and_outlives_the_process),
 		TEST(test_a_day_without_anybody_is_kept_as_well),
+		TEST(test_a_vague_answer_is_known_as_one_and_takes_nobody_away),
 		TEST(test_places_and_time_stay_unless_somebody_comes_or_goes),
 		TEST(test_a_day_takes_no_customer_and_no_customer_a_day),
 		TEST(test_forgetting_a_customer_takes_the_days_that_show_it),

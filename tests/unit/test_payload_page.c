@@ -17,11 +17,13 @@
 #define CONTACTS  "\"contacts\":[{\"id\":500007,\"leadId\":7}]"
 #define MALFORMED NULL, PAYLOAD_MALFORMED
 
+static const struct payload_page_question first = { .account = ACCOUNT };
+
 static struct payload_page read_page(const char *body, struct roster *roster)
 {
 	struct payload_page page;
 
-	assert_int_equal(payload_read_page(body, strlen(body), ACCOUNT, roster, &page), 0);
+	assert_int_equal(payload_read_page(body, strlen(body), &first, roster, &page), 0);
 	assert_int_equal(page.verdict == PAYLOAD_MALFORMED, page.complaint != NULL);
 	return page;
 }
@@ -55,6 +57,11 @@ static void test_customers_are_the_first_list_where_siblings_have_theirs(void **
 		"{\"Customer Details\":{\"all\":" TWO "}" SUCCESS,
 		"{\"warnings\":[],\"columns\":[\"id\"],\"data\":" TWO SUCCESS,
 		"{\"message\":\"2 customers\",\"data\":" TWO SUCCESS,
+		/* What stands elsewhere describes it. */
+		"{\"fields\":[{\"id\":99}],\"message\":" TWO SUCCESS,
+		"{\"fields\":[{\"id\":99}],\"Customer Details\":{\"all\":" TWO "}" SUCCESS,
+		"{\"message\":" TWO ",\"Customer Details\":[{\"id\":99}]" SUCCESS,
+		"{\"message\":{\"fields\":[],\"list\":" TWO "},\"filters\":[{\"id\":99}]" SUCCESS,
 		"{\"message\":[{\"contacts\":[{\"id\":9}],\"id\":7},{\"id\":8}]" SUCCESS,
 		"{\"message\":[{\"id\":7,\"cmId\":1000298},{\"id\":8,\"cmId\":\"1000298\"}"
 		"]" SUCCESS,
@@ -72,6 +79,7 @@ static void test_an_id_that_is_empty_is_looked_for_under_the_next_name(void **st
 		"{\"id\":\"007\"}",
 		"{\"customer_id\":\"7\",\"leadId\":9}",
 		"{\"id\":0,\"customer_id\":7}",
+		"{\"id\":\"000\",\"customer_id\":7}",
 		"{\"id\":\"\",\"customer_id\":\" \",\"kapture_customer_id\":7}",
 		"{\"id\":null,\"kapture_customer_id\":\"0\",\"leadId\":7}",
 		"{\"id\":8,\"id\":7}",
@@ -91,6 +99,7 @@ static void test_list_with_somebody_who_cannot_be_shown_is_malformed(void **stat
 		"{}",
 		"{\"name\":\"Asha\"}",
 		"{\"id\":0}",
+		"{\"id\":\"00\"}",
 		"{\"id\":\"x\"}",
 		"{\"id\":1.5}",
 		"{\"id\":-7}",
@@ -118,15 +127,71 @@ static void test_nobody_is_there_only_if_the_answer_says_so(void **state)
 	static const char *const bodies[] = {
 		"{\"message\":[]" SUCCESS,
 		"{\"message\":{\"list\":[]}" SUCCESS,
+		"{\"Customer Details\":[]" SUCCESS,
+		"{\"fields\":[{\"id\":99}],\"message\":[]" SUCCESS,
+		"{\"fields\":[{\"id\":99}],\"message\":{\"list\":[]}" SUCCESS,
+		"{\"customers\":[]" SUCCESS,
+	};
+	static const char *const texts[] = {
 		"{\"message\":\"No customers found\"" SUCCESS,
 		"{\"message\":\"\"" SUCCESS,
-		"{\"Customer Details\":[]" SUCCESS,
-		"{\"Customer Details\":\"does not exist\"" FAILED,
+		"{\"message\":\"Try again later\"" SUCCESS,
 	};
+	struct roster roster = { 0 };
 
 	(void)state;
 	for (size_t i = 0; i < array_length(bodies); i++)
 		assert_page(bodies[i], "\n", PAYLOAD_ABSENT);
+	/* A text may say anything, and is told apart. */
+	for (size_t i = 0; i < array_length(texts); i++) {
+		assert_page(texts[i], "\n", PAYLOAD_ABSENT);
+		assert_true(read_page(texts[i], &roster).is_text);
+	}
+	assert_false(read_page(bodies[0], &roster).is_text);
+	roster_fini(&roster);
+}
+
+static void test_a_later_page_has_its_list_where_the_first_had_it(void **state)
+{
+	static const struct payload_page_question later = { ACCOUNT, .is_documented = true };
+	static const char body[] = "{\"fields\":[{\"id\":99}],\"message\":\"No more\"" SUCCESS;
+	struct roster roster = { 0 };
+	struct payload_page page;
+
+	(void)state;
+	assert_true(read_page("{\"message\":" TWO SUCCESS, &roster).is_documented);
+	assert_int_equal(payload_read_page(body, strlen(body), &later, &roster, &page), 0);
+	assert_int_equal(page.verdict, PAYLOAD_ABSENT);
+	assert_true(page.is_text);
+	assert_int_equal(roster.present, 2);
+	assert_false(read_page("{\"data\":" TWO SUCCESS, &roster).is_documented);
+	roster_fini(&roster);
+}
+
+static void test_a_total_may_be_stated(void **state)
+{
+	static const struct {
+		const char *members;
+		uint64_t total;
+	} rows[] = {
+		{ "\"totalCount\":120", 120 },     { "\"total_count\":\"120\"", 120 },
+		{ "\"Total\":120", 120 },          { "\"total records\":120", 120 },
+		{ "\"totalCount\":null", 0 },      { "\"totalCount\":1.5", 0 },
+		{ "\"totalCount\":\"many\"", 0 },  { "\"count\":2", 0 },
+		{ "\"totalNoOfEnquiries\":2", 0 }, { "\"x\":1", 0 },
+	};
+	struct roster roster = { 0 };
+	char body[256];
+
+	(void)state;
+	for (size_t i = 0; i < array_length(rows); i++) {
+		snprintf(body, sizeof(body), "{%s,\"message\":" TWO SUCCESS, rows[i].members);
+		assert_int_equal(read_page(body, &roster).total, rows[i].total);
+		snprintf(body, sizeof(body), "{\"message\":{\"list\":" TWO ",%s}" SUCCESS,
+		         rows[i].members);
+		assert_int_equal(read_page(body, &roster).total, rows[i].total);
+	}
+	roster_fini(&roster);
 }
 
 static void test_nonsense_is_never_an_empty_day(void **state)
@@ -157,7 +222,7 @@ static void test_nonsense_is_never_an_empty_day(void **state)
 		"{\"message\":{\"data\":{\"list\":" TWO "}}" SUCCESS,
 		"{\"message\":\"\",\"data\":{\"list\":" TWO "}" SUCCESS,
 		"{\"message\":{\"id\":7," CONTACTS "}" SUCCESS,
-		"{\"message\":[],\"data\":{\"list\":" TWO "}" SUCCESS,
+		"{\"list\":[],\"data\":{\"list\":" TWO "}" SUCCESS,
 		"{\"Customer Details\":{\"id\":7," CONTACTS "}" SUCCESS,
 	};
 
@@ -176,6 +241,10 @@ static void test_failures_are_told_apart(void **state)
 	assert_page("{\"Customer Details\":\"Invalid Auth Key\"" FAILED, NULL, PAYLOAD_REFUSED);
 	assert_page("{\"message\":\"Date range is too large\"" FAILED, NULL, PAYLOAD_FAILED);
 	assert_page("{\"message\":[]" FAILED, NULL, PAYLOAD_FAILED);
+	/* Of one customer it would be an absence; a day's is told by a list. */
+	assert_page("{\"Customer Details\":\"Information given by you does not exist in our "
+	            "sytsem.\"" FAILED,
+	            NULL, PAYLOAD_FAILED);
 	assert_page("{\"message\":" TWO FAILED, NULL, PAYLOAD_FAILED);
 	assert_page("{\"status\":\"failed\"}", NULL, PAYLOAD_FAILED);
 }
@@ -202,6 +271,8 @@ int main(void)
 		cmocka_unit_test(test_an_id_that_is_empty_is_looked_for_under_the_next_name),
 		cmocka_unit_test(test_list_with_somebody_who_cannot_be_shown_is_malformed),
 		cmocka_unit_test(test_nobody_is_there_only_if_the_answer_says_so),
+		cmocka_unit_test(test_a_later_page_has_its_list_where_the_first_had_it),
+		cmocka_unit_test(test_a_total_may_be_stated),
 		cmocka_unit_test(test_nonsense_is_never_an_empty_day),
 		cmocka_unit_test(test_failures_are_told_apart),
 		cmocka_unit_test(test_pages_add_up_and_tell_whom_they_show_for_the_first_time),

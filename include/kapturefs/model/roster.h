@@ -25,6 +25,8 @@ struct roster {
 	struct roster_entry *entries; /* by place, from 1 on, less one */
 	uint32_t count;               /* places taken */
 	uint32_t present;             /* of those, the ones that are not gone */
+	bool is_vague; /* it ends, or begins, with a text in place of a list: good for its ttl only,
+	                * and not against anybody who was there before; not written */
 	uint32_t capacity;
 	uint32_t *buckets; /* places by the hash of their ids, 0 for none */
 	uint32_t bucket_count;

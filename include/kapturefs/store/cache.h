@@ -39,6 +39,7 @@ struct cache_key {
 	uint32_t customer;  /* the customer's slot; of a date, the roster's, numbered alike */
 	int64_t fetched_ms; /* when the API last led from this key to that customer; Unix time */
 	bool is_forced;     /* expired by cache_expire(), whatever its age */
+	bool is_vague;      /* of a date: the roster was */
 };
 
 struct cache_customer {
@@ -211,9 +212,13 @@ int cache_store_lead(struct cache *cache, const struct key *key, const struct re
 int cache_store_absent(struct cache *cache, const struct key *key, int64_t now_ms,
                        struct cache_change *ret) must_check;
 
+/** The outcome of cache_store_roster() for a vague roster where more customers are known. */
+enum { CACHE_CONTRADICTED = 1 };
+
 /**
  * Keep that at @now_ms the customers in @roster were those of @account created on the date @key.
- * They keep the places that they had. Otherwise as cache_store(); -EFBIG when the places run out.
+ * They keep the places that they had. Otherwise as cache_store(); CACHE_CONTRADICTED and nothing
+ * changed; -EFBIG when the places run out.
  */
 int cache_store_roster(struct cache *cache, const struct key *key, const struct roster *roster,
                        const char *account, int64_t now_ms, struct cache_change *ret) must_check;

@@ -45,6 +45,7 @@ enum freshness_known {
 struct freshness_case {
 	enum freshness_known known;
 	int64_t fetched_ms; /* when the answer was given, if there is one */
+	bool is_vague;      /* of a day: a text has said it, which is good for the ttl only */
 	bool is_forced;     /* somebody has said that it is not fresh any more */
 	int64_t now_ms;
 	int64_t asked_ms; /* when the look-up came: what was answered since is fresh */

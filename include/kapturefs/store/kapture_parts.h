@@ -81,6 +81,8 @@ struct source_fetch {
 	uint32_t records;      /* on those pages, somebody shown twice counting twice */
 	uint32_t pages;        /* that have been read */
 	uint32_t page_records; /* on the last of them */
+	bool is_last_page;     /* none comes after it */
+	bool is_documented;    /* as in payload_page.h: so is a page's list */
 	bool is_international; /* of a phone number: asked for with the code of its country */
 	struct http_transfer *transfer;
 	uv_timer_t timer;
