@@ -35,6 +35,7 @@ enum {
 	JOBS_MAX = 256,
 	MAX_AGE_DEFAULT = 12 * 3600,
 	TICK_MS = 100,
+	WAIT_SECONDS = 5,
 	REPORT_SIZE_MAX = 1 << 30,
 };
 
@@ -44,12 +45,29 @@ int warm_complain(const char *what, const char *text, int status)
 	return status;
 }
 
+/*
+ * More than that only wait in the mount's queue until they run out of time: twice as many as there
+ * are connections keep those busy, and none waits for the rate longer than a few seconds.
+ */
+static uint64_t jobs_of_use(const struct warm *warm, uint64_t connections)
+{
+	uint64_t rate = place_metric(&warm->place, "kapturefs_api_rate_thousandths", UINT32_MAX);
+	uint64_t in_time = rate * WAIT_SECONDS / 1000;
+
+	if (in_time > 2 * connections)
+		return 2 * connections;
+	return in_time ? in_time : 1;
+}
+
 static unsigned job_count(const struct warm *warm)
 {
-	uint64_t jobs = warm->jobs;
+	uint64_t connections =
+	        place_metric(&warm->place, "kapturefs_api_connections_max", JOBS_DEFAULT);
+	uint64_t jobs = warm->jobs ? warm->jobs : connections;
+	uint64_t most = jobs_of_use(warm, connections);
 
-	if (!jobs)
-		jobs = warm_metric(warm, "kapturefs_api_connections_max", JOBS_DEFAULT);
+	if (jobs > most)
+		jobs = most;
 	return jobs > JOBS_MAX ? JOBS_MAX : (unsigned)jobs;
 }
 
@@ -371,7 +389,8 @@ static int read_keys(struct warm *warm)
 
 	if (!stream)
 		return warm_complain(name, strerror(errno), EXIT_USAGE);
-	r = warm_keys_read(stream, (uint32_t)warm_metric(warm, "kapturefs_phone_country", 0),
+	r = warm_keys_read(stream,
+	                   (uint32_t)place_metric(&warm->place, "kapturefs_phone_country", 0),
 	                   &warm->keys);
 	if (warm->file)
 		fclose(stream);

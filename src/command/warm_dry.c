@@ -11,13 +11,6 @@
 #include "kapturefs/command/outcome.h"
 #include "kapturefs/command/warm_parts.h"
 
-/* What the mount says of itself */
-
-uint64_t warm_metric(const struct warm *warm, const char *name, uint64_t otherwise)
-{
-	return place_metric(&warm->place, name, otherwise);
-}
-
 /* The dry run */
 
 struct forecast {
@@ -119,7 +112,7 @@ static int print_forecast(const struct warm *warm, const struct forecast *foreca
 int warm_run_dry(struct warm *warm)
 {
 	struct forecast forecast = { .known = 0 };
-	uint64_t budget = warm_metric(warm, "kapturefs_api_budget", 0);
+	uint64_t budget = place_metric(&warm->place, "kapturefs_api_budget", 0);
 	size_t requests;
 	int r;
 
@@ -128,7 +121,8 @@ int warm_run_dry(struct warm *warm)
 		r = peek_keys(warm, &forecast);
 	if (r)
 		return warm_complain(warm->mountpoint, place_error(r), outcome_of(r));
-	forecast.rate = (double)warm_metric(warm, "kapturefs_api_rate_thousandths", 10000) / 1000;
+	forecast.rate =
+	        (double)place_metric(&warm->place, "kapturefs_api_rate_thousandths", 10000) / 1000;
 	requests = forecast.to_ask + forecast.days_to_ask;
 	if (requests > budget)
 		forecast.seconds = (double)(requests - budget) / forecast.rate;

@@ -2,20 +2,37 @@
 /*
  * Threads that take one key after the other and have the mount ask for it. They wait in the kernel,
  * so there are as many as there are requests at a time; it is the mount that keeps to the rate.
+ * What has run out of time there is asked for again, with fewer at a time.
  */
 
 #include <errno.h>
 #include <stdlib.h>
 #include <sys/eventfd.h>
 #include <unistd.h>
+#include <uv.h>
 
 #include "kapturefs/command/warm_parts.h"
 
+enum {
+	TRIES_MAX = 3,
+	SLOWED_APART_MS = 1000, /* what runs out of time at once has one cause */
+};
+
 /* Whether nothing that is asked for after this error can end better. */
-static bool is_hopeless(int error)
+static bool is_hopeless(const struct warm_work *work, int error)
 {
-	return error == -EACCES || error == -ENETDOWN || error == -ENOTCONN ||
-	       error == -ECONNABORTED || error == -ENODEV || error == -ENOTTY;
+	/* Access is denied to one key, or to all. */
+	if (error == -EACCES)
+		return place_metric(work->place, "kapturefs_api_token_state", 1) ||
+		       place_metric(work->place, "kapturefs_api_token_state_for_days", 1);
+	return error == -ENETDOWN || error == -ENOTCONN || error == -ECONNABORTED ||
+	       error == -ENODEV || error == -ENOTTY;
+}
+
+static bool may_go_on(const struct warm_work *work)
+{
+	return !work->must_end && !work->stopped_by &&
+	       (work->again_count || work->next < work->keys->count);
 }
 
 /* Take the next key; false: no more. */
@@ -24,25 +41,67 @@ static bool take(struct warm_work *work, size_t *ret)
 	bool is_there;
 
 	pthread_mutex_lock(&work->lock);
-	is_there = !work->must_end && !work->stopped_by && work->next < work->keys->count;
-	if (is_there)
-		*ret = work->next++;
+	while (may_go_on(work) && work->busy >= work->allowed)
+		pthread_cond_wait(&work->changed, &work->lock);
+	is_there = may_go_on(work);
+	if (is_there) {
+		/* Those that have been asked for come last. */
+		*ret = work->next < work->keys->count ? work->next++
+		                                      : work->again[--work->again_count];
+		work->tries[*ret]++;
+		work->busy++;
+	}
 	pthread_mutex_unlock(&work->lock);
 	return is_there;
 }
 
-static void note(struct warm_work *work, size_t place, int result)
+/*
+ * Time that runs out has most likely done so in the mount's queue: half as many at a time have
+ * twice as much of it. Returns whether the key is to be asked for again.
+ */
+static bool slow_down(struct warm_work *work, size_t place)
 {
+	uint64_t now_ms = uv_hrtime() / 1000000;
+
+	if (now_ms - work->slowed_ms >= SLOWED_APART_MS) {
+		work->slowed_ms = now_ms;
+		work->in_time = 0;
+		work->allowed = work->allowed > 1 ? work->allowed / 2 : 1;
+	}
+	if (work->tries[place] >= TRIES_MAX)
+		return false;
+	work->again[work->again_count++] = place;
+	return true;
+}
+
+static void speed_up(struct warm_work *work)
+{
+	if (++work->in_time < work->allowed || work->allowed == work->most)
+		return;
+	work->in_time = 0;
+	work->allowed++;
+}
+
+static void note(struct warm_work *work, size_t place, int result, bool is_hopeless)
+{
+	bool is_late;
+
 	pthread_mutex_lock(&work->lock);
+	is_late = result == -ETIMEDOUT && slow_down(work, place);
 	if (result >= 0)
 		work->counts.found++;
 	else if (result == -ENOENT)
 		work->counts.absent++;
-	else
+	else if (!is_late)
 		work->counts.failed++;
-	work->results[place] = result < 0 ? result : 0;
-	if (is_hopeless(result))
+	if (!is_late)
+		work->results[place] = result < 0 ? result : 0;
+	if (result >= 0 || result == -ENOENT)
+		speed_up(work);
+	if (is_hopeless)
 		work->stopped_by = result;
+	work->busy--;
+	pthread_cond_broadcast(&work->changed);
 	pthread_mutex_unlock(&work->lock);
 }
 
@@ -61,8 +120,11 @@ static void *run(void *userdata)
 	struct warm_work *work = userdata;
 	size_t place;
 
-	while (take(work, &place))
-		note(work, place, ask(work, place));
+	while (take(work, &place)) {
+		int result = ask(work, place);
+
+		note(work, place, result, is_hopeless(work, result));
+	}
 
 	pthread_mutex_lock(&work->lock);
 	if (--work->running == 0)
@@ -91,9 +153,14 @@ int warm_work_start(const struct warm_keys *keys, const struct place *place, uin
 
 	*ret = (struct warm_work){ .keys = keys, .place = place, .max_age_ms = max_age_ms };
 	pthread_mutex_init(&ret->lock, NULL);
+	pthread_cond_init(&ret->changed, NULL);
+	ret->allowed = jobs;
+	ret->most = jobs;
+	ret->tries = calloc(keys->count, sizeof(ret->tries[0]));
+	ret->again = calloc(keys->count, sizeof(ret->again[0]));
 	ret->results = calloc(keys->count, sizeof(ret->results[0]));
 	ret->done = eventfd(0, EFD_CLOEXEC);
-	if (!ret->results)
+	if (!ret->results || !ret->tries || !ret->again)
 		return -ENOMEM;
 	if (ret->done < 0)
 		return -errno;
@@ -114,6 +181,7 @@ void warm_work_stop(struct warm_work *work)
 {
 	pthread_mutex_lock(&work->lock);
 	work->must_end = true;
+	pthread_cond_broadcast(&work->changed);
 	pthread_mutex_unlock(&work->lock);
 }
 
@@ -123,7 +191,10 @@ void warm_work_fini(struct warm_work *work)
 	pthread_mutex_lock(&work->lock);
 	pthread_mutex_unlock(&work->lock);
 	free(work->results);
+	free(work->tries);
+	free(work->again);
 	close(work->done);
+	pthread_cond_destroy(&work->changed);
 	pthread_mutex_destroy(&work->lock);
 }
 

@@ -86,7 +86,7 @@ static bool fetch_pause(struct source_fetch *fetch, const struct kapture_verdict
 	if (resume_ms < kapture->gate.limiter.held_until_ms)
 		resume_ms = kapture->gate.limiter.held_until_ms;
 	if (!verdict->may_retry || fetch->tries > kapture->retries ||
-	    resume_ms >= fetch->deadline_ms ||
+	    !fetch_has_time(fetch, resume_ms) ||
 	    breaker_state(&kapture->gate.breaker) != BREAKER_CLOSED)
 		return false;
 
@@ -146,6 +146,12 @@ static bool try_another_token(struct source_fetch *fetch, const struct kapture_v
 	return false;
 }
 
+/* Time that a question spent waiting for its turn is not the API's: half of it is a fair share. */
+static bool was_unfair(const struct source_fetch *fetch, int error)
+{
+	return error == -ETIMEDOUT && 2 * fetch->try_time_ms < fetch->kapture->timeout_ms;
+}
+
 /* What a failure says of the API. Returns whether another try has begun. */
 static bool settle_failure(struct source_fetch *fetch, const struct kapture_verdict *verdict,
                            uint64_t pause_ms)
@@ -160,6 +166,8 @@ static bool settle_failure(struct source_fetch *fetch, const struct kapture_verd
 		gate_slow_down(&kapture->gate, error, error == -EBUSY, pause_ms, now_ms);
 	if (fetch_pause(fetch, verdict))
 		return true;
+	if (was_unfair(fetch, error))
+		return false;
 	if (verdict->blame == KAPTURE_BLAME_API)
 		gate_failed(&kapture->gate, &fetch->question.key, error, now_ms);
 	else if (fetch->status)
@@ -272,12 +280,13 @@ void fetch_try(struct source_fetch *fetch)
 {
 	struct kapture *kapture = fetch->kapture;
 	uint64_t left_ms = fetch_time_left(fetch);
+	uint64_t time_ms = left_ms ? left_ms : 1;
 	const struct http_request request = {
 		.url = fetch->question.key.kind == KEY_DATE ? kapture->page_url : kapture->url,
 		.headers = (const char *const *)kapture->headers,
 		.body = fetch->body,
 		.body_length = strlen(fetch->body),
-		.timeout_ms = left_ms ? left_ms : 1,
+		.timeout_ms = time_ms,
 	};
 	struct kapture_verdict verdict;
 	int r;
@@ -288,6 +297,7 @@ void fetch_try(struct source_fetch *fetch)
 		fetch->sent = source_draw(&kapture->source);
 	fetch->token_number = kapture->token_number;
 	fetch->try_started_ns = uv_hrtime();
+	fetch->try_time_ms = time_ms;
 	r = http_start(kapture->http, &request, try_done, fetch, &fetch->transfer);
 	if (!r) {
 		kapture->asking++;

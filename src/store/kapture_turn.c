@@ -14,6 +14,7 @@
 enum {
 	TURNS_MAX = 256, /* at a time, so that others have theirs */
 	SOON_MS = 1,     /* a timer of 0 would go off again in the same turn of the loop */
+	LEAST_PART = 10, /* of the timeout: with less than that left, nothing is asked */
 };
 
 /* What has been tried fails for its own reason. */
@@ -56,7 +57,8 @@ static struct source_fetch *fetch_at(struct list *link)
 /* Thousands may have begun to wait at once: so their end is told in steps. */
 static void tell_ended(uv_timer_t *timer)
 {
-	const struct kapture_verdict verdict = kapture_trouble(-ETIMEDOUT, "its turn never came");
+	const struct kapture_verdict verdict =
+	        kapture_trouble(-ETIMEDOUT, "its turn did not come in time");
 	struct kapture *kapture = timer->data;
 	struct list *ended = &kapture->ended;
 
@@ -86,6 +88,19 @@ uint64_t fetch_time_left(const struct source_fetch *fetch)
 	return fetch->deadline_ms > now_ms ? fetch->deadline_ms - now_ms : 0;
 }
 
+/* When it is too late for its turn to come, of the loop's clock. */
+static uint64_t latest_start_ms(const struct source_fetch *fetch)
+{
+	uint64_t least_ms = fetch->kapture->timeout_ms / LEAST_PART;
+
+	return fetch->deadline_ms > least_ms ? fetch->deadline_ms - least_ms : 0;
+}
+
+bool fetch_has_time(const struct source_fetch *fetch, uint64_t at_ms)
+{
+	return at_ms < latest_start_ms(fetch);
+}
+
 /* Behind those with places that are not later: most questions come last, or nearly first. */
 static struct list *place_in(struct list *queue, uint64_t place)
 {
@@ -102,13 +117,14 @@ void fetch_wait(struct source_fetch *fetch, bool is_first)
 {
 	struct kapture *kapture = fetch->kapture;
 	struct list *queue = fetch->question.is_renewal ? &kapture->renewals : &kapture->waiting;
+	uint64_t latest_ms = latest_start_ms(fetch);
+	uint64_t now_ms = uv_now(kapture->loop);
 
 	if (!is_first)
-		fetch->place = shares_queue(&kapture->shares, fetch->question.caller,
-		                            uv_now(kapture->loop));
+		fetch->place = shares_queue(&kapture->shares, fetch->question.caller, now_ms);
 	list_insert_before(is_first ? queue->next : place_in(queue, fetch->place), &fetch->link);
 	(*count_of_queue(fetch))++;
-	uv_timer_start(&fetch->timer, wait_ended, fetch_time_left(fetch), 0);
+	uv_timer_start(&fetch->timer, wait_ended, latest_ms > now_ms ? latest_ms - now_ms : 0, 0);
 	kapture_take_turns_in(kapture, 0);
 }
 
@@ -148,7 +164,7 @@ static int check(struct source_fetch *fetch, uint64_t *ret_wait_ms,
 	struct kapture *kapture = fetch->kapture;
 	uint64_t now_ms = uv_now(kapture->loop);
 	int r = gate_check(&kapture->gate, kapture_door(fetch->question.key.kind),
-	                   fetch->deadline_ms, now_ms, ret_wait_ms, ret_refusal);
+	                   latest_start_ms(fetch), now_ms, ret_wait_ms, ret_refusal);
 
 	if (r)
 		return r;

@@ -433,6 +433,20 @@ def test_lookup_never_waits_longer_than_its_timeout_whatever_it_waits_for(mounts
     assert errno.ETIMEDOUT in results.values()
 
 
+def test_time_in_the_queue_is_not_counted_against_the_api(mounts, api):
+    api.add_numbers(range(1, 100))
+
+    def respond(request):
+        time.sleep(0.6)
+        return api.honest(request)
+    api.respond = respond
+    mount = mounts(api.url, timeout='2', max_connections='4', rate='1000/s', burst='100')
+    results = stat_all(mount, range(1, 33))
+    assert set(results.values()) == {0, errno.ETIMEDOUT}
+    assert Metrics(mount)('api_breaker_state') == 0
+    assert harness.errno_of(os.stat, mount / 'by-id/99') == 0
+
+
 def test_killed_lookup_that_was_not_asked_yet_is_not_asked_at_all(mounts, api):
     api.add_numbers([7, 8, 9])
     mount = mounts(api.url, max_connections='1')

@@ -17,6 +17,7 @@ import pytest
 import harness
 from api import Reply
 from harness import command
+from metrics import Metrics
 
 MANY = int(os.environ.get('WARM_KEYS', '10000'))
 
@@ -216,6 +217,49 @@ def test_so_many_keys_are_asked_for_at_a_time(mounts, api, tmp_path):
     assert len(threads) == 1 + 5 + harness.SANITIZER_THREADS
     gate.set()
     assert harness.finish(process)[0] == 0
+
+
+def slow(api, seconds):
+    """Every answer takes so long."""
+    def respond(request):
+        time.sleep(seconds)
+        return api.honest(request)
+    api.respond = respond
+
+
+def test_many_jobs_do_not_run_out_of_time_in_the_queue_that_they_fill(mounts, api, tmp_path):
+    api.add_numbers(range(1, 61))
+    api.add_numbers([900])
+    slow(api, 0.2)
+    mount = mounts(api.url, timeout='2', max_connections='2', rate='100/s')
+    process = harness.start(harness.BINARY, 'warm', '--json', '--jobs', '64', mount.path,
+                            keys_file(tmp_path, range(1, 61)))
+    api.wait_for(5)
+    # Who looks something up meanwhile is not harmed.
+    assert (mount / 'by-id/900/name').read_text() == 'Customer 900\n'
+    status, output, _ = harness.finish(process)
+    assert (status, json.loads(output)['found']) == (0, 60)
+    assert Metrics(mount)('api_breaker_state') == 0
+
+
+def test_what_runs_out_of_time_is_asked_for_again_with_fewer_at_a_time(mounts, api, tmp_path):
+    """The rate is lower than the mount says: others use it up, or the API wants it so."""
+    api.add_numbers(range(1, 17))
+    slow(api, 0.5)
+    mount = mounts(api.url, timeout='1', max_connections='1', rate='100/s')
+    process = harness.start(harness.BINARY, 'warm', '--json', '--jobs', '2', mount.path,
+                            keys_file(tmp_path, range(1, 17)))
+    status, output, _ = harness.finish(process)
+    assert (status, json.loads(output)['found']) == (0, 16)
+
+
+def test_access_denied_to_one_key_does_not_stop_the_others(mounts, api, tmp_path):
+    api.add_numbers(range(1, 21))
+    api.respond = lambda request: (Reply(b'<html>', 403)
+                                   if request.key == ('id', '7') else api.honest(request))
+    mount = mounts(api.url, max_connections='1')
+    report = warm(mount, keys_file(tmp_path, range(1, 21)))
+    assert (report['found'], report['failed_keys'], report['left']) == (19, ['id:7'], 0)
 
 
 def test_refused_token_stops_it(mounts, api, tmp_path):

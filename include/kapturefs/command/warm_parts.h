@@ -55,12 +55,21 @@ struct warm_work {
 	const struct warm_keys *keys;
 	const struct place *place;
 	uint64_t max_age_ms;
-	int *results; /* one a key: 0 for found, a negative errno, or WARM_LEFT */
-	int done;     /* an eventfd, for when all is done */
+	int *results;   /* one a key: 0 for found, a negative errno, or WARM_LEFT */
+	uint8_t *tries; /* one a key: how often it was asked for */
+	int done;       /* an eventfd, for when all is done */
 
 	pthread_mutex_t lock; /* of what follows */
+	pthread_cond_t changed;
 	size_t next;
+	size_t *again; /* places of keys to be asked for once more */
+	size_t again_count;
 	unsigned running; /* threads */
+	unsigned busy;    /* ... that have a key asked for, at most so many as are */
+	unsigned allowed;
+	unsigned most;      /* that may ever be allowed */
+	unsigned in_time;   /* answers since the last change of that */
+	uint64_t slowed_ms; /* when fewer were allowed last */
 	bool must_end;
 	int stopped_by; /* a negative errno after which asking is no use, or 0 */
 	struct warm_counts counts;
@@ -108,9 +117,6 @@ struct warm {
 int warm_complain(const char *what, const char *text, int status);
 
 /* warm_dry.c */
-
-/** The value of a metric of the mount without labels, or @otherwise. */
-uint64_t warm_metric(const struct warm *warm, const char *name, uint64_t otherwise);
 
 /** Tell what the keys and days would take. Returns an exit status. */
 int warm_run_dry(struct warm *warm);

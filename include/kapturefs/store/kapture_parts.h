@@ -88,6 +88,7 @@ struct source_fetch {
 	uv_timer_t timer;
 	uint64_t deadline_ms;    /* of the loop's clock */
 	uint64_t try_started_ns; /* of uv_hrtime() */
+	uint64_t try_time_ms;    /* that the last try was given */
 	uint64_t token_number;   /* of the last try */
 	uint64_t sent;           /* as its source_operations tell */
 	uint32_t tries;
@@ -134,6 +135,9 @@ void fetch_conclude(struct source_fetch *fetch, const struct kapture_verdict *ve
 
 /** How many ms are left until the deadline. */
 uint64_t fetch_time_left(const struct source_fetch *fetch);
+
+/** Whether there will be time enough at @at_ms, of the loop's clock, for an answer to come. */
+bool fetch_has_time(const struct source_fetch *fetch, uint64_t at_ms) must_check;
 
 /** Have @fetch wait for its turn, before all others or after them. */
 void fetch_wait(struct source_fetch *fetch, bool is_first);
