@@ -32,7 +32,7 @@ static int refuse(struct kapture_verdict verdict, struct kapture_verdict *ret_re
 	return verdict.answer.error;
 }
 
-int gate_check(struct gate *gate, enum gate_door door, uint64_t deadline_ms, uint64_t now_ms,
+int gate_check(struct gate *gate, enum gate_door door, uint64_t latest_ms, uint64_t now_ms,
                uint64_t *ret_wait_ms, struct kapture_verdict *ret_refusal)
 {
 	uint64_t held_until_ms = gate->limiter.held_until_ms;
@@ -44,7 +44,7 @@ int gate_check(struct gate *gate, enum gate_door door, uint64_t deadline_ms, uin
 	r = breaker_check(&gate->breaker, now_ms);
 	if (r)
 		return refuse(kapture_trouble(r, "too many requests have failed"), ret_refusal);
-	if (held_until_ms > now_ms && held_until_ms >= deadline_ms)
+	if (held_until_ms > now_ms && held_until_ms >= latest_ms)
 		return refuse(kapture_trouble(gate->held_error,
 		                              "the API has asked to be left alone"),
 		              ret_refusal);

@@ -201,6 +201,29 @@ static void test_whose_turn_never_comes_times_out_without_a_request(void **state
 	end(fixture);
 }
 
+/* What is asked with the rest of its time only keeps the API from answering others. */
+static void test_a_question_whose_turn_comes_too_late_is_not_asked(void **state)
+{
+	struct kapture_settings settings = usual;
+	struct fixture *fixture;
+	struct asking *late;
+	uint64_t began_ms;
+
+	(void)state;
+	settings.timeout_ms = 2000;
+	settings.http.concurrency_max = 1;
+	fixture = begin(&settings);
+	began_ms = uv_now(&fixture->loop);
+	ask_for(fixture, "7", false);
+	late = ask_for(fixture, "8", false);
+	wait_for_answer(fixture, late);
+	assert_int_equal(late->error, -ETIMEDOUT);
+	assert_in_range(uv_now(&fixture->loop) - began_ms, 0, 1999);
+	assert_int_equal(started, 1);
+	reply_with(FOUND);
+	end(fixture);
+}
+
 static void test_no_more_requests_at_a_time_than_connections(void **state)
 {
 	struct kapture_settings settings = usual;
@@ -253,6 +276,7 @@ int main(void)
 		cmocka_unit_test(test_no_more_goes_out_than_the_burst_and_the_rate),
 		cmocka_unit_test(test_without_budget_the_source_is_busy),
 		cmocka_unit_test(test_whose_turn_never_comes_times_out_without_a_request),
+		cmocka_unit_test(test_a_question_whose_turn_comes_too_late_is_not_asked),
 		cmocka_unit_test(test_no_more_requests_at_a_time_than_connections),
 		cmocka_unit_test(test_what_nobody_waits_for_comes_last),
 	};

@@ -37,11 +37,11 @@ void gate_init(struct gate *gate, uint64_t rate, uint64_t burst, uint64_t now_ms
 enum { GATE_WAIT = 1 };
 
 /**
- * Whether a request by @door that must be answered by @deadline_ms may go out. Returns 0;
+ * Whether a request by @door that has to go out by @latest_ms may do so. Returns 0;
  * GATE_WAIT with the time to wait in *@ret_wait_ms; or the negative errno of the verdict in
  * *@ret_refusal.
  */
-int gate_check(struct gate *gate, enum gate_door door, uint64_t deadline_ms, uint64_t now_ms,
+int gate_check(struct gate *gate, enum gate_door door, uint64_t latest_ms, uint64_t now_ms,
                uint64_t *ret_wait_ms, struct kapture_verdict *ret_refusal) must_check;
 
 /** A request goes out, which gate_check() has allowed. */
