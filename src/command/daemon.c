@@ -71,10 +71,8 @@ void daemon_report(struct daemon *daemon, int status)
 
 	if (daemon->report < 0)
 		return;
-	if (status == 0) {
-		log_set_daemon();
+	if (status == 0)
 		let_go_of_terminal();
-	}
 	while (write(daemon->report, &byte, 1) < 0 && errno == EINTR)
 		;
 	close(daemon->report);

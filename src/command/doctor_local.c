@@ -134,30 +134,13 @@ static void check_fusermount(struct doctor *doctor)
 		doctor_say(doctor, "fusermount3", DOCTOR_WELL, NULL, "found");
 }
 
-static bool has_line(const char *path, const char *wanted)
-{
-	FILE *file = fopen(path, "re");
-	char line[256];
-	bool is_found = false;
-
-	while (file && !is_found && fgets(line, sizeof(line), file)) {
-		line[strcspn(line, " \t\r\n#")] = '\0';
-		is_found = strcmp(line, wanted) == 0;
-	}
-	if (file)
-		fclose(file);
-	return is_found;
-}
-
 static void check_allow_other(struct doctor *doctor)
 {
 	bool is_asked = doctor->config.allow_other || doctor->config.allow_root;
-	bool is_allowed = geteuid() == 0 || has_line("/etc/fuse.conf", "user_allow_other");
+	struct config_complaint complaint;
 
-	if (is_asked && !is_allowed)
-		doctor_say(doctor, "user_allow_other", DOCTOR_FAILED,
-		           "as root, add the line user_allow_other to /etc/fuse.conf",
-		           "allow_other and allow_root are not for users here");
+	if (mountpoint_check_sharing(&doctor->config, &complaint))
+		doctor_say(doctor, "user_allow_other", DOCTOR_FAILED, NULL, "%s", complaint.text);
 	else
 		doctor_say(doctor, "user_allow_other", DOCTOR_WELL, NULL, "%s",
 		           is_asked ? "others may be let in" : "not needed without allow_other");
@@ -307,6 +290,13 @@ static void find_directory(const char *path, char *ret, size_t size)
 	} while (access(ret, F_OK) < 0);
 }
 
+static size_t parent_length(const char *path)
+{
+	const char *slash = strrchr(path, '/');
+
+	return slash && slash != path ? (size_t)(slash - path) : 1;
+}
+
 static bool check_directory(struct doctor *doctor, const char *path)
 {
 	char directory[4096];
@@ -314,6 +304,11 @@ static bool check_directory(struct doctor *doctor, const char *path)
 	char free_bytes[WORDS_SIZE];
 
 	find_directory(path, directory, sizeof(directory));
+	if (doctor->config.cache_is_given && strlen(directory) < parent_length(path)) {
+		doctor_say(doctor, "cache", DOCTOR_FAILED, "make it, or give another cache=PATH",
+		           "%.*s: no such directory", (int)parent_length(path), path);
+		return false;
+	}
 	if (access(directory, W_OK | X_OK) < 0) {
 		doctor_say(doctor, "cache", DOCTOR_FAILED, "give another cache=PATH",
 		           "%s: %s, so that no file can be made there", directory, strerror(errno));

@@ -12,20 +12,14 @@
 #include <unistd.h>
 #include <uv.h>
 
-#include "kapturefs/base/utf8.h"
 #include "kapturefs/command/doctor.h"
-#include "kapturefs/command/settings.h"
+#include "kapturefs/command/question.h"
 #include "kapturefs/command/words.h"
-#include "kapturefs/store/kapture.h"
 
 enum {
 	ADDRESS_SIZE = 1024,
 	PORT_SIZE = 16,
-	SENTENCE_SIZE = 512,
 };
-
-/* No customer has it: ids begin at 1. */
-#define IMPOSSIBLE_ID "0"
 
 struct place {
 	char host[ADDRESS_SIZE];
@@ -155,82 +149,8 @@ static bool check_connection(struct doctor *doctor, const struct place *place,
 
 /* The question */
 
-/* What came of it; texts are the row's own. */
-struct outcome {
-	bool is_over;
-	int error;
-	long status;
-	char cause[512];
-	char sentence[SENTENCE_SIZE];
-};
-
-/* A terminal must not take it for anything but text, and JSON is UTF-8 to its end. */
-static void copy_sentence(const char *sentence, char ret[SENTENCE_SIZE])
-{
-	size_t length = 0;
-	uint32_t character;
-	size_t size;
-
-	while ((size = utf8_decode(sentence, strlen(sentence), &character)) &&
-	       length + size < SENTENCE_SIZE) {
-		bool is_control = character < ' ' || (character >= 0x7f && character < 0xa0);
-
-		memcpy(ret + length, is_control ? " " : sentence, is_control ? 1 : size);
-		length += is_control ? 1 : size;
-		sentence += size;
-	}
-	ret[length] = '\0';
-}
-
-static void answered(void *userdata, const struct source_answer *answer)
-{
-	struct outcome *outcome = userdata;
-
-	outcome->is_over = true;
-	outcome->error = answer->error;
-	outcome->status = answer->status;
-	snprintf(outcome->cause, sizeof(outcome->cause), "%s", answer->cause ? answer->cause : "");
-	if (answer->sentence)
-		copy_sentence(answer->sentence, outcome->sentence);
-}
-
-static int ask(uv_loop_t *loop, struct kapture *kapture, struct outcome *outcome)
-{
-	struct source_question question = { .key = { KEY_ID, IMPOSSIBLE_ID } };
-	struct source *source = kapture_source(kapture);
-	struct source_fetch *fetch;
-	int r = source->operations->start(source, &question, answered, outcome, &fetch);
-
-	if (r)
-		return r;
-	while (!outcome->is_over)
-		uv_run(loop, UV_RUN_ONCE);
-	source->operations->free(fetch);
-	return 0;
-}
-
-static int ask_once(struct doctor *doctor, struct outcome *outcome)
-{
-	struct kapture_settings settings = settings_for_source(&doctor->config, &doctor->secrets);
-	struct kapture *kapture = NULL;
-	uv_loop_t loop;
-	int r;
-
-	r = uv_loop_init(&loop);
-	if (r)
-		return r;
-	settings.retries = 0;
-	r = kapture_new(&loop, &settings, &kapture);
-	if (!r)
-		r = ask(&loop, kapture, outcome);
-	kapture_free(kapture);
-	uv_run(&loop, UV_RUN_DEFAULT);
-	uv_loop_close(&loop);
-	return r;
-}
-
 /* Without a reply a protocol error is one of TLS, for nothing else comes before it. */
-static bool check_tls(struct doctor *doctor, const struct outcome *outcome)
+static bool check_tls(struct doctor *doctor, const struct question_outcome *outcome)
 {
 	if (!is_tls(doctor)) {
 		doctor_say(doctor, "TLS", DOCTOR_WELL, NULL, "not used on this machine itself");
@@ -252,12 +172,12 @@ static bool check_tls(struct doctor *doctor, const struct outcome *outcome)
 }
 
 /* It failed in words that would be an absence if the configuration said so. */
-static bool has_unknown_sentence(const struct outcome *outcome)
+static bool has_unknown_sentence(const struct question_outcome *outcome)
 {
 	return outcome->sentence[0] && outcome->status < 500 && outcome->error != -EBUSY;
 }
 
-static void check_answer(struct doctor *doctor, const struct outcome *outcome)
+static void check_answer(struct doctor *doctor, const struct question_outcome *outcome)
 {
 	if (has_unknown_sentence(outcome))
 		doctor_say(
@@ -291,14 +211,14 @@ static void check_answer(struct doctor *doctor, const struct outcome *outcome)
 
 static void check_api(struct doctor *doctor)
 {
-	struct outcome outcome = { .is_over = false };
+	struct question_outcome outcome;
 	int r;
 
 	if (!doctor->has_token) {
 		doctor_say(doctor, "API", DOCTOR_SKIPPED, NULL, "without a token");
 		return;
 	}
-	r = ask_once(doctor, &outcome);
+	r = question_ask(&doctor->config, &doctor->secrets, 0, &outcome);
 	if (r)
 		doctor_say(doctor, "API", DOCTOR_FAILED, NULL, "%s", strerror(-r));
 	else if (check_tls(doctor, &outcome))

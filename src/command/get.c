@@ -171,7 +171,7 @@ static int run_with_cache(struct run *run, struct config *config)
 {
 	int r;
 
-	r = stack_open_cache(&run->stack, config);
+	r = stack_open_cache(&run->stack, config, !config->cache_is_given);
 	if (r == CACHE_BUSY && get_through_mount(run->get, config->base_url))
 		return run->get->status;
 	if (r == CACHE_BUSY) {
@@ -181,7 +181,7 @@ static int run_with_cache(struct run *run, struct config *config)
 		        config->cache);
 		free(config->cache);
 		config->cache = strdup(":memory:");
-		r = config->cache ? stack_open_cache(&run->stack, config) : -ENOMEM;
+		r = config->cache ? stack_open_cache(&run->stack, config, false) : -ENOMEM;
 	}
 	if (r) {
 		fprintf(stderr, "kapturefs: get: cache %s: %s\n", config->cache,

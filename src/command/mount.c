@@ -11,6 +11,7 @@
 #include "kapturefs/command/attachment.h"
 #include "kapturefs/command/command.h"
 #include "kapturefs/command/mountpoint.h"
+#include "kapturefs/command/question.h"
 #include "kapturefs/command/serve.h"
 #include "kapturefs/command/service.h"
 #include "kapturefs/config/load.h"
@@ -244,6 +245,26 @@ static int check_permissions(const struct mount *mount, struct config_complaint 
 	                       mount->mountpoint);
 }
 
+/* Before anything is mounted, so that nobody ever sees a mount that is not to be. */
+static bool is_api_willing(const struct mount *mount)
+{
+	struct question_outcome outcome;
+	char why[QUESTION_TEXT_SIZE];
+	int r = question_ask_apart(&mount->config, &mount->secrets, (uint32_t)mount->config.retries,
+	                           &outcome);
+
+	if (r) {
+		fprintf(stderr, "kapturefs: cannot ask the API: %s\n", strerror(-r));
+		return false;
+	}
+	/* Who is asked to wait has been heard. */
+	if (!outcome.error || outcome.error == -EBUSY)
+		return true;
+	(void)question_explain(&outcome, &mount->config, why);
+	fprintf(stderr, "kapturefs: not mounted, because of strict: %s\n", why);
+	return false;
+}
+
 static int serve_mount(struct mount *mount)
 {
 	struct config_complaint complaint;
@@ -255,6 +276,8 @@ static int serve_mount(struct mount *mount)
 
 	if (r)
 		return refuse(r == -EINVAL ? complaint.text : strerror(-r));
+	if (mount->config.strict && !mount->config.offline && !is_api_willing(mount))
+		return EXIT_FAILED;
 	return serve(&(struct serve_settings){
 	        .config = &mount->config,
 	        .request = &mount->request,

@@ -16,6 +16,7 @@
 #include <sys/stat.h>
 #include <uv.h>
 
+#include "kapturefs/base/error_name.h"
 #include "kapturefs/base/log.h"
 #include "kapturefs/command/attachment.h"
 #include "kapturefs/command/command.h"
@@ -23,6 +24,8 @@
 #include "kapturefs/command/daemon.h"
 #include "kapturefs/command/facts.h"
 #include "kapturefs/command/mountpoint.h"
+#include "kapturefs/command/overhear.h"
+#include "kapturefs/command/question.h"
 #include "kapturefs/command/serve.h"
 #include "kapturefs/command/service.h"
 #include "kapturefs/command/settings.h"
@@ -81,6 +84,8 @@ static void ignore_signals(void)
 		signal(number, SIG_IGN);
 }
 
+enum { COMPLAINT_SIZE = 1024, QUESTION_MS = 1000 };
+
 /* Everything that is built, from the bottom up. */
 struct mount {
 	const struct serve_settings *settings;
@@ -96,6 +101,8 @@ struct mount {
 	struct tree *tree;
 	struct filesystem *filesystem;
 	struct session *session;
+	struct question *question; /* of whether the API takes the token */
+	uv_timer_t hurry;          /* due when whoever has started us has waited enough for it */
 };
 
 static int open_cache(struct mount *mount)
@@ -109,7 +116,10 @@ static int open_cache(struct mount *mount)
 		        r == -EINVAL ? "no regular file" : strerror(-r));
 		return EXIT_FAILED;
 	}
-	r = stack_open_cache(&mount->stack, config);
+	/* Of a mount that was handed over the path is a unit's, and no typing error. */
+	r = stack_open_cache(&mount->stack, config,
+	                     !config->cache_is_given ||
+	                             attachment_descriptor(mount->settings->mountpoint) >= 0);
 	if (!r)
 		return EXIT_OK;
 
@@ -137,13 +147,58 @@ static int open_stack(struct mount *mount)
 	return r;
 }
 
+/* Who has started us hears it; where that is over, the log has it. */
+static void warn(const struct mount *mount, const struct question_outcome *outcome)
+{
+	char why[QUESTION_TEXT_SIZE];
+
+	if (outcome->error && question_explain(outcome, mount->settings->config, why))
+		fprintf(stderr, "kapturefs: warning: mounted, but %s\n", why);
+}
+
+static void question_answered(void *userdata, const struct question_outcome *outcome)
+{
+	struct mount *mount = userdata;
+
+	log_notice("mount: asked error=%s", outcome->error ? error_name(-outcome->error) : "none");
+	if (uv_is_active((uv_handle_t *)&mount->hurry))
+		warn(mount, outcome);
+	uv_timer_stop(&mount->hurry);
+	daemon_report(&mount->daemon, EXIT_OK);
+}
+
+static void question_takes_long(uv_timer_t *timer)
+{
+	struct mount *mount = timer->data;
+
+	daemon_report(&mount->daemon, EXIT_OK);
+}
+
+/* Whether the API is there and takes the token, unless it has done so before. */
+static bool ask(struct mount *mount)
+{
+	const struct serve_settings *settings = mount->settings;
+
+	if (settings->config->offline || settings->config->strict ||
+	    cache_knows_token(mount->stack.cache, settings->secrets->token))
+		return false;
+	if (question_start(mount->stack.kapture, question_answered, mount, &mount->question) ||
+	    uv_timer_start(&mount->hurry, question_takes_long, QUESTION_MS, 0))
+		return false;
+	log_notice("mount: asking whether the API takes the token");
+	return true;
+}
+
 static void mount_ready(void *userdata)
 {
 	struct mount *mount = userdata;
 
-	/* From the report on, the log of a daemon goes to syslog. */
-	daemon_report(&mount->daemon, EXIT_OK);
+	/* What is logged from now on is not for who has started us. */
+	if (!mount->settings->foreground)
+		log_set_daemon();
 	mount->facts.mounted_ms = catalog_now_ms(mount->stack.catalog);
+	if (!ask(mount))
+		daemon_report(&mount->daemon, EXIT_OK);
 	log_notice("session: mounted");
 	service_ready(mount->settings->config->base_url);
 	if (mount->settings->ready)
@@ -289,9 +344,13 @@ static void catch_signals(struct mount *mount)
 static int build(struct mount *mount)
 {
 	struct config_complaint complaint;
+	struct overhear overhear;
+	char cause[COMPLAINT_SIZE] = "";
 	int r;
 
 	r = mountpoint_check_device(mount->settings->mountpoint, &complaint);
+	if (!r && attachment_descriptor(mount->settings->mountpoint) < 0)
+		r = mountpoint_check_sharing(mount->settings->config, &complaint);
 	if (r) {
 		fprintf(stderr, "kapturefs: %s\n", complaint.text);
 		return EXIT_FAILED;
@@ -306,8 +365,11 @@ static int build(struct mount *mount)
 		r = open_stack(mount);
 	if (!r)
 		r = open_control(mount);
-	if (!r)
+	if (!r) {
+		overhear_begin(&overhear);
 		r = open_filesystem(mount);
+		overhear_end(&overhear, cause, sizeof(cause));
+	}
 	if (!r) {
 		add_metrics(mount);
 		mount->facts.filesystem = mount->filesystem;
@@ -315,7 +377,7 @@ static int build(struct mount *mount)
 		return EXIT_OK;
 	}
 
-	fprintf(stderr, "kapturefs: cannot mount: %s\n", strerror(-r));
+	fprintf(stderr, "kapturefs: cannot mount: %s\n", *cause ? cause : strerror(-r));
 	return EXIT_FAILED;
 }
 
@@ -329,6 +391,8 @@ static void tear_down(struct mount *mount)
 	filesystem_free(mount->filesystem);
 	tree_free(mount->tree);
 	control_free(mount->control);
+	question_free(mount->question);
+	uv_close((uv_handle_t *)&mount->hurry, NULL);
 	stack_close(&mount->stack);
 	for (size_t i = 0; i < array_length(mount->signals); i++)
 		uv_close((uv_handle_t *)&mount->signals[i], NULL);
@@ -364,6 +428,8 @@ int serve(const struct serve_settings *settings)
 	}
 
 	catch_signals(&mount);
+	uv_timer_init(&mount.stack.loop, &mount.hurry);
+	mount.hurry.data = &mount;
 	service_init(&mount.service, &mount.stack.loop);
 	status = build(&mount);
 	if (status == EXIT_OK)

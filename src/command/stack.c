@@ -4,6 +4,7 @@
 #include <string.h>
 #include <sys/stat.h>
 
+#include "kapturefs/base/log.h"
 #include "kapturefs/command/memory.h"
 #include "kapturefs/command/settings.h"
 #include "kapturefs/command/stack.h"
@@ -20,7 +21,7 @@ int stack_init(struct stack *stack)
 	return r;
 }
 
-/* Make the directories that lead to @path. */
+/* Make the directories that lead to @path, our own; those that a user names must be there. */
 static int make_parents(char *path)
 {
 	for (char *slash = strchr(path + 1, '/'); slash; slash = strchr(slash + 1, '/')) {
@@ -46,12 +47,15 @@ const char *stack_cache_complaint(int r)
 		return "made by a later version of kapturefs; update, or give another cache=PATH";
 	case CACHE_OTHER_OWNER:
 		return "belongs to another source; give another cache=PATH";
+	case -ENOENT:
+	case -ENOTDIR:
+		return "no such directory; make it, or give another cache=PATH";
 	default:
 		return strerror(-r);
 	}
 }
 
-int stack_open_cache(struct stack *stack, const struct config *config)
+int stack_open_cache(struct stack *stack, const struct config *config, bool may_make)
 {
 	struct cache_limits limits = {
 		.size_max = config->cache_size,
@@ -62,7 +66,7 @@ int stack_open_cache(struct stack *stack, const struct config *config)
 
 	memory_limit_find("", &limit);
 	limits.memory_max = memory_share(&limit, config->cache_size);
-	if (strcmp(config->cache, ":memory:") != 0)
+	if (may_make && strcmp(config->cache, ":memory:") != 0)
 		r = make_parents(config->cache);
 	if (!r)
 		r = cache_open(config->cache, config->base_url, &stack->cache);
@@ -73,7 +77,20 @@ int stack_open_cache(struct stack *stack, const struct config *config)
 
 static void token_refused(void *userdata)
 {
-	token_watch_look(userdata);
+	struct stack *stack = userdata;
+
+	token_watch_look(&stack->token);
+}
+
+/* So that the next mount need not ask. */
+static void token_judged(void *userdata, const char *token, bool is_accepted)
+{
+	struct stack *stack = userdata;
+	int r = is_accepted ? cache_remember_token(stack->cache, token)
+	                    : cache_forget_token(stack->cache);
+
+	if (r)
+		log_debug("token: what became of it cannot be kept: error=%d", -r);
 }
 
 static int open_source(struct stack *stack, const struct config *config,
@@ -87,7 +104,7 @@ static int open_source(struct stack *stack, const struct config *config,
 		r = token_watch_init(&stack->token, config, stack->kapture);
 	if (!r)
 		kapture_set_keeper(stack->kapture,
-		                   (struct kapture_keeper){ token_refused, &stack->token });
+		                   (struct kapture_keeper){ token_refused, token_judged, stack });
 	return r;
 }
 

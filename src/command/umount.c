@@ -5,9 +5,7 @@
  */
 
 #include <errno.h>
-#include <fcntl.h>
 #include <poll.h>
-#include <signal.h>
 #include <spawn.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -21,13 +19,13 @@
 #include "kapturefs/command/command.h"
 #include "kapturefs/command/control_read.h"
 #include "kapturefs/command/holders.h"
+#include "kapturefs/command/mountpoint.h"
 #include "kapturefs/fs/mounts.h"
 
 enum {
 	STATUS_SIZE_MAX = 1 << 20,
 	CAUSE_SIZE = 512,
 	HOLDERS_SHOWN = 5,
-	DEAD_MS = 2000,
 	END_MS = 30 * 1000,
 };
 
@@ -124,28 +122,6 @@ static void find_daemon(struct unmounting *unmounting)
 		unmounting->daemon = (int)syscall(SYS_pidfd_open, unmounting->pid, 0);
 }
 
-/* Whether nobody serves it any more; a process that can be left alone looks. */
-static bool is_dead(const char *path)
-{
-	cleanup(close_descriptor) int descriptor = -1;
-	struct pollfd ended = { .events = POLLIN };
-	int status = 0;
-	pid_t pid = fork();
-
-	/* What stat(2) says may be remembered. */
-	if (pid == 0)
-		_exit(open(path, O_RDONLY | O_DIRECTORY | O_CLOEXEC) < 0 && errno == ENOTCONN);
-	if (pid < 0)
-		return false;
-	descriptor = (int)syscall(SYS_pidfd_open, pid, 0);
-	ended.fd = descriptor;
-	if (descriptor < 0 || poll(&ended, 1, DEAD_MS) != 1) {
-		kill(pid, SIGKILL);
-		return false;
-	}
-	return waitpid(pid, &status, 0) == pid && WIFEXITED(status) && WEXITSTATUS(status) == 1;
-}
-
 /* Unmounting */
 
 /* The last line that came, without who says it. */
@@ -239,7 +215,7 @@ static int take_away(struct unmounting *unmounting)
 {
 	int r = unmount(unmounting, false);
 
-	if (r && !unmounting->answers && is_dead(unmounting->path))
+	if (r && !unmounting->answers && mountpoint_look(unmounting->path) == MOUNTPOINT_DEAD)
 		r = unmount(unmounting, true);
 	if (!r)
 		return EXIT_OK;

@@ -267,6 +267,7 @@ int config_complete(struct config *config, struct config_complaint *complaint)
 {
 	int r = 0;
 
+	config->cache_is_given = config->cache;
 	if (!config->cache)
 		r = complete_cache(config, complaint);
 	return r ? r : config_join_fuse_options(config);

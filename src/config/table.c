@@ -86,6 +86,8 @@ const struct config_option config_options[] = {
 	  "one more sentence by which the API says that there is no such customer", SHOWN("none") },
 	{ "offline", OPTION_FLAG, AT(offline), "",
 	  "never ask the API; serve what is cached, however old", LIVE_UNSET },
+	{ "strict", OPTION_FLAG, AT(strict), "",
+	  "mount only if the API can be reached and accepts the token", UNSET },
 	{ "xattr", OPTION_FLAG, AT(xattr), "", "show extended attributes (user.kapture.*)", UNSET },
 	{ "uid", OPTION_NUMBER, AT(uid), "N", "owner shown", 0, 0, UINT32_MAX - 1, "mounting user",
 	  false },
@@ -189,7 +191,9 @@ static const char *initial_text(const struct config_option *option, char number[
 /* Without a mount there is nothing that they could be about. */
 static bool is_for_mount(const struct config_option *option)
 {
-	static const char *const names[] = { "xattr", "uid", "gid", "umask", "busy_poll" };
+	static const char *const names[] = {
+		"strict", "xattr", "uid", "gid", "umask", "busy_poll"
+	};
 
 	for (size_t i = 0; i < array_length(names); i++) {
 		if (strcmp(option->name, names[i]) == 0)

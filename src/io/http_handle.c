@@ -256,14 +256,17 @@ static const char *describe_refused_certificate(CURL *easy)
 	}
 }
 
+static const char unknown_host[] = "the name cannot be resolved";
+static const char unknown_proxy[] = "the proxy's name cannot be resolved";
+
 static const struct {
 	CURLcode code;
 	int error;
 	const char *complaint;
 } verdicts[] = {
 	{ CURLE_OK, 0, "" },
-	{ CURLE_COULDNT_RESOLVE_HOST, -EHOSTUNREACH, "the name cannot be resolved" },
-	{ CURLE_COULDNT_RESOLVE_PROXY, -EHOSTUNREACH, "the proxy's name cannot be resolved" },
+	{ CURLE_COULDNT_RESOLVE_HOST, -EHOSTUNREACH, unknown_host },
+	{ CURLE_COULDNT_RESOLVE_PROXY, -EHOSTUNREACH, unknown_proxy },
 	{ CURLE_COULDNT_CONNECT, -EHOSTUNREACH, "no connection" },
 	{ CURLE_PROXY, -EHOSTUNREACH, "no connection through the proxy" },
 	{ CURLE_OPERATION_TIMEDOUT, -ETIMEDOUT, "timed out" },
@@ -275,6 +278,11 @@ static const struct {
 	{ CURLE_SSL_CONNECT_ERROR, -EPROTO, "the TLS handshake failed" },
 	{ CURLE_SSL_CACERT_BADFILE, -EPROTO, "the certificate authorities cannot be read" },
 };
+
+bool http_is_unknown_host(const char *complaint)
+{
+	return strcmp(complaint, unknown_host) == 0 || strcmp(complaint, unknown_proxy) == 0;
+}
 
 struct http_verdict http_verdict(int error, const char *complaint)
 {

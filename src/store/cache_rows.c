@@ -16,8 +16,9 @@
  *   words     one row a customer: what is searched for words; see cache_words.c
  *   sieve     one row a page of bits: who need not be looked at for some words; see cache_sieve.c
  *   unsieved  one row a customer whose words changed, or who went, since its bits were made
- *   property  the source and the account the answers belong to, the secret of the
- *             checksums, the slots that may have been given, the times of the listings
+ *   property  the source and the account the answers belong to, a mark of the token they came
+ *             by, the secret of the checksums, the slots that may have been given, the times of
+ *             the listings
  *
  * Every row but those of use, of which nothing depends but what is evicted first, of words and
  * unsieved, by which one is only led to what is checked, and of extent, which is compared with what

@@ -13,6 +13,8 @@
 #define ENDPOINT      "/search-customer-by-customer-id.html"
 #define PAGE_ENDPOINT "/select-customer-between-start-and-end-dates.html"
 
+#define AUTHORIZATION "Authorization: Basic "
+
 const struct kapture_outcome kapture_outcomes[KAPTURE_OUTCOMES] = {
 	[KAPTURE_FOUND] = { 0, "outcome=\"found\"" },
 	[KAPTURE_ABSENT] = { 0, "outcome=\"absent\"" },
@@ -81,7 +83,7 @@ int kapture_set_token(struct kapture *kapture, const char *token)
 {
 	char *header;
 
-	if (asprintf(&header, "Authorization: Basic %s", token) < 0)
+	if (asprintf(&header, AUTHORIZATION "%s", token) < 0)
 		return -ENOMEM;
 
 	wipe(kapture->headers[0]);
@@ -113,6 +115,17 @@ void kapture_open_doors(struct kapture *kapture)
 void kapture_set_keeper(struct kapture *kapture, struct kapture_keeper keeper)
 {
 	kapture->keeper = keeper;
+}
+
+void kapture_judge_token(struct kapture *kapture, bool is_accepted)
+{
+	if (!kapture->keeper.judged || (kapture->token_judged == kapture->token_number &&
+	                                kapture->is_token_accepted == is_accepted))
+		return;
+	kapture->token_judged = kapture->token_number;
+	kapture->is_token_accepted = is_accepted;
+	kapture->keeper.judged(kapture->keeper.userdata,
+	                       kapture->headers[0] + strlen(AUTHORIZATION), is_accepted);
 }
 
 bool kapture_look_for_token(struct kapture *kapture, uint64_t number)

@@ -85,7 +85,7 @@ static bool fetch_pause(struct source_fetch *fetch, const struct kapture_verdict
 
 	if (resume_ms < kapture->gate.limiter.held_until_ms)
 		resume_ms = kapture->gate.limiter.held_until_ms;
-	if (!verdict->may_retry || fetch->tries > kapture->retries ||
+	if (!verdict->may_retry || fetch->question.is_once || fetch->tries > kapture->retries ||
 	    !fetch_has_time(fetch, resume_ms) ||
 	    breaker_state(&kapture->gate.breaker) != BREAKER_CLOSED)
 		return false;
@@ -142,6 +142,8 @@ static bool try_another_token(struct source_fetch *fetch, const struct kapture_v
 	} else {
 		gate_answered(&kapture->gate, door, false);
 		gate_refused(&kapture->gate, door, now_ms);
+		if (door == GATE_CUSTOMERS)
+			kapture_judge_token(kapture, false);
 	}
 	return false;
 }
@@ -184,8 +186,11 @@ static void settle(struct source_fetch *fetch, struct kapture_verdict *verdict, 
 		if (settle_failure(fetch, verdict, pause_ms))
 			return;
 	} else {
-		gate_answered(&kapture->gate, kapture_door(fetch->question.key.kind),
-		              fetch->token_number == kapture->token_number);
+		bool is_accepted = fetch->token_number == kapture->token_number;
+
+		gate_answered(&kapture->gate, kapture_door(fetch->question.key.kind), is_accepted);
+		if (is_accepted)
+			kapture_judge_token(kapture, true);
 		if (fetch_next_page(fetch, verdict))
 			return;
 		if (!verdict->answer.record && fetch_next_form(fetch, verdict))

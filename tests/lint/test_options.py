@@ -156,7 +156,7 @@ def test_help_fits_a_terminal(help_text):
 
 
 def test_help_of_a_command_lists_only_the_options_that_it_has(help_text):
-    of_mounts = {'xattr', 'uid', 'gid', 'umask', 'busy_poll', 'allow_other', 'allow_root',
+    of_mounts = {'strict', 'xattr', 'uid', 'gid', 'umask', 'busy_poll', 'allow_other', 'allow_root',
                  'auto_unmount'}
     all_of_them = help_options(help_text)
     assert help_options(help_of(['mount'])) == all_of_them

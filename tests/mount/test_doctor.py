@@ -16,6 +16,12 @@ from proxy import Proxy
 
 
 @pytest.fixture
+def api(api):
+    api.sees_mounting = True
+    return api
+
+
+@pytest.fixture
 def patient(tmp_path):
     """A directory in which all is well; calls the doctor on a source."""
     token = harness.write_token(tmp_path)
@@ -182,6 +188,7 @@ def test_certificate_of_nobody_is_found_before_the_token_is_sent(patient):
                    check=True, capture_output=True, timeout=60)
     server = api_module.Api(certificate=(patient.directory / 'cert.pem',
                                          patient.directory / 'key.pem'))
+    server.sees_mounting = True
     try:
         [(name, text, fix)] = failures(patient(server.url))
         assert name == 'TLS' and 'certificate' in text and 'cafile=PATH' in fix

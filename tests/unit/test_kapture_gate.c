@@ -275,7 +275,7 @@ static void test_a_token_rotated_before_the_refusal_is_used_at_once(void **state
 	struct asking *asking;
 
 	(void)state;
-	kapture_set_keeper(fixture->kapture, (struct kapture_keeper){ look, fixture });
+	kapture_set_keeper(fixture->kapture, (struct kapture_keeper){ look, NULL, fixture });
 	fixture->kept_token = "second";
 	asking = ask(fixture);
 	wait_for_requests(fixture, 1);
@@ -294,7 +294,7 @@ static void test_a_token_rotated_after_the_refusal_is_used_for_the_next_question
 	struct asking *asking;
 
 	(void)state;
-	kapture_set_keeper(fixture->kapture, (struct kapture_keeper){ look, fixture });
+	kapture_set_keeper(fixture->kapture, (struct kapture_keeper){ look, NULL, fixture });
 	refuse(fixture);
 	assert_held_back(fixture, -EACCES);
 	fixture->kept_token = "second";

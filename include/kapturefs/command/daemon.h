@@ -18,7 +18,7 @@ int daemon_fork(struct daemon *ret) must_check;
 
 /**
  * Report @status to the parent. With 0 the daemon also lets go of the terminal, of the working
- * directory and of its session. Later calls, and calls in a process that was not forked, do
- * nothing.
+ * directory and of its session; its log must go elsewhere by then. Later calls, and calls in a
+ * process that was not forked, do nothing.
  */
 void daemon_report(struct daemon *daemon, int status);

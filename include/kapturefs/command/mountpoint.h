@@ -14,3 +14,16 @@ int mountpoint_check(const char *path, char **ret, struct config_complaint *comp
 
 /** Check that FUSE is there to be used, if @path needs it. Returns 0; -EINVAL with *@complaint. */
 int mountpoint_check_device(const char *path, struct config_complaint *complaint) must_check;
+
+/** Check that others may be let in, if @config asks for it. Returns 0; -EINVAL with *@complaint. */
+int mountpoint_check_sharing(const struct config *config,
+                             struct config_complaint *complaint) must_check;
+
+enum mountpoint_state {
+	MOUNTPOINT_ALIVE,
+	MOUNTPOINT_DEAD,   /* its daemon has ended and left the mount */
+	MOUNTPOINT_SILENT, /* whoever serves it does not answer within two seconds */
+};
+
+/** How what is mounted on @path does; a process that can be left to itself looks. */
+enum mountpoint_state mountpoint_look(const char *path);

@@ -27,10 +27,10 @@ struct stack {
 int stack_init(struct stack *stack) must_check;
 
 /**
- * Open the cache that @config names, making the directories that lead there. Returns as
- * cache_open().
+ * Open the cache that @config names; if @may_make, the directories that lead there are made.
+ * Returns as cache_open().
  */
-int stack_open_cache(struct stack *stack, const struct config *config) must_check;
+int stack_open_cache(struct stack *stack, const struct config *config, bool may_make) must_check;
 
 /** What to tell the user of what stack_open_cache() returned; static memory. */
 const char *stack_cache_complaint(int r);

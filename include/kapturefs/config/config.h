@@ -59,7 +59,9 @@ struct config {
 	uint64_t uid;
 	uint64_t gid;
 	uint64_t umask;
+	bool cache_is_given; /* else it is where it is by default; made by config_complete() */
 	bool offline;
+	bool strict;
 	bool xattr;
 	bool allow_other;
 	bool allow_root;

@@ -46,6 +46,9 @@ struct http_reply {
 	const char *connection;  /* over which it went: `new`, `reused`, or `none` */
 };
 
+/** Whether @complaint is that the host, or the proxy, has no address. */
+bool http_is_unknown_host(const char *complaint);
+
 typedef void http_done_fn(void *userdata, const struct http_reply *reply);
 
 /**

@@ -111,6 +111,14 @@ void cache_add_metrics(struct cache *cache, struct metrics *metrics);
  */
 const char *cache_account(const struct cache *cache);
 
+/**
+ * Whether an answer came by @token, of which the cache keeps a keyed hash; to remember that one
+ * did, and to forget it because it was refused. Return 0 or a negative errno.
+ */
+bool cache_knows_token(struct cache *cache, const char *token);
+int cache_remember_token(struct cache *cache, const char *token) must_check;
+int cache_forget_token(struct cache *cache) must_check;
+
 /* Looking up */
 
 /** Look a key up. Returns 0, CACHE_NONE or a negative errno. */

@@ -36,11 +36,13 @@ struct kapture_settings {
 };
 
 /**
- * Who may know a newer token: called when the token has been refused and an answer is wanted
- * all the same. May call kapture_set_token().
+ * Who may know a newer token: look() is called when the token has been refused and an answer is
+ * wanted all the same, and may call kapture_set_token(). judged() is called when a token is
+ * accepted, or refused, for the first time or otherwise than before; it may be NULL.
  */
 struct kapture_keeper {
 	void (*look)(void *userdata);
+	void (*judged)(void *userdata, const char *token, bool is_accepted);
 	void *userdata;
 };
 

@@ -36,6 +36,8 @@ struct kapture {
 	char *page_url;
 	char **headers;        /* the first carries the token */
 	uint64_t token_number; /* which token it is */
+	uint64_t token_judged; /* ... and which one was the last that the keeper was told of */
+	bool is_token_accepted;
 	char *request_members;
 	uint32_t phone_country;
 	char *absent_text; /* or NULL */
@@ -150,6 +152,9 @@ enum gate_door kapture_door(enum key_kind kind);
 
 /** Look in @wait_ms, and not now, whose turn it is. */
 void kapture_take_turns_in(struct kapture *kapture, uint64_t wait_ms);
+
+/** Tell the keeper how the API takes the token, if that is news. */
+void kapture_judge_token(struct kapture *kapture, bool is_accepted);
 
 /** Have the keeper look for another token. Returns whether there is one since token @number. */
 bool kapture_look_for_token(struct kapture *kapture, uint64_t number) must_check;

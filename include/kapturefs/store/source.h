@@ -21,6 +21,7 @@ enum { SOURCE_ACCOUNT_SIZE = 64 };
 struct source_question {
 	struct key key;
 	char account[SOURCE_ACCOUNT_SIZE]; /* for a date: whose customers */
+	bool is_once;    /* what comes of the first try is wanted, whatever it is */
 	bool is_renewal; /* nobody waits for it: every other question goes first */
 	uint64_t caller; /* who asks, as in share.h; 0 for nobody in particular */
 };
