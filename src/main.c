@@ -286,6 +286,8 @@ static bool keep_standard_descriptors(void)
 
 static int command_version(int argc, char **argv)
 {
+	if (argc > 1 && strcmp(argv[1], "--") == 0)
+		argc--, argv++;
 	if (argc > 1) {
 		fprintf(stderr, "kapturefs: version: %s: takes no operand\n", argv[1]);
 		return EXIT_USAGE;

@@ -83,6 +83,8 @@ int command_check_config(int argc, char **argv)
 	int status;
 	int r;
 
+	if (argc > 1 && strcmp(argv[1], "--") == 0)
+		argc--, argv++;
 	if (argc > 2) {
 		fprintf(stderr, "kapturefs: --check-config takes one FILE and nothing more\n");
 		return EXIT_USAGE;

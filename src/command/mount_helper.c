@@ -24,7 +24,8 @@ static int parse(int argc, char **argv, struct wish *wish)
 {
 	int option;
 
-	while ((option = getopt(argc, argv, "fo:snvt:N:")) != -1) {
+	opterr = 0;
+	while ((option = getopt(argc, argv, ":fo:snvt:N:")) != -1) {
 		switch (option) {
 		case 'f':
 			wish->is_fake = true;
@@ -34,7 +35,11 @@ static int parse(int argc, char **argv, struct wish *wish)
 			break;
 		case 'N':
 			return refuse("-N: enter the namespace by nsenter(1) instead");
+		case ':':
 		case '?':
+			fprintf(stderr,
+			        MOUNT_HELPER_NAME ": -%c: %s; see " MOUNT_HELPER_NAME "(8)\n",
+			        optopt, option == ':' ? "needs a value" : "unknown option");
 			return EXIT_USAGE;
 		default:
 			break;

@@ -94,17 +94,27 @@ static int read_options(int argc, char **argv, struct order *order)
 {
 	int option;
 
-	while ((option = getopt_long(argc, argv, "", long_options, NULL)) != -1) {
+	opterr = 0;
+	while ((option = getopt_long(argc, argv, ":", long_options, NULL)) != -1) {
 		if (option == 'h')
 			return outcome_end("sandbox", print_usage(stdout, EXIT_OK));
-		if (option == '?')
-			return print_usage(stderr, EXIT_USAGE);
+		if (option == '?' || option == ':') {
+			fprintf(stderr,
+			        "kapturefs: sandbox: %s: %s; see kapturefs sandbox --help\n",
+			        argv[optind - 1],
+			        option == ':' ? "needs a value" : "unknown option");
+			return EXIT_USAGE;
+		}
 		if (!set_option(order, option, optarg)) {
 			fprintf(stderr, "kapturefs: sandbox: value out of range: %s\n", optarg);
 			return EXIT_USAGE;
 		}
 	}
-	return optind < argc ? print_usage(stderr, EXIT_USAGE) : -1;
+	if (optind == argc)
+		return -1;
+	fprintf(stderr, "kapturefs: sandbox: %s: takes no operand; see kapturefs sandbox --help\n",
+	        argv[optind]);
+	return EXIT_USAGE;
 }
 
 static void close_file(FILE *file)

@@ -65,9 +65,15 @@ def test_source_that_the_configuration_has_is_taken(scratch, section):
     refused(command('-o', f'config={path}', 'statsu', scratch / 'none'), (2,), 'status')
 
 
-def test_mount_helper_is_explicit(unchanged):
-    helper = unchanged.parent / 'mount.kapturefs'
-    helper.symlink_to(os.path.abspath(harness.BINARY))
+@pytest.fixture
+def helper(tmp_path_factory):
+    """The program by the name by which mount(8) calls it."""
+    path = tmp_path_factory.mktemp('helper') / 'mount.kapturefs'
+    path.symlink_to(os.path.abspath(harness.BINARY))
+    return path
+
+
+def test_mount_helper_is_explicit(unchanged, helper):
     result = subprocess.run([helper, 'stats', unchanged / 'none', '-o',
                              f'token_file={unchanged}/token'], capture_output=True, text=True,
                             timeout=30, check=False)
@@ -108,3 +114,27 @@ def test_help_is_a_word_too():
     refused(command('help', 'nonsense'), (2,), 'nonsense')
     refused(command('help', 'get', 'warm'), (2,), 'COMMAND')
     refused(command('version', 'x'), (2,), 'x')
+
+
+# Every command with an option that it does not have: one line that names both.
+COMMANDS = ['attach', 'get', 'refresh', 'forget', 'warm', 'export', 'status', 'top', 'umount',
+            'doctor', 'sandbox']
+
+
+@pytest.mark.parametrize('name', COMMANDS)
+@pytest.mark.parametrize('flag', ['--nonsense', '-Z'])
+def test_every_command_names_the_option_that_it_does_not_have(name, flag):
+    refused(command(name, flag), (2,), flag, 'unknown option')
+
+
+def test_values_and_operands_that_lack_or_are_too_many_are_one_line(unchanged, helper):
+    refused(command('sandbox', '--port'), (2,), '--port', 'needs a value')
+    refused(command('sandbox', 'more'), (2,), 'more')
+    refused(command('version', '--', 'more'), (2,), 'more')
+    assert command('version', '--').stdout == command('version').stdout
+    assert command('--check-config', '--', '/dev/null').returncode == 0
+    for words, said in ((['-Z'], '-Z: unknown option'), (['-o'], '-o: needs a value'),
+                        (['--foreground'], 'unknown option')):
+        result = subprocess.run([helper, 'acme', unchanged / 'mnt', *words], text=True,
+                                capture_output=True, timeout=30, check=False)
+        refused(result, (2,), said)
