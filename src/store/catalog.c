@@ -11,6 +11,8 @@
  *   late      an answer whose try was sent before what is there was stored, see answer_order.h,
  *             counts for what it does not replace; those who wait take what is there, and for those
  *             whom that is not new enough, or if it has gone, the key is fetched once more
+ *   failed    nobody waits any more, and the customer is left alone, see backoff.h: until then
+ *             its old answer, or the error, is found without wanting
  *   outlived  a fetch that has run out of time is followed by another for those who came later
  *   deadline  the ticket alone comes back; the fetch goes on
  *   cancel    the ticket alone is gone; the fetch goes on, unless it was the last
@@ -45,35 +47,23 @@ static bool has_old_answer(struct catalog *catalog, const struct key *key)
 	                    catalog->settings.max_stale_ms) != FRESHNESS_DEAD;
 }
 
-/* Whether the fetch for @key, if there is one, has tried everybody's patience already. */
-static bool is_long_under_way(struct catalog *catalog, const struct key *key)
-{
-	const struct catalog_settings *settings = &catalog->settings;
-	const struct fetch *fetch = fetch_find(catalog, key);
-
-	return fetch && uv_now(catalog->loop) + settings->timeout_ms >=
-	                        fetch->deadline_ms + settings->patience_ms;
-}
-
 static struct deadlines *deadlines_for(struct catalog *catalog, const struct key *key,
                                        uint64_t caller)
 {
 	if (!has_old_answer(catalog, key))
 		return &catalog->timeout;
-	/* A path has many names, each of them looked up, and is one wait to its user. */
-	if (catalog->source->operations->state(catalog->source, key->kind, caller) == SOURCE_BUSY ||
-	    is_long_under_way(catalog, key))
+	if (catalog->source->operations->state(catalog->source, key->kind, caller) == SOURCE_BUSY)
 		return &catalog->none;
 	return &catalog->patience;
 }
 
-/* The fetch for @key, old or new; NULL if it is a renewal and there are too many already. */
+/* The fetch for @key, old or new; NULL if nobody waits for it and there are too many already. */
 static int join_fetch(struct catalog *catalog, const struct source_question *question,
                       struct fetch **ret)
 {
 	struct fetch *fetch = fetch_find(catalog, &question->key);
 
-	if (!fetch && question->is_renewal &&
+	if (!fetch && question->hurry == SOURCE_UNWAITED &&
 	    catalog->fetch_count >= catalog->settings.waiting_max) {
 		*ret = NULL;
 		return 0;
@@ -92,7 +82,7 @@ int catalog_want_for(struct catalog *catalog, const struct key *key, uint64_t ca
 	struct deadlines *deadlines = deadlines_for(catalog, key, caller);
 	const struct source_question question = {
 		.key = *key,
-		.is_renewal = deadlines == &catalog->none,
+		.hurry = deadlines == &catalog->none ? SOURCE_UNWAITED : SOURCE_IN_A_HURRY,
 		.caller = caller,
 	};
 	struct catalog_ticket *ticket;
@@ -109,6 +99,8 @@ int catalog_want_for(struct catalog *catalog, const struct key *key, uint64_t ca
 	}
 
 	ticket_link(ticket, fetch, deadlines);
+	if (fetch)
+		fetch_hurry(fetch, question.hurry);
 	*ret = ticket;
 	return 0;
 }
@@ -214,8 +206,11 @@ int catalog_new(uv_loop_t *loop, struct cache *cache, struct source *source,
 	catalog = calloc(1, sizeof(*catalog));
 	if (!catalog)
 		return -ENOMEM;
-	r = hotset_new(settings->memory_max, &catalog->hotset);
+	r = backoff_new(&catalog->backoff);
+	if (!r)
+		r = hotset_new(settings->memory_max, &catalog->hotset);
 	if (r) {
+		backoff_free(catalog->backoff);
 		free(catalog);
 		return r;
 	}
@@ -228,8 +223,10 @@ int catalog_new(uv_loop_t *loop, struct cache *cache, struct source *source,
 		snprintf(catalog->account, sizeof(catalog->account), "%" PRIu64, settings->account);
 	wallclock_init(&catalog->clock);
 	catalog->started_ms = catalog_now_ms(catalog);
-	for (size_t i = 0; i < array_length(catalog->fetches); i++)
+	for (size_t i = 0; i < CATALOG_BUCKETS; i++) {
 		list_init(&catalog->fetches[i]);
+		list_init(&catalog->of_customers[i]);
+	}
 	list_init(&catalog->all_fetches);
 	tickets_init(catalog);
 	deadlines_init(catalog, &catalog->timeout, settings->timeout_ms, -ETIMEDOUT);
@@ -276,6 +273,7 @@ void catalog_free(struct catalog *catalog)
 	while (!list_is_empty(&catalog->all_fetches))
 		fetch_free(container_of(catalog->all_fetches.next, struct fetch, of_all));
 	answer_order_fini(&catalog->order);
+	backoff_free(catalog->backoff);
 	hotset_free(catalog->hotset);
 	assert(list_is_empty(&catalog->returning.tickets));
 	uv_close((uv_handle_t *)&catalog->returning.timer, timer_closed);

@@ -13,12 +13,35 @@ uint64_t fetch_sent(const struct fetch *fetch)
 	return fetch->catalog->source->operations->sent(fetch->source_fetch);
 }
 
+struct backoff_subject fetch_subject(const struct fetch *fetch)
+{
+	return (struct backoff_subject){ fetch->customer, &fetch->question.key };
+}
+
+static void set_hurry(struct fetch *fetch, enum source_hurry hurry)
+{
+	fetch->hurry = hurry;
+	fetch->catalog->source->operations->hurry(fetch->source_fetch, hurry);
+}
+
+void fetch_hurry(struct fetch *fetch, enum source_hurry hurry)
+{
+	if (hurry < fetch->hurry)
+		set_hurry(fetch, hurry);
+}
+
+void fetch_unwaited(struct fetch *fetch)
+{
+	set_hurry(fetch, SOURCE_UNWAITED);
+}
+
 void fetch_free(struct fetch *fetch)
 {
 	assert(list_is_empty(&fetch->tickets));
 
 	list_remove(&fetch->link);
 	list_remove(&fetch->of_all);
+	list_remove(&fetch->of_customer);
 	fetch->catalog->fetch_count--;
 	if (fetch->source_fetch)
 		fetch->catalog->source->operations->free(fetch->source_fetch);
@@ -51,6 +74,30 @@ struct fetch *fetch_find(struct catalog *catalog, const struct key *key)
 	return NULL;
 }
 
+static struct list *customers_bucket(struct catalog *catalog, uint32_t customer)
+{
+	return &catalog->of_customers[customer % CATALOG_BUCKETS];
+}
+
+bool fetch_is_about(struct catalog *catalog, uint32_t customer)
+{
+	struct list *bucket = customers_bucket(catalog, customer);
+
+	for (struct list *link = bucket->next; link != bucket; link = link->next) {
+		if (container_of(link, struct fetch, of_customer)->customer == customer)
+			return true;
+	}
+	return false;
+}
+
+/* To whom @key leads now; 0: nobody who is known. */
+static uint32_t customer_of(struct catalog *catalog, const struct key *key)
+{
+	struct cache_key known;
+
+	return cache_find_key(catalog->cache, key, &known) == 0 ? known.customer : 0;
+}
+
 int fetch_new(struct catalog *catalog, const struct source_question *question, struct fetch **ret)
 {
 	struct fetch *fetch;
@@ -68,6 +115,9 @@ int fetch_new(struct catalog *catalog, const struct source_question *question, s
 	fetch->deadline_ms = uv_now(catalog->loop) + catalog->settings.timeout_ms;
 	list_init(&fetch->tickets);
 	list_init(&fetch->link);
+	list_init(&fetch->of_customer);
+	fetch->hurry = question->hurry;
+	fetch->customer = customer_of(catalog, &question->key);
 	r = catalog->source->operations->start(catalog->source, &fetch->question, fetch_answered,
 	                                       fetch, &fetch->source_fetch);
 	if (r) {
@@ -77,6 +127,8 @@ int fetch_new(struct catalog *catalog, const struct source_question *question, s
 
 	list_insert_before(bucket_of(catalog, &question->key), &fetch->link);
 	list_insert_before(&catalog->all_fetches, &fetch->of_all);
+	if (fetch->customer)
+		list_insert_before(customers_bucket(catalog, fetch->customer), &fetch->of_customer);
 	catalog->fetch_count++;
 	counter_add(&catalog->metrics.fetches, 1);
 	*ret = fetch;
@@ -155,6 +207,34 @@ static struct catalog_result take(struct fetch *fetch, const struct source_answe
 	                           : (struct catalog_result){ .error = -ESTALE };
 }
 
+/* What runs out here, and not there, is nobody's failure. */
+static bool is_ours(int error)
+{
+	return error == -ENOMEM || error == -EMFILE || error == -ENFILE;
+}
+
+/* Leave the customer alone after a failure, which anything is that is not definite. */
+static void note_failure(const struct fetch *fetch, const struct source_answer *answer)
+{
+	struct catalog *catalog = fetch->catalog;
+	const struct backoff_failure failure = {
+		.error = answer->error,
+		.may_pass = answer->may_pass,
+		.retry_after_ms = answer->retry_after_ms,
+		.epoch = catalog->source->operations->epoch(catalog->source),
+	};
+
+	/* What was not asked has not failed. */
+	if (fetch_sent(fetch) && !is_ours(answer->error))
+		backoff_fail(catalog->backoff, fetch_subject(fetch), &failure,
+		             uv_now(catalog->loop));
+}
+
+static bool is_definite(const struct source_answer *answer)
+{
+	return !answer->error || !answer->may_pass;
+}
+
 static void fetch_answered(void *userdata, const struct source_answer *answer)
 {
 	struct fetch *fetch = userdata;
@@ -166,6 +246,10 @@ static void fetch_answered(void *userdata, const struct source_answer *answer)
 		.status = answer->status,
 	};
 
+	if (is_definite(answer))
+		backoff_end(fetch->catalog->backoff, fetch_subject(fetch));
+	else
+		note_failure(fetch, answer);
 	if (!result.error)
 		result = take(fetch, answer);
 	if (result.is_overtaken && fetch->is_urgent)

@@ -146,6 +146,35 @@ static int decide(struct catalog *catalog, const struct key *key,
 	return freshness_decide(&rules, known);
 }
 
+/*
+ * What there is to be said without asking, as if somebody had asked and waited: a customer who has
+ * failed is left alone, and while something is asked about one, one wait is enough.
+ */
+static int decide_unasked(struct catalog *catalog, const struct key *key, uint32_t customer,
+                          const struct catalog_question *question, struct freshness_case *known)
+{
+	const struct backoff_subject subject = { customer, key };
+	const struct backoff_failure *failure =
+	        backoff_find(catalog->backoff, subject, uv_now(catalog->loop));
+	struct catalog_question waited = *question;
+	int decision;
+
+	waited.waited = true;
+	/* Nothing has been answered meanwhile. */
+	waited.asked_ms = INT64_MAX;
+	if (failure && failure->epoch == catalog->source->operations->epoch(catalog->source)) {
+		waited.result.error = failure->error;
+		waited.result.may_pass = failure->may_pass;
+		return decide(catalog, key, &waited, known);
+	}
+	if (!customer || !fetch_is_about(catalog, customer))
+		return FRESHNESS_ASK;
+	waited.result.error = -EBUSY;
+	waited.result.may_pass = true;
+	decision = decide(catalog, key, &waited, known);
+	return decision == FRESHNESS_SERVE_STALE ? decision : FRESHNESS_ASK;
+}
+
 /* Damage has taken the customer and left the key: as if nothing were known. */
 static int decide_for_lost(struct catalog *catalog, const struct key *key,
                            const struct catalog_question *question, struct freshness_case *known)
@@ -154,6 +183,8 @@ static int decide_for_lost(struct catalog *catalog, const struct key *key,
 
 	known->known = FRESHNESS_OF_NOTHING;
 	decision = decide(catalog, key, question, known);
+	if (decision == FRESHNESS_ASK)
+		decision = decide_unasked(catalog, key, 0, question, known);
 	return decision == FRESHNESS_ASK ? CATALOG_MISSING : decision;
 }
 
@@ -187,6 +218,10 @@ static int find_key(struct catalog *catalog, const struct key *key,
 		return 0;
 	}
 	decision = decide(catalog, key, question, known);
+	if (decision == FRESHNESS_ASK)
+		decision = decide_unasked(catalog, key,
+		                          known->known == FRESHNESS_OF_CUSTOMER ? ret->customer : 0,
+		                          question, known);
 	if (decision == FRESHNESS_ASK)
 		return CATALOG_MISSING;
 	if (decision == FRESHNESS_SERVE_ABSENT)

@@ -28,7 +28,7 @@ static int fetch_anew(struct catalog *catalog, const struct key *key, uint64_t c
 {
 	const struct source_question question = {
 		.key = *key,
-		.is_renewal = can_wait,
+		.hurry = can_wait ? SOURCE_CAN_WAIT : SOURCE_IN_A_HURRY,
 		.caller = caller,
 	};
 	struct fetch *fetch = fetch_find(catalog, key);
@@ -63,8 +63,10 @@ int catalog_renew(struct catalog *catalog, const struct key *key, uint64_t calle
 	if (!can_wait) {
 		fetch->is_urgent = true;
 		fetch->insisted = insisted;
+		backoff_end(catalog->backoff, fetch_subject(fetch));
 	}
 	ticket_link(ticket, fetch, &catalog->timeout);
+	fetch_hurry(fetch, can_wait ? SOURCE_CAN_WAIT : SOURCE_IN_A_HURRY);
 	*ret = ticket;
 	return 0;
 }

@@ -46,9 +46,19 @@ int ticket_new(struct catalog *catalog, catalog_ready_fn *ready, void *userdata,
 	return 0;
 }
 
+/* Wait no longer for what it waits for. */
+static void ticket_leave(struct catalog_ticket *ticket)
+{
+	struct fetch *fetch = steal(&ticket->fetch);
+
+	list_remove(&ticket->of_fetch);
+	if (fetch && !fetch->is_answered && list_is_empty(&fetch->tickets))
+		fetch_unwaited(fetch);
+}
+
 static void ticket_free(struct catalog_ticket *ticket)
 {
-	list_remove(&ticket->of_fetch);
+	ticket_leave(ticket);
 	list_remove(&ticket->of_deadlines);
 	ticket->catalog->ticket_count--;
 	free(ticket);
@@ -56,10 +66,9 @@ static void ticket_free(struct catalog_ticket *ticket)
 
 static void ticket_come_back(struct catalog_ticket *ticket, const struct catalog_result *result)
 {
-	ticket->fetch = NULL;
+	ticket_leave(ticket);
 	ticket->is_returning = true;
 	ticket->result = *result;
-	list_remove(&ticket->of_fetch);
 	list_move_before(&ticket->catalog->returning.tickets, &ticket->of_deadlines);
 }
 
@@ -114,7 +123,7 @@ void tickets_init(struct catalog *catalog)
 /* Nobody wants the answer, and nothing has been spent on it. */
 static bool is_worthless(const struct fetch *fetch)
 {
-	return list_is_empty(&fetch->tickets) && !fetch->question.is_renewal &&
+	return list_is_empty(&fetch->tickets) && fetch->question.hurry == SOURCE_IN_A_HURRY &&
 	       !fetch->is_answered && !fetch_sent(fetch);
 }
 

@@ -17,13 +17,25 @@ static const char *const what_for[] = {
 	[GATE_DAYS] = " for days",
 };
 
+static uint64_t half(uint64_t whole)
+{
+	return whole > 1 ? whole / 2 : 1;
+}
+
 void gate_init(struct gate *gate, uint64_t rate, uint64_t burst, uint64_t now_ms)
 {
 	limiter_init(&gate->limiter, rate, burst, now_ms);
+	limiter_init(&gate->unwaited, half(rate), half(burst), now_ms);
 	breaker_init(&gate->breaker, PROBE_APART_MS);
 	for (size_t i = 0; i < GATE_DOORS; i++)
 		breaker_init(&gate->doors[i], REFUSED_MS);
 	gate->held_error = 0;
+}
+
+void gate_change(struct gate *gate, uint64_t rate, uint64_t burst, uint64_t now_ms)
+{
+	limiter_change(&gate->limiter, rate, burst, now_ms);
+	limiter_change(&gate->unwaited, half(rate), half(burst), now_ms);
 }
 
 static int refuse(struct kapture_verdict verdict, struct kapture_verdict *ret_refusal)
@@ -116,8 +128,10 @@ bool gate_is_closed(const struct gate *gate, enum gate_door door)
 void gate_slow_down(struct gate *gate, int error, bool is_throttled, uint64_t pause_ms,
                     uint64_t now_ms)
 {
-	if (is_throttled)
+	if (is_throttled) {
 		limiter_penalise(&gate->limiter, now_ms);
+		limiter_penalise(&gate->unwaited, now_ms);
+	}
 	if (!pause_ms)
 		return;
 	gate->held_error = error;

@@ -32,11 +32,11 @@ const struct kapture_outcome kapture_outcomes[KAPTURE_OUTCOMES] = {
 /* How many go before a question of @caller, as far as @most of them. */
 static uint64_t count_before(struct kapture *kapture, uint64_t caller, uint64_t most)
 {
+	const struct list *queue = &kapture->queues[SOURCE_IN_A_HURRY];
 	uint64_t place = shares_next_place(&kapture->shares, caller);
 	uint64_t count = 0;
 
-	for (struct list *link = kapture->waiting.next; link != &kapture->waiting && count < most;
-	     link = link->next) {
+	for (struct list *link = queue->next; link != queue && count < most; link = link->next) {
 		if (container_of(link, struct source_fetch, link)->place > place)
 			break;
 		count++;
@@ -63,11 +63,22 @@ static enum source_state kapture_state(struct source *source, enum key_kind kind
 	return SOURCE_READY;
 }
 
+static uint64_t kapture_epoch(struct source *source)
+{
+	struct kapture *kapture = container_of(source, struct kapture, source);
+
+	if (kapture->keeper.look)
+		kapture->keeper.look(kapture->keeper.userdata);
+	return kapture->epoch;
+}
+
 static const struct source_operations operations = {
 	.start = kapture_start,
 	.sent = kapture_sent,
+	.hurry = kapture_hurry,
 	.free = kapture_free_fetch,
 	.state = kapture_state,
+	.epoch = kapture_epoch,
 };
 
 /* The token */
@@ -97,8 +108,7 @@ void kapture_change(struct kapture *kapture, const struct kapture_settings *sett
 {
 	kapture->timeout_ms = settings->timeout_ms;
 	kapture->retries = settings->retries;
-	limiter_change(&kapture->gate.limiter, settings->rate, settings->burst,
-	               uv_now(kapture->loop));
+	gate_change(&kapture->gate, settings->rate, settings->burst, uv_now(kapture->loop));
 	kapture_take_turns_in(kapture, 0);
 }
 
@@ -110,6 +120,7 @@ void kapture_renew_connections(struct kapture *kapture)
 void kapture_open_doors(struct kapture *kapture)
 {
 	gate_open_doors(&kapture->gate);
+	kapture->epoch++;
 }
 
 void kapture_set_keeper(struct kapture *kapture, struct kapture_keeper keeper)
@@ -207,8 +218,8 @@ int kapture_new(uv_loop_t *loop, const struct kapture_settings *settings, struct
 
 	kapture->source.operations = &operations;
 	kapture->loop = loop;
-	list_init(&kapture->waiting);
-	list_init(&kapture->renewals);
+	for (size_t i = 0; i < array_length(kapture->queues); i++)
+		list_init(&kapture->queues[i]);
 	list_init(&kapture->ended);
 	gate_init(&kapture->gate, settings->rate, settings->burst, uv_now(loop));
 	shares_init(&kapture->shares, settings->rate, settings->burst);
@@ -252,9 +263,7 @@ void kapture_free(struct kapture *kapture)
 	if (!kapture)
 		return;
 
-	assert(list_is_empty(&kapture->waiting) && list_is_empty(&kapture->renewals) &&
-	       list_is_empty(&kapture->ended));
-	assert(!kapture->asking);
+	assert(!kapture->queued_count && list_is_empty(&kapture->ended) && !kapture->asking);
 	http_free(kapture->http);
 	uv_timer_stop(&kapture->turn);
 	uv_close((uv_handle_t *)&kapture->end, end_closed);
@@ -315,7 +324,7 @@ void kapture_update_metrics(struct kapture *kapture)
 	counter_set(&kapture->budget, limiter_budget(&kapture->gate.limiter, now_ms));
 	counter_set(&kapture->rate, kapture->gate.limiter.rate);
 	counter_set(&kapture->connections, kapture->asking_max);
-	counter_set(&kapture->queued, kapture->waiting_count + kapture->renewal_count);
+	counter_set(&kapture->queued, kapture->queued_count);
 	counter_set(&kapture->breaker_state, breaker_state(&kapture->gate.breaker));
 	counter_set(&kapture->door_state, breaker_state(&kapture->gate.doors[GATE_CUSTOMERS]));
 	counter_set(&kapture->day_door_state, breaker_state(&kapture->gate.doors[GATE_DAYS]));
@@ -335,7 +344,7 @@ struct kapture_standing kapture_stand(struct kapture *kapture)
 		.burst = limiter_burst(limiter),
 		.rate = limiter_rate(limiter, now_ms),
 		.rate_configured = limiter->rate,
-		.queued = kapture->waiting_count + kapture->renewal_count,
+		.queued = kapture->queued_count,
 		.held_ms = limiter->held_until_ms > now_ms ? limiter->held_until_ms - now_ms : 0,
 		.recent = recent_sum(&kapture->recent, now_ms),
 	};

@@ -270,6 +270,7 @@ static void try_done(void *userdata, const struct http_reply *reply)
 	struct kapture_verdict verdict = judge(fetch, reply, &payload);
 
 	keep_cause(fetch, reply, &verdict);
+	verdict.answer.retry_after_ms = pause_ms;
 	fetch->status = reply->status;
 	count_try(fetch, &verdict.answer);
 	log_try(fetch, reply, &verdict.answer);

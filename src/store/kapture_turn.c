@@ -34,18 +34,12 @@ void kapture_take_turns_in(struct kapture *kapture, uint64_t wait_ms)
 	uv_timer_start(&kapture->turn, take_turns, wait_ms, 0);
 }
 
-static uint64_t *count_of_queue(const struct source_fetch *fetch)
-{
-	return fetch->question.is_renewal ? &fetch->kapture->renewal_count
-	                                  : &fetch->kapture->waiting_count;
-}
-
 void fetch_leave_queue(struct source_fetch *fetch)
 {
 	if (list_is_empty(&fetch->link))
 		return;
 	list_remove(&fetch->link);
-	(*count_of_queue(fetch))--;
+	fetch->kapture->queued_count--;
 	uv_timer_stop(&fetch->timer);
 }
 
@@ -116,15 +110,30 @@ static struct list *place_in(struct list *queue, uint64_t place)
 void fetch_wait(struct source_fetch *fetch, bool is_first)
 {
 	struct kapture *kapture = fetch->kapture;
-	struct list *queue = fetch->question.is_renewal ? &kapture->renewals : &kapture->waiting;
+	struct list *queue = &kapture->queues[fetch->question.hurry];
 	uint64_t latest_ms = latest_start_ms(fetch);
 	uint64_t now_ms = uv_now(kapture->loop);
 
 	if (!is_first)
 		fetch->place = shares_queue(&kapture->shares, fetch->question.caller, now_ms);
 	list_insert_before(is_first ? queue->next : place_in(queue, fetch->place), &fetch->link);
-	(*count_of_queue(fetch))++;
+	kapture->queued_count++;
 	uv_timer_start(&fetch->timer, wait_ended, latest_ms > now_ms ? latest_ms - now_ms : 0, 0);
+	kapture_take_turns_in(kapture, 0);
+}
+
+void kapture_hurry(struct source_fetch *fetch, enum source_hurry hurry)
+{
+	struct kapture *kapture = fetch->kapture;
+
+	if (fetch->question.hurry == hurry)
+		return;
+	fetch->question.hurry = hurry;
+	/* It may be under way, or between its tries; or its time may be over. */
+	if (list_is_empty(&fetch->link) || !uv_is_active((uv_handle_t *)&fetch->timer))
+		return;
+	list_remove(&fetch->link);
+	list_insert_before(place_in(&kapture->queues[hurry], fetch->place), &fetch->link);
 	kapture_take_turns_in(kapture, 0);
 }
 
@@ -138,23 +147,27 @@ static uint64_t reserve_for(struct source_fetch *fetch)
 }
 
 /* The first for whom there is some budget; if there is none, the first. */
-static struct source_fetch *next_waiting(struct kapture *kapture)
+static struct source_fetch *next_in_a_hurry(struct kapture *kapture)
 {
+	struct list *queue = &kapture->queues[SOURCE_IN_A_HURRY];
 	uint64_t budget = limiter_budget(&kapture->gate.limiter, uv_now(kapture->loop));
 
-	for (struct list *link = kapture->waiting.next; budget && link != &kapture->waiting;
-	     link = link->next) {
+	for (struct list *link = queue->next; budget && link != queue; link = link->next) {
 		if (budget > reserve_for(fetch_at(link)))
 			return fetch_at(link);
 	}
-	return fetch_at(kapture->waiting.next);
+	return fetch_at(queue->next);
 }
 
 static struct source_fetch *next_fetch(struct kapture *kapture)
 {
-	if (!list_is_empty(&kapture->waiting))
-		return next_waiting(kapture);
-	return list_is_empty(&kapture->renewals) ? NULL : fetch_at(kapture->renewals.next);
+	if (!list_is_empty(&kapture->queues[SOURCE_IN_A_HURRY]))
+		return next_in_a_hurry(kapture);
+	for (int hurry = SOURCE_CAN_WAIT; hurry < SOURCE_HURRIES; hurry++) {
+		if (!list_is_empty(&kapture->queues[hurry]))
+			return fetch_at(kapture->queues[hurry].next);
+	}
+	return NULL;
 }
 
 /* As gate_check(), and with what the caller has to leave alone. */
@@ -169,6 +182,8 @@ static int check(struct source_fetch *fetch, uint64_t *ret_wait_ms,
 	if (r)
 		return r;
 	*ret_wait_ms = limiter_wait_for(&kapture->gate.limiter, reserve_for(fetch) + 1, now_ms);
+	if (!*ret_wait_ms && fetch->question.hurry == SOURCE_UNWAITED)
+		*ret_wait_ms = limiter_wait_ms(&kapture->gate.unwaited, now_ms);
 	return *ret_wait_ms ? GATE_WAIT : 0;
 }
 
@@ -204,6 +219,8 @@ static bool take_turn(struct source_fetch *fetch)
 	}
 
 	fetch_leave_queue(fetch);
+	if (fetch->question.hurry == SOURCE_UNWAITED)
+		(void)limiter_take(&kapture->gate.unwaited, now_ms);
 	gate_ask(&kapture->gate, kapture_door(fetch->question.key.kind), now_ms);
 	shares_ask(&kapture->shares, fetch->question.caller, fetch->place, now_ms);
 	fetch_try(fetch);

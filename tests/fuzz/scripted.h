@@ -60,13 +60,27 @@ static inline enum source_state script_state(struct source *source, enum key_kin
 	return container_of(source, struct script, source)->state;
 }
 
+static inline void script_hurry(struct source_fetch *fetch, enum source_hurry hurry)
+{
+	(void)fetch;
+	(void)hurry;
+}
+
+static inline uint64_t script_epoch(struct source *source)
+{
+	(void)source;
+	return 0;
+}
+
 static inline void script_init(struct script *script)
 {
 	static const struct source_operations operations = {
 		.start = script_start,
 		.sent = script_sent,
+		.hurry = script_hurry,
 		.free = script_free,
 		.state = script_state,
+		.epoch = script_epoch,
 	};
 
 	*script = (struct script){ .source.operations = &operations };

@@ -138,6 +138,8 @@ def test_day_of_which_a_page_fails_is_an_error_and_never_half_a_day(mounts, api)
     assert harness.errno_of(os.listdir, mount / 'by-date' / DAY) == errno.EIO
     assert os.listdir(mount / 'by-date') == []
     api.respond = api.honest
+    harness.wait_until(lambda: harness.errno_of(os.listdir, mount / 'by-date' / DAY) == 0,
+                       'it is asked again')
     assert len(ids(mount)) == 250
 
 

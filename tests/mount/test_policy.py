@@ -479,7 +479,7 @@ def test_failures_are_counted_by_what_they_were(mounts, api):
     mount = mounts(api.url)
     for status, outcome in ((429, 'throttled'), (500, 'fault'), (400, 'invalid')):
         api.respond = lambda request, status=status: Reply(b'', status)
-        harness.errno_of(os.stat, mount / 'by-id/7')
+        harness.errno_of(os.stat, mount / 'by-id' / str(status))
         assert Metrics(mount)('api_requests_total', outcome=outcome) == 1
     api.respond = lambda request: Reply(REFUSED)
     harness.errno_of(os.stat, mount / 'by-id/7')

@@ -48,6 +48,7 @@ class Reference:
         self.keys = {}      # (kind, text): number
         self.forced = set()     # keys that were to be renewed, and could not be
         self.absent = set()
+        self.left_alone = {}    # number, or key of nobody who is known: its last failure
         self.options = Options()
         self.failed = set()
         self.door_is_shut = False
@@ -57,6 +58,11 @@ class Reference:
         self.options = options
         self.failed = set()
         self.door_is_shut = False
+        self.left_alone = {}
+
+    def subject(self, key):
+        """A customer is left alone under all its keys."""
+        return self.keys.get(key, key)
 
     # What the API has answered
 
@@ -78,8 +84,11 @@ class Reference:
             if answer.counts:
                 self.failed.add(key)
             self.door_is_shut |= answer.shuts_door
+            if not answer.shuts_door:
+                self.left_alone[self.subject(key)] = answer
             return
         self.failed = set()
+        self.left_alone.pop(self.subject(key), None)
         if isinstance(answer, Found):
             self.records[answer.number] = answer.version
             self.lead(('id', str(answer.number)), answer.number)
@@ -92,6 +101,7 @@ class Reference:
         self.absent.add(key)
 
     def forget(self, key):
+        self.left_alone.pop(self.subject(key), None)
         if key in self.keys:
             self.drop(self.keys[key])
         self.absent.discard(key)
@@ -130,6 +140,9 @@ class Reference:
             if key in self.keys and self.options.serves_stale:
                 return {self.known(key)}
             outcomes |= {errno.EIO, errno.EPROTO}
+        # For how long is not the model's matter: asking is as right as leaving it alone.
+        if self.subject(key) in self.left_alone:
+            outcomes |= self.after_asking(key, self.left_alone[self.subject(key)])
         return outcomes
 
     def after_asking(self, key, answer):

@@ -183,11 +183,11 @@ static inline void answered(void *userdata, const struct source_answer *answer)
 	uv_stop(used_loop);
 }
 
-static inline struct asking *ask_for(struct fixture *fixture, const char *id, bool is_renewal)
+static inline struct asking *ask_for(struct fixture *fixture, const char *id,
+                                     enum source_hurry hurry)
 {
 	struct asking *asking = &fixture->askings[fixture->asking_count++];
-	const struct source_question question = { .key = make_key(KEY_ID, id),
-		                                  .is_renewal = is_renewal };
+	const struct source_question question = { .key = make_key(KEY_ID, id), .hurry = hurry };
 
 	asking->fixture = fixture;
 	assert_int_equal(fixture->source->operations->start(fixture->source, &question, answered,
@@ -199,7 +199,7 @@ static inline struct asking *ask_for(struct fixture *fixture, const char *id, bo
 
 static inline struct asking *ask(struct fixture *fixture)
 {
-	return ask_for(fixture, "7", false);
+	return ask_for(fixture, "7", SOURCE_IN_A_HURRY);
 }
 
 static inline void wait_for_requests(struct fixture *fixture, unsigned count)

@@ -19,7 +19,8 @@ struct scripted {
 	bool is_asked; /* questions go out at once */
 	unsigned started;
 	unsigned freed;
-	bool was_renewal; /* the last question */
+	enum source_hurry hurry; /* of the last question, as it is now */
+	uint64_t epoch;
 	source_done_fn *done;
 	void *userdata;
 };
@@ -35,7 +36,7 @@ static inline int scripted_start(struct source *source, const struct source_ques
 	struct scripted *script = container_of(source, struct scripted, source);
 
 	script->started++;
-	script->was_renewal = question->is_renewal;
+	script->hurry = question->hurry;
 	script->done = done;
 	script->userdata = userdata;
 	*ret = calloc(1, sizeof(**ret));
@@ -63,11 +64,23 @@ static inline enum source_state scripted_state(struct source *source, enum key_k
 	return container_of(source, struct scripted, source)->state;
 }
 
+static inline void scripted_hurry(struct source_fetch *fetch, enum source_hurry hurry)
+{
+	fetch->script->hurry = hurry;
+}
+
+static inline uint64_t scripted_epoch(struct source *source)
+{
+	return container_of(source, struct scripted, source)->epoch;
+}
+
 static const struct source_operations scripted_operations = {
 	.start = scripted_start,
 	.sent = scripted_sent,
+	.hurry = scripted_hurry,
 	.free = scripted_free,
 	.state = scripted_state,
+	.epoch = scripted_epoch,
 };
 
 struct fixture {

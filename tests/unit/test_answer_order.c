@@ -339,11 +339,25 @@ static enum source_state world_state(struct source *source, enum key_kind kind, 
 	return SOURCE_READY;
 }
 
+static void world_hurry(struct source_fetch *fetch, enum source_hurry hurry)
+{
+	(void)fetch;
+	(void)hurry;
+}
+
+static uint64_t world_epoch(struct source *source)
+{
+	(void)source;
+	return 0;
+}
+
 static const struct source_operations world_operations = {
 	.start = world_start,
 	.sent = scripted_sent,
+	.hurry = world_hurry,
 	.free = world_free,
 	.state = world_state,
+	.epoch = world_epoch,
 };
 
 static void nobody_called(void *userdata, const struct catalog_result *result)

@@ -51,7 +51,26 @@ static enum source_state state_of(struct source *source, enum key_kind kind, uin
 	return SOURCE_READY;
 }
 
-static const struct source_operations operations = { start, sent, free_fetch, state_of };
+static void hurry(struct source_fetch *fetch, enum source_hurry hurry)
+{
+	(void)fetch;
+	(void)hurry;
+}
+
+static uint64_t epoch(struct source *source)
+{
+	(void)source;
+	return 0;
+}
+
+static const struct source_operations operations = {
+	.start = start,
+	.sent = sent,
+	.hurry = hurry,
+	.free = free_fetch,
+	.state = state_of,
+	.epoch = epoch,
+};
 static struct source source = { .operations = &operations };
 
 struct house {

@@ -32,7 +32,7 @@ static void test_patience_ends_the_wait_for_an_expired_customer(void **state)
 	assert_true(is_stale(fixture, &key, &again));
 	/* The fetch has gone on. */
 	assert_int_equal(fixture->script.started - fixture->script.freed, 1);
-	assert_false(fixture->script.was_renewal);
+	assert_int_equal(fixture->script.hurry, SOURCE_UNWAITED);
 	answer_customer(fixture, "42", "Usha");
 	assert_false(is_stale(fixture, &key, &again));
 	end(fixture);
@@ -74,9 +74,9 @@ static void test_an_answer_that_is_too_old_to_serve_is_waited_for_like_none(void
 	fixture->script.state = SOURCE_BUSY;
 	start_ms = uv_now(&fixture->loop);
 	assert_int_equal(catalog_want(fixture->catalog, &key, waiter_called, &waiter, &ticket), 0);
+	assert_int_equal(fixture->script.hurry, SOURCE_IN_A_HURRY);
 	wait_for(fixture, &waiter);
 	assert_true(uv_now(&fixture->loop) - start_ms >= settings.timeout_ms);
-	assert_false(fixture->script.was_renewal);
 	end(fixture);
 }
 
@@ -103,7 +103,7 @@ static void test_without_budget_the_old_answer_is_served_at_once_and_renewed(voi
 	again = ask_again(&question, &waiter);
 	assert_true(is_stale(fixture, &key, &again));
 
-	assert_true(fixture->script.was_renewal);
+	assert_int_equal(fixture->script.hurry, SOURCE_UNWAITED);
 	assert_int_equal(fixture->script.started - fixture->script.freed, 1);
 	answer_customer(fixture, "42", "Usha");
 	assert_false(is_stale(fixture, &key, &again));
@@ -122,7 +122,7 @@ static void test_without_budget_an_unknown_customer_waits_its_turn(void **state)
 	assert_int_equal(catalog_want(fixture->catalog, &key, waiter_called, &waiter, &ticket), 0);
 	uv_run(&fixture->loop, UV_RUN_NOWAIT);
 	assert_int_equal(waiter.calls, 0);
-	assert_false(fixture->script.was_renewal);
+	assert_int_equal(fixture->script.hurry, SOURCE_IN_A_HURRY);
 	answer_customer(fixture, "42", "Asha");
 	assert_int_equal(waiter.result.error, 0);
 	end(fixture);

@@ -253,14 +253,60 @@ static void test_what_nobody_waits_for_comes_last(void **state)
 	(void)state;
 	settings.http.concurrency_max = 1;
 	fixture = begin(&settings);
-	ask_for(fixture, "1", true);
-	ask_for(fixture, "2", true);
-	ask_for(fixture, "3", false);
+	ask_for(fixture, "1", SOURCE_UNWAITED);
+	ask_for(fixture, "2", SOURCE_UNWAITED);
+	ask_for(fixture, "3", SOURCE_IN_A_HURRY);
 	wait_for_requests(fixture, 1);
 	assert_string_equal(first_transfer()->body, "[{\"kapture_customer_id\":\"3\"}]");
 	reply_with(ABSENT);
 	wait_for_requests(fixture, 2);
 	assert_string_equal(first_transfer()->body, "[{\"kapture_customer_id\":\"1\"}]");
+	end(fixture);
+}
+
+static void test_what_nobody_waits_for_has_half_of_the_rate(void **state)
+{
+	struct kapture_settings settings = usual;
+	struct fixture *fixture;
+	uint64_t start_ms;
+
+	(void)state;
+	settings.rate = 100000;
+	settings.burst = 4;
+	fixture = begin(&settings);
+	start_ms = uv_now(&fixture->loop);
+	for (unsigned i = 0; i < 10; i++)
+		ask_for(fixture, "1", SOURCE_UNWAITED);
+	for (unsigned i = 1; i <= 10; i++) {
+		wait_for_requests(fixture, i);
+		reply_with(FOUND);
+		assert_true(i <= 2 + (uv_now(&fixture->loop) - start_ms) / 20);
+	}
+	assert_true(uv_now(&fixture->loop) - start_ms >= 160);
+	end(fixture);
+}
+
+static void test_who_comes_to_wait_for_it_need_not_wait_for_the_rest(void **state)
+{
+	struct kapture_settings settings = usual;
+	struct fixture *fixture;
+	struct asking *asking;
+
+	(void)state;
+	settings.rate = 1;
+	settings.burst = 2;
+	fixture = begin(&settings);
+	ask_for(fixture, "1", SOURCE_UNWAITED);
+	ask_for(fixture, "2", SOURCE_UNWAITED);
+	asking = ask_for(fixture, "3", SOURCE_UNWAITED);
+	/* Half of the burst is theirs. */
+	wait_for_requests(fixture, 1);
+	uv_run(&fixture->loop, UV_RUN_NOWAIT);
+	assert_int_equal(started, 1);
+	fixture->source->operations->hurry(asking->fetch, SOURCE_IN_A_HURRY);
+	reply_with(ABSENT);
+	wait_for_requests(fixture, 2);
+	assert_string_equal(first_transfer()->body, "[{\"kapture_customer_id\":\"3\"}]");
 	end(fixture);
 }
 
@@ -279,6 +325,8 @@ int main(void)
 		cmocka_unit_test(test_a_question_whose_turn_comes_too_late_is_not_asked),
 		cmocka_unit_test(test_no_more_requests_at_a_time_than_connections),
 		cmocka_unit_test(test_what_nobody_waits_for_comes_last),
+		cmocka_unit_test(test_what_nobody_waits_for_has_half_of_the_rate),
+		cmocka_unit_test(test_who_comes_to_wait_for_it_need_not_wait_for_the_rest),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

@@ -14,7 +14,7 @@
 static void answer_one(struct fixture *fixture, const char *id, const struct http_reply *reply,
                        int error)
 {
-	struct asking *asking = ask_for(fixture, id, false);
+	struct asking *asking = ask_for(fixture, id, SOURCE_IN_A_HURRY);
 
 	wait_for_requests(fixture, started + 1);
 	finish(reply);
@@ -130,10 +130,10 @@ static void test_answers_that_overlap_count_in_their_order(void **state)
 	struct asking *found;
 
 	(void)state;
-	ask_for(fixture, "1", false);
-	ask_for(fixture, "2", false);
+	ask_for(fixture, "1", SOURCE_IN_A_HURRY);
+	ask_for(fixture, "2", SOURCE_IN_A_HURRY);
 	found = ask(fixture);
-	ask_for(fixture, "3", false);
+	ask_for(fixture, "3", SOURCE_IN_A_HURRY);
 	wait_for_requests(fixture, 4);
 	reply_with_status(500, NULL);
 	reply_with_status(500, NULL);
@@ -155,7 +155,7 @@ static void test_those_who_wait_when_it_opens_fail_at_once(void **state)
 	settings.http.concurrency_max = 3;
 	fixture = begin(&settings);
 	for (size_t i = 0; i < array_length(ids); i++)
-		ask_for(fixture, ids[i], false);
+		ask_for(fixture, ids[i], SOURCE_IN_A_HURRY);
 	wait_for_requests(fixture, 3);
 	for (int i = 0; i < 3; i++)
 		reply_with_error(-EHOSTUNREACH);

@@ -11,6 +11,7 @@
 #include "kapturefs/io/turns.h"
 #include "kapturefs/store/catalog.h"
 #include "kapturefs/store/answer_order.h"
+#include "kapturefs/store/backoff.h"
 #include "kapturefs/store/hotset.h"
 #include "kapturefs/store/wallclock.h"
 
@@ -27,9 +28,12 @@ struct deadlines {
 /** A key being fetched. */
 struct fetch {
 	struct list link;
+	struct list of_customer;
+	uint32_t customer;  /* to whom its key led when it began, or 0 */
 	struct list of_all; /* in the order in which they began */
 	struct catalog *catalog;
 	struct source_question question;
+	enum source_hurry hurry; /* of those who wait */
 	struct list tickets;
 	struct source_fetch *source_fetch;
 	uint64_t deadline_ms; /* of the loop's clock */
@@ -71,6 +75,8 @@ struct catalog {
 	struct catalog_listener listener;
 	struct wallclock clock;
 	struct list fetches[CATALOG_BUCKETS]; /* by the hash of their key */
+	struct list of_customers[CATALOG_BUCKETS];
+	struct backoff *backoff;
 	struct list all_fetches;
 	size_t fetch_count;
 	struct answer_order order;
@@ -148,12 +154,24 @@ int ticket_new(struct catalog *catalog, catalog_ready_fn *ready, void *userdata,
 /** The fetch to be joined for @key, or NULL. */
 struct fetch *fetch_find(struct catalog *catalog, const struct key *key);
 
+/** Whether something is being fetched that leads to @customer. */
+bool fetch_is_about(struct catalog *catalog, uint32_t customer);
+
 /** Begin a fetch. Returns 0 or -ENOMEM. */
 int fetch_new(struct catalog *catalog, const struct source_question *question,
               struct fetch **ret) must_check;
 
 /** Free @fetch, for which nobody must wait. */
 void fetch_free(struct fetch *fetch);
+
+/** Whom it is about. */
+struct backoff_subject fetch_subject(const struct fetch *fetch);
+
+/** Somebody waits for it like this: who is in more of a hurry counts. */
+void fetch_hurry(struct fetch *fetch, enum source_hurry hurry);
+
+/** Nobody waits for it any more. */
+void fetch_unwaited(struct fetch *fetch);
 
 /** Whether its question has gone out, and the number that was drawn then; 0 if not. */
 uint64_t fetch_sent(const struct fetch *fetch);

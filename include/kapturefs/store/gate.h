@@ -25,6 +25,7 @@ enum gate_door {
 
 struct gate {
 	struct limiter limiter;
+	struct limiter unwaited; /* half of it, for what nobody waits for */
 	struct breaker breaker;
 	struct breaker doors[GATE_DOORS];
 	int held_error; /* what the server said when it asked to be left alone */
@@ -32,6 +33,9 @@ struct gate {
 
 /** Begin with everything open. @rate and @burst as in limiter_init(). */
 void gate_init(struct gate *gate, uint64_t rate, uint64_t burst, uint64_t now_ms);
+
+/** Go on with another rate and burst. */
+void gate_change(struct gate *gate, uint64_t rate, uint64_t burst, uint64_t now_ms);
 
 /** The outcome of gate_check() for a request whose turn has not come. */
 enum { GATE_WAIT = 1 };

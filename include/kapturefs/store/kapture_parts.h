@@ -38,6 +38,7 @@ struct kapture {
 	uint64_t token_number; /* which token it is */
 	uint64_t token_judged; /* ... and which one was the last that the keeper was told of */
 	bool is_token_accepted;
+	uint64_t epoch; /* how often the doors were opened */
 	char *request_members;
 	uint32_t phone_country;
 	char *absent_text; /* or NULL */
@@ -48,13 +49,11 @@ struct kapture {
 	struct kapture_keeper keeper;
 	struct gate gate;
 	struct shares shares;
-	struct list waiting;  /* fetches that somebody waits for, by their places */
-	struct list renewals; /* and those that nobody does, who come last */
-	struct list ended;    /* those whose turn never came, until they are told */
+	struct list queues[SOURCE_HURRIES]; /* of fetches; of those in a hurry by their places */
+	struct list ended;                  /* those whose turn never came, until they are told */
 	struct turn_share ending;
 	uv_timer_t end; /* of those; runs while there are any */
-	uint64_t waiting_count;
-	uint64_t renewal_count;
+	uint64_t queued_count;
 	uv_timer_t turn; /* due when the next of them may go */
 	struct counter requests[KAPTURE_OUTCOMES];
 	struct counter retried;
@@ -76,8 +75,8 @@ struct kapture {
 struct source_fetch {
 	struct kapture *kapture;
 	struct list link;
-	struct source_question question;
-	uint64_t place; /* among those that wait */
+	struct source_question question; /* its hurry as it is now */
+	uint64_t place;                  /* among those that wait in a hurry */
 	char *body;
 	struct roster roster;  /* of a date: whom the pages so far have shown */
 	uint32_t records;      /* on those pages, somebody shown twice counting twice */
@@ -106,6 +105,7 @@ struct source_fetch {
 int kapture_start(struct source *source, const struct source_question *question,
                   source_done_fn *done, void *userdata, struct source_fetch **ret) must_check;
 uint64_t kapture_sent(const struct source_fetch *fetch);
+void kapture_hurry(struct source_fetch *fetch, enum source_hurry hurry);
 void kapture_free_fetch(struct source_fetch *fetch);
 
 /** Make up the request for what @fetch asks for. Returns 0, -EINVAL, -ENOMEM. */

@@ -18,12 +18,20 @@ struct source_fetch; /* one question under way */
 
 enum { SOURCE_ACCOUNT_SIZE = 64 };
 
+/** How much somebody waits for an answer, the most first. */
+enum source_hurry {
+	SOURCE_IN_A_HURRY,
+	SOURCE_CAN_WAIT, /* every other question goes first, but for those */
+	SOURCE_UNWAITED, /* nobody does: it goes last, and such have half of the rate together */
+	SOURCE_HURRIES,
+};
+
 struct source_question {
 	struct key key;
 	char account[SOURCE_ACCOUNT_SIZE]; /* for a date: whose customers */
-	bool is_once;    /* what comes of the first try is wanted, whatever it is */
-	bool is_renewal; /* nobody waits for it: every other question goes first */
-	uint64_t caller; /* who asks, as in share.h; 0 for nobody in particular */
+	bool is_once;            /* what comes of the first try is wanted, whatever it is */
+	enum source_hurry hurry; /* to begin with */
+	uint64_t caller;         /* who asks, as in share.h; 0 for nobody in particular */
 };
 
 struct source_answer {
@@ -34,6 +42,7 @@ struct source_answer {
 	const char *sentence; /* of an error: what the API says itself; borrowed, may be NULL, and
 	                       * may name a customer: not for logs */
 	long status;          /* of HTTP, 0 without a reply */
+	uint64_t retry_after_ms; /* of an error: how long the API wants to be left alone, or 0 */
 	struct record
 	        *record; /* borrowed, fresh from payload; NULL without error: no such customer */
 	const struct roster *roster; /* borrowed; for a date, without error */
@@ -60,11 +69,20 @@ struct source_operations {
 	 */
 	uint64_t (*sent)(const struct source_fetch *fetch);
 
+	/** From now on somebody waits for it like this, which may be less or more than before. */
+	void (*hurry)(struct source_fetch *fetch, enum source_hurry hurry);
+
 	/** Free the fetch, under way or done. */
 	void (*free)(struct source_fetch *fetch);
 
 	/** How it stands for a question of @caller about a key of @kind. */
 	enum source_state (*state)(struct source *source, enum key_kind kind, uint64_t caller);
+
+	/**
+	 * A number that changes when it is worth to ask again for what has failed: there is another
+	 * token, which is looked for now, or somebody has said so.
+	 */
+	uint64_t (*epoch)(struct source *source);
 };
 
 struct source {
