@@ -213,14 +213,22 @@ const char *facts_name_caller(const struct share_count *caller, char ret[FACTS_C
 	return ret;
 }
 
-void facts_gather(const struct facts_sources *sources, struct facts *ret)
+/* The catalog's clock, which never goes back, may be ahead of the system's. */
+static int64_t now_after_ms(int64_t mounted_ms)
 {
 	struct timespec now;
+	int64_t now_ms;
 
 	clock_gettime(CLOCK_REALTIME, &now);
+	now_ms = (int64_t)now.tv_sec * 1000 + now.tv_nsec / 1000000;
+	return now_ms > mounted_ms ? now_ms : mounted_ms;
+}
+
+void facts_gather(const struct facts_sources *sources, struct facts *ret)
+{
 	*ret = (struct facts){
 		.sources = sources,
-		.now_ms = (int64_t)now.tv_sec * 1000 + now.tv_nsec / 1000000,
+		.now_ms = now_after_ms(sources->mounted_ms),
 		.api = kapture_stand(sources->kapture),
 		.answers = catalog_stand(sources->catalog),
 		.kernel_flags = session_kernel_flags(sources->session),

@@ -14,7 +14,7 @@ import sources
 SYSTEM = pathlib.Path('/usr/include')
 LENT = ['linux', 'asm-generic', 'fuse3', 'sqlite3.h', 'uv.h', 'uv', 'ini.h', 'xxhash.h',
         'utf8proc.h', 'zstd.h', 'zstd_errors.h', 'microhttpd.h', 'gnutls', 'zlib.h', 'zconf.h',
-        'cjson', 'systemd', 'curses.h', 'ncurses.h', 'ncurses_dll.h', 'unctrl.h', 'term.h']
+        'cjson', 'openssl', 'systemd', 'curses.h', 'ncurses.h', 'ncurses_dll.h', 'unctrl.h', 'term.h']
 LENT_BY_MACHINE = ['asm', 'curl']
 
 pytestmark = pytest.mark.skipif(not shutil.which('musl-gcc'), reason='no musl-gcc')

@@ -222,7 +222,7 @@ static inline int find_after(struct fixture *fixture, const struct key *key, int
 	const struct catalog_question question = {
 		.asked_ms = fixture->now_ms,
 		.waited = true,
-		.result = { error, may_pass },
+		.result = { .error = error, .may_pass = may_pass },
 	};
 
 	return find(fixture, key, &question);

@@ -147,7 +147,8 @@ static int find(struct house *house, const struct key *key, bool has_failed)
 {
 	struct catalog_question question = { .asked_ms = catalog_now_ms(house->catalog) + 1,
 		                             .waited = has_failed,
-		                             .result = { has_failed ? -EHOSTUNREACH : 0, true } };
+		                             .result = { .error = has_failed ? -EHOSTUNREACH : 0,
+		                                         .may_pass = true } };
 	struct catalog_entry entry = { 0 };
 	int r = catalog_find(house->catalog, key, &question, &entry);
 
