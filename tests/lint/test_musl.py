@@ -14,10 +14,18 @@ import sources
 SYSTEM = pathlib.Path('/usr/include')
 LENT = ['linux', 'asm-generic', 'fuse3', 'sqlite3.h', 'uv.h', 'uv', 'ini.h', 'xxhash.h',
         'utf8proc.h', 'zstd.h', 'zstd_errors.h', 'microhttpd.h', 'gnutls', 'zlib.h', 'zconf.h',
-        'cjson', 'openssl', 'systemd', 'curses.h', 'ncurses.h', 'ncurses_dll.h', 'unctrl.h', 'term.h']
-LENT_BY_MACHINE = ['asm', 'curl']
+        'cjson', 'openssl', 'systemd', 'curses.h', 'ncurses.h', 'ncurses_dll.h', 'unctrl.h',
+        'term.h']
+LENT_BY_MACHINE = ['asm', 'curl', 'openssl']
 
 pytestmark = pytest.mark.skipif(not shutil.which('musl-gcc'), reason='no musl-gcc')
+
+
+def lend(source, target):
+    if source.is_dir():
+        shutil.copytree(source, target, dirs_exist_ok=True)
+    else:
+        shutil.copyfile(source, target)
 
 
 @pytest.fixture(scope='module')
@@ -28,8 +36,8 @@ def lent(tmp_path_factory):
                                       text=True).stdout.strip()
     for place, names in ((SYSTEM, LENT), (machine, LENT_BY_MACHINE)):
         for name in names:
-            where = place if (place / name).exists() else SYSTEM
-            (folder / name).symlink_to(where / name)
+            lend(next(path / name for path in (place, SYSTEM) if (path / name).exists()),
+                 folder / name)
     return folder
 
 
