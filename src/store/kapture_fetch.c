@@ -97,12 +97,17 @@ static bool fetch_pause(struct source_fetch *fetch, const struct kapture_verdict
 
 /* Asking */
 
-/* What goes wrong with one customer alone, however often it is asked for, is one failure. */
+/*
+ * What goes wrong with one customer alone, however often it is asked for, is one failure. What
+ * mounting asks is nobody's look-up.
+ */
 static void note_try(const struct source_fetch *fetch, bool has_failed)
 {
 	struct kapture *kapture = fetch->kapture;
 	const struct key *key = &fetch->question.key;
 
+	if (fetch->question.is_once)
+		return;
 	if (has_failed && key_equal(&kapture->failed, key) && kapture->failed.text[0])
 		return;
 	if (has_failed)
