@@ -358,7 +358,10 @@ int delivery_write_sequel(const struct answer *answer, struct buffer *wire)
 void delivery_follow(struct MHD_Connection *connection, const struct buffer *bytes)
 {
 	const struct wire wire = wire_of(connection, NULL);
+	const int no = 0;
 
+	/* libmicrohttpd corks: what is small would be held until the next request moves it on. */
+	(void)setsockopt(wire.fd, IPPROTO_TCP, TCP_CORK, &no, sizeof(no));
 	(void)send_some(&wire, bytes->data, bytes->length);
 }
 
