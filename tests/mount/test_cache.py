@@ -117,8 +117,8 @@ IMPOSSIBLE = {
               '-1', '+1', '1 2', ' 1', '1.5', '1e3', '0x10', '①', '१२', DIGITS, '1' * 255,
               'n' * 255, '.json', '.meta', 'x.json', 'x.meta', '1.jsn', '1.json.json', '1.xml',
               '%31', '*', '1,2', '1\n', '\x01'],
-    'by-phone': ['.git', 'autorun.inf', '+', '++91', '91+', '-91', '91-', '(91', '91)', ' 91',
-                 'x', DIGITS, '+' + DIGITS, '91a', '91#1', '9\t1'],
+    'by-phone': ['.git', 'autorun.inf', '+', '++91', '91+', '-', '()', ' ', 'tel:', 'x', DIGITS,
+                 '+' + DIGITS, '91a', '91#1', '9,1', '91.0'],
     'by-email': ['.git', 'desktop.ini', 'plain', '@', 'a@', '@b', 'a@b@c', 'a b@c', 'a@b c',
                  'a@b\n', 'a' * 250 + '@b.cd', '\x7f@b'],
 }

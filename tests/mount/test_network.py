@@ -108,6 +108,7 @@ def test_proxy_that_refuses_is_named_with_its_code(mounts, secure, certificate, 
     proxy = proxies(status)
     mount = mounts(secure.url, cafile=str(certificate[0]), retries='1',
                    proxy=f'http://asha:secret@{proxy.place}')
+    proxy.requests.clear() # what mounting asked
     assert harness.errno_of(name_of, mount, 1) == errno.EHOSTUNREACH
     assert f'the proxy {proxy.place} answers {words}' in last_cause(mount)
     # What is not going to change soon is not tried again.
