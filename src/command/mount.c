@@ -26,6 +26,7 @@ struct mount {
 	command_near_fn *near; /* a name of a command may have been meant by SOURCE, or NULL */
 	char *mountpoint;
 	bool foreground;
+	bool debug;
 };
 
 enum { OPERANDS = 2 };
@@ -98,7 +99,7 @@ static int parse_options(struct mount *mount, struct line *line, bool *ret_ended
 		else
 			mount->foreground = true;
 		if (option == 'd')
-			log_set_level(LOG_LEVEL_DEBUG);
+			mount->debug = true;
 	}
 	*ret_ended = line->words[optind - 1] != value && strcmp(line->words[optind - 1], "--") == 0;
 	return r;
@@ -283,6 +284,7 @@ static int serve_mount(struct mount *mount)
 	        .request = &mount->request,
 	        .secrets = &mount->secrets,
 	        .mountpoint = mount->mountpoint,
+	        .debug = mount->debug,
 	        .foreground = mount->foreground,
 	});
 }

@@ -105,11 +105,18 @@ struct mount {
 	uv_timer_t hurry;          /* due when whoever has started us has waited enough for it */
 };
 
+static void set_level(const struct mount *mount)
+{
+	log_set_level(mount->settings->debug ? LOG_LEVEL_DEBUG
+	                                     : (enum log_level)mount->settings->config->log_level);
+}
+
 static int open_cache(struct mount *mount)
 {
 	const struct config *config = mount->settings->config;
 	int r;
 
+	set_level(mount);
 	r = config->log_file ? log_set_file(config->log_file) : 0;
 	if (r) {
 		fprintf(stderr, "kapturefs: log_file=%s: %s\n", config->log_file,
@@ -298,6 +305,7 @@ static void reload_config(struct mount *mount)
 	}
 	source = settings_for_source(config, mount->settings->secrets);
 	catalog = settings_for_catalog(config);
+	set_level(mount);
 	kapture_change(mount->stack.kapture, &source);
 	catalog_change(mount->stack.catalog, &catalog);
 	if (r == CONFIG_NEEDS_REMOUNT)

@@ -7,6 +7,7 @@
 #include <string.h>
 #include <strings.h>
 
+#include "kapturefs/base/log.h"
 #include "kapturefs/config/number.h"
 
 static const struct unit {
@@ -100,12 +101,32 @@ static bool parse_rate(const char *text, uint64_t *number)
 	       !__builtin_add_overflow(*number, thousandths, number);
 }
 
+static const char *const levels[] = {
+	[LOG_LEVEL_ERROR] = "error",
+	[LOG_LEVEL_WARNING] = "warning",
+	[LOG_LEVEL_NOTICE] = "info",
+	[LOG_LEVEL_DEBUG] = "debug",
+};
+
+static bool parse_level(const char *text, uint64_t *ret)
+{
+	for (size_t level = 0; level < array_length(levels); level++) {
+		if (strcasecmp(text, levels[level]) == 0) {
+			*ret = level;
+			return true;
+		}
+	}
+	return false;
+}
+
 bool number_parse(enum number_kind kind, const char *text, uint64_t *ret)
 {
 	uint64_t number;
 	const char *end;
 	bool is_valid = false;
 
+	if (kind == NUMBER_LEVEL)
+		return parse_level(text, ret);
 	if (kind == NUMBER_COUNTRY)
 		text += *text == '+' ? 1 : strncmp(text, "00", 2) == 0 ? 2 : 0;
 	if (!parse_digits(text, kind == NUMBER_OCTAL ? 8 : 10, &number, &end))
@@ -126,6 +147,7 @@ bool number_parse(enum number_kind kind, const char *text, uint64_t *ret)
 	case NUMBER_PLAIN:
 	case NUMBER_OCTAL:
 	case NUMBER_COUNTRY:
+	case NUMBER_LEVEL:
 		is_valid = !*end;
 		break;
 	}
@@ -172,6 +194,10 @@ const char *number_print(enum number_kind kind, uint64_t number, char ret[NUMBER
 		break;
 	case NUMBER_OCTAL:
 		snprintf(ret, NUMBER_TEXT_SIZE, "%#llo", (unsigned long long)number);
+		break;
+	case NUMBER_LEVEL:
+		snprintf(ret, NUMBER_TEXT_SIZE, "%s",
+		         number < array_length(levels) ? levels[number] : "none");
 		break;
 	case NUMBER_PLAIN:
 	case NUMBER_SECONDS:

@@ -179,21 +179,33 @@ static const char *unit_hint(enum number_kind kind, const char *value)
 	}
 }
 
-static int set_number(uint64_t *place, const struct config_option *option, const char *value,
-                      struct config_complaint *complaint)
+/* A few words are told one by one, a range by its ends. */
+static int complain_of_number(const struct config_option *option, const char *value,
+                              struct config_complaint *complaint)
 {
 	enum number_kind kind = option_number_kind(option);
 	char minimum[NUMBER_TEXT_SIZE];
 	char maximum[NUMBER_TEXT_SIZE];
+
+	if (kind == NUMBER_LEVEL)
+		return config_complain(complaint,
+		                       "option %s=%s: give error, warning, info or debug",
+		                       option->name, value);
+	return config_complain(complaint, "option %s=%s: give %s from %s to %s%s", option->name,
+	                       value, number_name(option),
+	                       number_print(kind, option->minimum, minimum),
+	                       number_print(kind, option->maximum, maximum),
+	                       unit_hint(kind, value));
+}
+
+static int set_number(uint64_t *place, const struct config_option *option, const char *value,
+                      struct config_complaint *complaint)
+{
 	uint64_t number;
 
-	if (!number_parse(kind, value, &number) || number < option->minimum ||
+	if (!number_parse(option_number_kind(option), value, &number) || number < option->minimum ||
 	    number > option->maximum)
-		return config_complain(complaint, "option %s=%s: give %s from %s to %s%s",
-		                       option->name, value, number_name(option),
-		                       number_print(kind, option->minimum, minimum),
-		                       number_print(kind, option->maximum, maximum),
-		                       unit_hint(kind, value));
+		return complain_of_number(option, value, complaint);
 	*place = number;
 	return 0;
 }

@@ -9,6 +9,7 @@
 #include <string.h>
 
 #include "kapturefs/base/columns.h"
+#include "kapturefs/base/log.h"
 #include "kapturefs/base/spelling.h"
 #include "kapturefs/config/options.h"
 #include "kapturefs/config/table.h"
@@ -81,6 +82,9 @@ const struct config_option config_options[] = {
 	  SHOWN("none") },
 	{ "log_file", OPTION_PATH, AT(log_file), "PATH",
 	  "append the log to this file, besides syslog or the journal", SHOWN("none") },
+	{ "log_level", OPTION_LEVEL, AT(log_level), "LEVEL",
+	  "the least that is logged: error, warning, info or debug",
+	  LIVE_RANGE(LOG_LEVEL_NOTICE, LOG_LEVEL_ERROR, LOG_LEVEL_DEBUG) },
 	{ "cafile", OPTION_PATH, AT(cafile), "PATH", "certificate authorities", SHOWN("system") },
 	{ "absent_text", OPTION_SENTENCE, AT(absent_text), "TEXT",
 	  "one more sentence by which the API says that there is no such customer", SHOWN("none") },
@@ -170,6 +174,8 @@ enum number_kind option_number_kind(const struct config_option *option)
 		return NUMBER_RATE;
 	case OPTION_COUNTRY:
 		return NUMBER_COUNTRY;
+	case OPTION_LEVEL:
+		return NUMBER_LEVEL;
 	default:
 		return NUMBER_PLAIN;
 	}
@@ -191,9 +197,8 @@ static const char *initial_text(const struct config_option *option, char number[
 /* Without a mount there is nothing that they could be about. */
 static bool is_for_mount(const struct config_option *option)
 {
-	static const char *const names[] = {
-		"strict", "xattr", "uid", "gid", "umask", "busy_poll"
-	};
+	static const char *const names[] = { "log_file", "log_level", "strict", "xattr",
+		                             "uid",      "gid",       "umask",  "busy_poll" };
 
 	for (size_t i = 0; i < array_length(names); i++) {
 		if (strcmp(option->name, names[i]) == 0)

@@ -47,7 +47,8 @@ def man_names(text):
 # What an option takes, as --help shows it and as the page of the configuration does.
 VALUES = {'': 'flag', 'PATH': 'path', 'TEXT': 'text', 'URL': 'URL', 'SIZE': 'size',
           'SECONDS': 'seconds', 'DAYS': 'days', 'MICROSECONDS': 'microseconds', 'N': 'number',
-          'N/s': 'requests a second', 'CC': 'country code', 'MODE': 'octal number'}
+          'N/s': 'requests a second', 'CC': 'country code', 'MODE': 'octal number',
+          'LEVEL': 'level'}
 OPTION = re.compile(r'^  ([a-z_]+)(?:=(\S+))?\s+.*?(?: \(default: (.*)\))?$')
 
 
@@ -156,8 +157,8 @@ def test_help_fits_a_terminal(help_text):
 
 
 def test_help_of_a_command_lists_only_the_options_that_it_has(help_text):
-    of_mounts = {'strict', 'xattr', 'uid', 'gid', 'umask', 'busy_poll', 'allow_other', 'allow_root',
-                 'auto_unmount'}
+    of_mounts = {'log_file', 'log_level', 'strict', 'xattr', 'uid', 'gid', 'umask', 'busy_poll',
+                 'allow_other', 'allow_root', 'auto_unmount'}
     all_of_them = help_options(help_text)
     assert help_options(help_of(['mount'])) == all_of_them
     assert help_options(help_of(['get'])).keys() == all_of_them.keys() - of_mounts
@@ -190,7 +191,7 @@ def test_the_man_page_says_the_defaults_that_help_says(help_text):
 
 def test_the_program_takes_what_help_lists(help_text, tmp_path):
     samples = {'': 'yes', 'PATH': 'x', 'TEXT': 'no such customer', 'URL': 'http://127.0.0.1:9',
-               'N': '1', 'CC': '91'}
+               'N': '1', 'CC': '91', 'LEVEL': 'info'}
     for name, (argument, initial) in help_options(help_text).items():
         value = initial if initial[:1].isdigit() else samples[argument]
         sources.plant(tmp_path, 'config', f'{name} = {value}\n').chmod(0o600)

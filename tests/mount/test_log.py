@@ -67,6 +67,23 @@ def test_log_file_gets_the_lines_and_is_opened_anew_at_sighup(background, scratc
     harness.wait_until(lambda: log.exists() and 'token' in log.read_text(), 'a new file')
 
 
+@pytest.mark.parametrize('level, words, but', [
+    ('error', (), ('warning:', 'session: mounted', 'debug:')),
+    ('warning', ('warning: kapture: lookup failed',), ('session: mounted', 'debug:')),
+    ('info', ('warning: kapture: lookup failed', 'session: mounted'), ('debug:',)),
+    ('debug', ('warning: kapture: lookup failed', 'session: mounted', 'debug: kapture: request'),
+     ()),
+])
+def test_log_level_is_the_least_that_is_written(background, scratch, level, words, but):
+    log = scratch / 'log'
+    path = background(subprocess.DEVNULL, log_file=log, log_level=level)
+    text = log.read_text()
+    assert [word for word in words if word not in text] == []
+    assert [word for word in but if word in text] == []
+    # What is kept for .kapturefs/errors does not depend on it.
+    assert 'lookup failed' in (path / '.kapturefs/errors').read_text()
+
+
 def test_log_file_that_cannot_be_is_refused(scratch):
     harness.write_token(scratch)
     for place, words in ((scratch / 'none/log', 'No such file'), ('/dev/null', 'no regular file'),

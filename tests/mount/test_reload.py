@@ -8,6 +8,7 @@ import signal
 import pytest
 
 import harness
+from api import Reply
 
 
 @pytest.fixture
@@ -48,6 +49,25 @@ def test_an_option_of_the_command_line_stays(configured, api):
     mount = configured.mount('offline = no', offline='yes')
     configured.reload('offline = no\nttl = 5', 'config: read again')
     assert harness.errno_of(os.stat, mount / 'by-id/7') == errno.ENETDOWN
+
+
+def test_a_level_of_the_log_that_changed_counts_from_then_on(configured, api):
+    api.respond = lambda request: Reply(b'{}', 400)
+    mount = configured.mount('log_level = debug')
+    assert harness.errno_of(os.stat, mount / 'by-id/7') == errno.EINVAL
+    assert mount.log.wait_for('debug: kapture: request')
+    configured.reload('log_level = info', 'config: read again')
+    lines = mount.log.text().count('debug: ')
+    assert harness.errno_of(os.stat, mount / 'by-id/8') == errno.EINVAL
+    assert mount.log.text().count('lookup failed') >= 2
+    assert mount.log.text().count('debug: ') == lines
+
+
+def test_debug_output_of_the_command_line_stays(configured, api):
+    mount = configured.mount('log_level = error', arguments=['-d'])
+    configured.reload('log_level = warning', 'config: read again')
+    assert harness.errno_of(os.stat, mount / 'by-id/8') == errno.ENOENT
+    assert mount.log.wait_for('debug: kapture: request')
 
 
 def test_what_needs_a_remount_is_named_and_the_rest_taken(configured, api):

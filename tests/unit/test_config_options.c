@@ -10,6 +10,7 @@
 #include <unistd.h>
 #include <cmocka.h>
 
+#include "kapturefs/base/log.h"
 #include "kapturefs/config/options.h"
 #include "kapturefs/config/table.h"
 
@@ -306,6 +307,29 @@ static void test_rates_are_requests_a_second(void **state)
 	}
 }
 
+static void test_a_level_of_the_log_is_a_word(void **state)
+{
+	static const char *const bad[] = { "log_level=notice", "log_level=1", "log_level=infos",
+		                           "log_level=warn ing", "log_level=x" };
+	struct config *config = *state;
+	char expected[128];
+
+	assert_int_equal(config->log_level, LOG_LEVEL_NOTICE);
+	set(config, "log_level=error");
+	assert_int_equal(config->log_level, LOG_LEVEL_ERROR);
+	set(config, "log_level=Warning");
+	assert_int_equal(config->log_level, LOG_LEVEL_WARNING);
+	set(config, "log_level=debug");
+	assert_int_equal(config->log_level, LOG_LEVEL_DEBUG);
+	for (size_t i = 0; i < array_length(bad); i++) {
+		snprintf(expected, sizeof(expected),
+		         "option %s: give error, warning, info or debug", bad[i]);
+		assert_refused(config, bad[i], expected);
+	}
+	set(config, "log_level=info");
+	assert_int_equal(config->log_level, LOG_LEVEL_NOTICE);
+}
+
 static void test_the_umask_is_octal(void **state)
 {
 	struct config *config = *state;
@@ -441,6 +465,7 @@ int main(void)
 		TEST(test_sizes_take_units),
 		TEST(test_durations_take_units),
 		TEST(test_rates_are_requests_a_second),
+		TEST(test_a_level_of_the_log_is_a_word),
 		TEST(test_the_umask_is_octal),
 		TEST(test_numbers_are_written_as_they_are_read),
 		TEST(test_relative_paths_are_meant_from_the_directory),

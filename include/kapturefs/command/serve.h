@@ -13,6 +13,7 @@ struct serve_settings {
 	const struct config_request *request; /* where it came from, to read it again, or NULL */
 	const struct config_secrets *secrets;
 	const char *mountpoint;        /* absolute */
+	bool debug;                    /* log everything, whatever log_level says */
 	bool foreground;               /* else return to the shell when the mount is usable */
 	void (*ready)(void *userdata); /* called when the mount is usable, or NULL */
 	void *userdata;

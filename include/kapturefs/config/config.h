@@ -56,6 +56,7 @@ struct config {
 	uint64_t account_id;    /* the tenant's cmId, 0 for unknown */
 	uint64_t busy_poll;     /* microseconds */
 	uint64_t phone_country; /* the code that national numbers lack, 0 for none */
+	uint64_t log_level;     /* an enum log_level */
 	uint64_t uid;
 	uint64_t gid;
 	uint64_t umask;

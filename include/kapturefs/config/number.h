@@ -16,6 +16,7 @@ enum number_kind {
 	NUMBER_OCTAL,   /* `0277` */
 	NUMBER_RATE,    /* thousandths; `10`, `10/s`, `0.5/s` */
 	NUMBER_COUNTRY, /* of telephones; `91`, `+91`, `0091` */
+	NUMBER_LEVEL,   /* of the log, enum log_level; `error`, `warning`, `info`, `debug` */
 };
 
 enum { NUMBER_TEXT_SIZE = 32 };

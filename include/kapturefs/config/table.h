@@ -21,6 +21,7 @@ enum config_option_type {
 	OPTION_OCTAL,
 	OPTION_RATE,
 	OPTION_COUNTRY,
+	OPTION_LEVEL,
 	OPTION_FLAG,
 	OPTION_FUSE,    /* a flag, handed on to libfuse */
 	OPTION_IGNORED, /* words of fstab that concern mount(8), or are true anyway */
@@ -68,7 +69,7 @@ static inline bool option_is_number(const struct config_option *option)
 	return option->type == OPTION_NUMBER || option->type == OPTION_SIZE ||
 	       option->type == OPTION_SECONDS || option->type == OPTION_DAYS ||
 	       option->type == OPTION_OCTAL || option->type == OPTION_RATE ||
-	       option->type == OPTION_COUNTRY;
+	       option->type == OPTION_COUNTRY || option->type == OPTION_LEVEL;
 }
 
 /** The kind of an option's number, where it has one. */
