@@ -26,7 +26,8 @@
 struct ask {
 	struct catalog_question question;
 	struct catalog_entry entry;
-	int error; /* negative errno; -ENOENT for no customer */
+	char *cause; /* of an answer that is an error, or NULL */
+	int error;   /* negative errno; -ENOENT for no customer */
 	bool is_done;
 };
 
@@ -58,11 +59,25 @@ static int refuse(const char *text)
 static void advance(struct run *run);
 static void find(struct run *run, struct ask *ask, const struct key *key);
 
+/* As refresh tells it, and .kapturefs/errors; without memory the errno has to do. */
+static char *print_cause(const struct catalog_result *result)
+{
+	char *text = NULL;
+
+	if (!result->error || !result->cause)
+		return NULL;
+	if (!result->status)
+		return strdup(result->cause);
+	return asprintf(&text, "%s, HTTP %ld", result->cause, result->status) < 0 ? NULL : text;
+}
+
 static void answered(void *userdata, const struct catalog_result *result)
 {
 	struct waiter waiter = *(struct waiter *)userdata;
 
 	free(userdata);
+	free(waiter.ask->cause);
+	waiter.ask->cause = print_cause(result);
 	waiter.ask->question.waited = true;
 	waiter.ask->question.result = *result;
 	find(waiter.run, waiter.ask, waiter.key);
@@ -108,9 +123,11 @@ static void show(struct run *run, size_t place)
 	if (!run->get->keys[place].is_possible)
 		get_complain_impossible(run->get, place);
 	else if (ask->error)
-		get_complain(run->get, place, ask->error, NULL);
+		get_complain(run->get, place, ask->error, ask->cause);
 	else
 		get_print_record(run->get, place, ask->entry.customer.record);
+	free(ask->cause);
+	ask->cause = NULL;
 	catalog_entry_fini(&ask->entry);
 }
 

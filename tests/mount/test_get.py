@@ -148,7 +148,7 @@ def test_expired_answer_stands_in_when_the_api_is_away(get, api):
     first = printed(get('id:7'))
     api.close()
     assert printed(get('id:7', ttl='0')) == first
-    refused(get('id:8', ttl='0'), 3, 'cannot be reached')
+    refused(get('id:8', ttl='0'), 3, 'id:8: no connection')
 
 
 def test_offline_asks_nobody(get, api):
@@ -248,9 +248,13 @@ def test_equal_keys_are_asked_for_once(get, api):
 
 def test_errors_are_told_in_words(get, api):
     api.respond = lambda request: Reply(b'<html>', status=500)
-    refused(get('id:7'), 3, 'id:7: the API fails')
+    refused(get('id:7'), 3, 'id:7: the API reports a fault of its own, HTTP 500')
     api.respond = lambda request: found(b'{"id": 8}')
-    refused(get('id:7'), 3, 'does not document')
+    refused(get('id:7'), 3, "id:7: the answer is another customer's, HTTP 200")
+    api.respond = lambda request: Reply(b'', status=302)
+    refused(get('id:7'), 3, 'id:7: the API redirects, which is never followed, HTTP 302')
+    api.respond = lambda request: Reply(b'{"status":"failed","Customer Details":"try later"}')
+    refused(get('id:7'), 3, 'absent_text')
     api.respond = api.honest
     api.token = 'another'
     result = get('id:7')
