@@ -147,6 +147,20 @@ static int set_sentence(char **place, const struct config_option *option, const 
 	return set_text(place, value);
 }
 
+/* Without a scheme it is http. What stands there may be a password, so it is not repeated. */
+static int set_proxy(char **place, const struct config_option *option, const char *value,
+                     struct config_complaint *complaint)
+{
+	const char *scheme_end = strstr(value, "://");
+	size_t length = scheme_end ? (size_t)(scheme_end - value) : 0;
+
+	if (scheme_end &&
+	    (!scheme_end[3] || !((length == 4 && strncasecmp(value, "http", 4) == 0) ||
+	                         (length == 5 && strncasecmp(value, "https", 5) == 0))))
+		return config_complain(complaint, "option %s: give http://HOST:PORT", option->name);
+	return set_text(place, value);
+}
+
 static const char *number_name(const struct config_option *option)
 {
 	static const char *const names[] = {
@@ -256,6 +270,8 @@ static int set_option(struct config *config, const struct config_option *option,
 		return set_number(number_of(config, option), option, value, complaint);
 	if (option->type == OPTION_PATH)
 		return set_path(text_of(config, option), option, value, directory, complaint);
+	if (option->type == OPTION_PROXY)
+		return set_proxy(text_of(config, option), option, value, complaint);
 	if (option->type == OPTION_SENTENCE)
 		return set_sentence(text_of(config, option), option, value, complaint);
 	return set_text(text_of(config, option), value);

@@ -78,7 +78,7 @@ const struct config_option config_options[] = {
 	  RANGE(0, 0, INT64_MAX) },
 	{ "phone_country", OPTION_COUNTRY, AT(phone_country), "CC",
 	  "country code that national phone numbers lack, such as 91", 0, 1, 999, "none", false },
-	{ "proxy", OPTION_TEXT, AT(proxy), "URL", "an HTTP proxy; the environment's is ignored",
+	{ "proxy", OPTION_PROXY, AT(proxy), "URL", "an HTTP proxy; the environment's is ignored",
 	  SHOWN("none") },
 	{ "log_file", OPTION_PATH, AT(log_file), "PATH",
 	  "append the log to this file, besides syslog or the journal", SHOWN("none") },

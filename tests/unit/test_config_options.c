@@ -330,6 +330,22 @@ static void test_a_level_of_the_log_is_a_word(void **state)
 	assert_int_equal(config->log_level, LOG_LEVEL_NOTICE);
 }
 
+static void test_a_proxy_is_one_for_http_and_its_password_not_repeated(void **state)
+{
+	static const char *const bad[] = { "proxy=ftp://a:secret@b", "proxy=socks5://b:1080",
+		                           "proxy=://b", "proxy=http://", "proxy=htp://b" };
+	struct config *config = *state;
+
+	for (size_t i = 0; i < array_length(bad); i++)
+		assert_refused(config, bad[i], "option proxy: give http://HOST:PORT");
+	assert_null(config->proxy);
+	set(config, "proxy=HTTP://a:secret@b:3128");
+	assert_string_equal(config->proxy, "HTTP://a:secret@b:3128");
+	set(config, "proxy=https://b");
+	set(config, "proxy=b:3128");
+	assert_string_equal(config->proxy, "b:3128");
+}
+
 static void test_the_umask_is_octal(void **state)
 {
 	struct config *config = *state;
@@ -466,6 +482,7 @@ int main(void)
 		TEST(test_durations_take_units),
 		TEST(test_rates_are_requests_a_second),
 		TEST(test_a_level_of_the_log_is_a_word),
+		TEST(test_a_proxy_is_one_for_http_and_its_password_not_repeated),
 		TEST(test_the_umask_is_octal),
 		TEST(test_numbers_are_written_as_they_are_read),
 		TEST(test_relative_paths_are_meant_from_the_directory),

@@ -13,6 +13,7 @@
 enum config_option_type {
 	OPTION_PATH, /* a string that names a file */
 	OPTION_TEXT,
+	OPTION_PROXY,
 	OPTION_SENTENCE, /* text with so many letters that it cannot be met by chance */
 	OPTION_NUMBER,
 	OPTION_SIZE,
@@ -56,7 +57,7 @@ const char *config_option_near(const char *name);
 static inline bool option_is_text(const struct config_option *option)
 {
 	return option->type == OPTION_PATH || option->type == OPTION_TEXT ||
-	       option->type == OPTION_SENTENCE;
+	       option->type == OPTION_PROXY || option->type == OPTION_SENTENCE;
 }
 
 static inline bool option_is_flag(const struct config_option *option)
