@@ -1,17 +1,8 @@
 /* SPDX-License-Identifier: MIT */
 
 #include <assert.h>
-#include <errno.h>
-#include <stdlib.h>
 
 #include "kapturefs/fs/teller.h"
-
-/* What the thread needs to begin; it frees it. */
-struct start {
-	struct teller *teller;
-	teller_run_fn *run;
-	void *userdata;
-};
 
 void teller_init(struct teller *teller)
 {
@@ -29,29 +20,24 @@ void teller_fini(struct teller *teller)
 
 static void *run(void *userdata)
 {
-	struct start start = *(struct start *)userdata;
+	struct teller *teller = userdata;
 
-	free(userdata);
-	pthread_mutex_lock(&start.teller->lock);
-	start.run(start.userdata);
-	start.teller->has_ended = true;
-	pthread_mutex_unlock(&start.teller->lock);
+	pthread_mutex_lock(&teller->lock);
+	teller->run(teller->userdata);
+	teller->has_ended = true;
+	pthread_mutex_unlock(&teller->lock);
 	return NULL;
 }
 
 int teller_start(struct teller *teller, const char *name, teller_run_fn *run_locked, void *userdata)
 {
-	struct start *start = malloc(sizeof(*start));
 	int error;
 
-	if (!start)
-		return -ENOMEM;
-	*start = (struct start){ teller, run_locked, userdata };
-	error = pthread_create(&teller->thread, NULL, run, start);
-	if (error) {
-		free(start);
+	teller->run = run_locked;
+	teller->userdata = userdata;
+	error = pthread_create(&teller->thread, NULL, run, teller);
+	if (error)
 		return -error;
-	}
 	pthread_setname_np(teller->thread, name);
 	teller->is_running = true;
 	return 0;

@@ -7,6 +7,9 @@
 
 #include "kapturefs/base/base.h"
 
+/** What the thread does until must_end is set, with its userdata. */
+typedef void teller_run_fn(void *userdata);
+
 struct teller {
 	pthread_mutex_t lock; /* of the next two, and of what its user shares with the thread */
 	pthread_cond_t filled;
@@ -14,10 +17,9 @@ struct teller {
 	bool has_ended; /* the thread's last word */
 	pthread_t thread;
 	bool is_running;
+	teller_run_fn *run;
+	void *userdata;
 };
-
-/** What the thread does until must_end is set, with @userdata. */
-typedef void teller_run_fn(void *userdata);
 
 /** Begin without a thread. */
 void teller_init(struct teller *teller);
