@@ -56,6 +56,7 @@ class Handler(socketserver.StreamRequestHandler):
 class Proxy(socketserver.ThreadingTCPServer):
     daemon_threads = True
     allow_reuse_address = True
+    request_queue_size = 256    # who finds it full comes again after a second
 
     def __init__(self, status=200, password=None):
         super().__init__(('127.0.0.1', 0), Handler)
