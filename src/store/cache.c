@@ -251,6 +251,7 @@ int cache_attach_memory(struct cache *cache)
 void cache_detach(struct cache *cache)
 {
 	cache_drop_recent(cache, 0);
+	roster_index_drop(&cache->roster_index);
 	sieve_abandon(&cache->sieve);
 	rows_finalize(cache);
 	database_abandon(steal(&cache->database));

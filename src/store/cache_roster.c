@@ -200,43 +200,15 @@ static int store_roster(struct cache *cache, const void *arguments, int64_t now_
 
 int cache_delete_rosters_with(struct cache *cache, const char *id, struct cache_change *change)
 {
-	char present[KEY_DIGITS_MAX + 3];
-	char gone[KEY_DIGITS_MAX + 4];
+	uint32_t slot;
+	int r;
 
-	snprintf(present, sizeof(present), "\n%s\n", id);
-	snprintf(gone, sizeof(gone), "\n-%s\n", id);
-	for (;;) {
-		cleanup(rows_reset) sqlite3_stmt *statement = cache->statements[ROSTER_WITH];
-		uint32_t slot;
-		int r;
-
-		rows_bind_text(statement, 1, present);
-		rows_bind_text(statement, 2, gone);
-		r = rows_step(cache, statement);
-		if (r)
-			return r < 0 ? r : 0;
-		slot = (uint32_t)sqlite3_column_int64(statement, 0);
-		sqlite3_reset(statement);
+	while ((r = roster_index_find(cache, id, true, &slot)) == 0) {
 		r = delete_found(cache, slot, change);
 		if (r)
 			return r;
 	}
-}
-
-/* The first roster from @slot on that has @id. Returns 0, CACHE_NONE, or a negative errno. */
-static int roster_with(struct cache *cache, const struct key *id, uint32_t *slot)
-{
-	cleanup(rows_reset) sqlite3_stmt *statement = cache->statements[ROSTER_WITH];
-	char line[KEY_TEXT_MAX + 3];
-	int r;
-
-	snprintf(line, sizeof(line), "\n%s\n", id->text);
-	rows_bind_text(statement, 1, line);
-	rows_bind_text(statement, 2, line);
-	r = rows_step(cache, statement);
-	if (!r)
-		*slot = (uint32_t)sqlite3_column_int64(statement, 0);
-	return r;
+	return r < 0 ? r : 0;
 }
 
 /* A roster that cannot be read is no list any more. */
@@ -274,7 +246,7 @@ int cache_leave_rosters(struct cache *cache, const struct key *id, int64_t now_m
 	uint32_t slot;
 	int r;
 
-	while ((r = roster_with(cache, id, &slot)) == 0) {
+	while ((r = roster_index_find(cache, id->text, false, &slot)) == 0) {
 		r = key_of_roster(cache, slot, &day);
 		if (!r)
 			r = cache_note_key(change, day.slot);
@@ -294,7 +266,7 @@ int cache_find_day_with(struct cache *cache, const struct key *id, struct cache_
 	int r;
 
 	do {
-		r = roster_with(cache, id, &slot);
+		r = roster_index_find(cache, id->text, false, &slot);
 		if (!r)
 			r = key_of_roster(cache, slot, ret);
 	} while (cache_rescue(cache, r));

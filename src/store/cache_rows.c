@@ -124,6 +124,9 @@ static const char *const statement_texts[STATEMENTS] = {
 	                 " VALUES (?1, ?2, ?3, ?4)",
 	[DELETE_ROSTER] = "DELETE FROM roster WHERE slot = ?1",
 	[ROSTER_WITH] = "SELECT slot FROM roster WHERE instr(ids, ?1) OR instr(ids, ?2) LIMIT 1",
+	[ROSTER_HAS] = "SELECT slot FROM roster WHERE slot = ?3"
+	               " AND (instr(ids, ?1) OR instr(ids, ?2))",
+	[LIST_ROSTERS] = "SELECT slot, ids FROM roster",
 	[LIST_CUSTOMERS] = "SELECT slot, fetched_ms, identity, json, sum FROM customer"
 	                   " WHERE slot >= ?1 AND slot < ?2 ORDER BY slot",
 	[READ_EXTENT] = "SELECT bytes FROM extent WHERE block = ?1",

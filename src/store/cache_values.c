@@ -338,6 +338,7 @@ int rows_write_roster(struct cache *cache, uint32_t slot, const struct roster *r
 	r = roster_write(roster, &text);
 	if (r)
 		return r;
+	roster_index_add(&cache->roster_index, slot, text.data, text.length);
 	rows_bind_integer(statement, 1, slot);
 	rows_bind_integer(statement, 2, changed_ms);
 	(void)sqlite3_bind_text64(statement, 3, text.data, text.length, SQLITE_STATIC, SQLITE_UTF8);

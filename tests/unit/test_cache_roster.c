@@ -9,6 +9,7 @@
 #include <cmocka.h>
 
 #include "caches.h"
+#include "kapturefs/store/cache_parts.h"
 
 #define DAY INT64_C(86400000)
 
@@ -317,6 +318,67 @@ static void test_a_vague_answer_is_known_as_one_and_takes_nobody_away(void **sta
 	assert_int_equal(store_vague(fixture, "2026-01-05", "\n"), 0);
 }
 
+static bool is_on_a_list(struct fixture *fixture, const char *id)
+{
+	struct key key = make_key(KEY_ID, id);
+	struct cache_key day;
+	int r = cache_find_day_with(fixture->cache, &key, &day);
+
+	assert_true(r == 0 || r == CACHE_NONE);
+	return r == 0;
+}
+
+/* Rows that were gone through since the last call. */
+static int count_rows_scanned(struct fixture *fixture)
+{
+	int count = 0;
+
+	for (int i = 0; i < STATEMENTS; i++)
+		count += sqlite3_stmt_status(fixture->cache->statements[i],
+		                             SQLITE_STMTSTATUS_FULLSCAN_STEP, 1);
+	return count;
+}
+
+static void test_who_looks_for_an_id_does_not_go_through_all_lists(void **state)
+{
+	struct fixture *fixture = *state;
+	char date[KEY_TEXT_MAX + 1];
+	char ids[64];
+
+	for (int day = 0; day < 280; day++) {
+		snprintf(date, sizeof(date), "2025-%02d-%02d", day / 28 + 1, day % 28 + 1);
+		snprintf(ids, sizeof(ids), "\n%d\n%d\n", 1000 + day, 2000 + day);
+		store_roster(fixture, date, ids, 1000);
+	}
+	reopen(fixture);
+	assert_true(is_on_a_list(fixture, "1000"));
+	(void)count_rows_scanned(fixture);
+	assert_true(is_on_a_list(fixture, "1279"));
+	assert_true(is_on_a_list(fixture, "2140"));
+	assert_false(is_on_a_list(fixture, "3000"));
+	assert_false(is_on_a_list(fixture, "100"));
+	assert_int_equal(count_rows_scanned(fixture), 0);
+}
+
+static void test_who_comes_to_a_list_and_leaves_it_is_found_while_on_it(void **state)
+{
+	struct fixture *fixture = *state;
+
+	assert_false(is_on_a_list(fixture, "7"));
+	store_roster(fixture, "2026-01-05", "\n7\n8\n", 1000);
+	assert_true(is_on_a_list(fixture, "7"));
+	store_roster(fixture, "2026-01-05", "\n8\n", 2000);
+	assert_false(is_on_a_list(fixture, "7"));
+	store_roster(fixture, "2026-01-06", "\n7\n", 3000);
+	assert_true(is_on_a_list(fixture, "7"));
+	store_roster(fixture, "2026-01-06", "\n", 4000);
+	store_roster(fixture, "2026-01-05", "\n7\n8\n", 5000);
+	assert_true(is_on_a_list(fixture, "7"));
+	reopen(fixture);
+	assert_true(is_on_a_list(fixture, "7"));
+	assert_true(is_on_a_list(fixture, "8"));
+}
+
 int main(void)
 {
 #define TEST(name) cmocka_unit_test_setup_teardown(name, set_up, tear_down)
@@ -333,6 +395,8 @@ int main(void)
 		TEST(test_that_an_account_is_known_shows_in_the_listing_of_days),
 		in_a_cache(test_days_are_those_of_one_account),
 		TEST(test_an_id_is_found_on_a_list_and_leaves_all_lists_when_it_is_absent),
+		TEST(test_who_looks_for_an_id_does_not_go_through_all_lists),
+		TEST(test_who_comes_to_a_list_and_leaves_it_is_found_while_on_it),
 		TEST(test_a_slot_that_is_reserved_is_the_keys_own_when_it_comes_and_never_again),
 	};
 

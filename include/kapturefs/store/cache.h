@@ -160,8 +160,7 @@ int cache_read_roster(struct cache *cache, uint32_t slot, const struct roster **
                       int64_t *ret_changed_ms) must_check;
 
 /**
- * The key by date of a day on whose list @id stands. Returns as cache_find_key(); looks through all
- * the lists.
+ * The key by date of a day on whose list @id stands. Returns as cache_find_key().
  */
 int cache_find_day_with(struct cache *cache, const struct key *id,
                         struct cache_key *ret) must_check;

@@ -52,6 +52,14 @@ struct cache_log {
 	uint64_t moves;    /* by the cache's own thread */
 };
 
+/* On which lists an id may stand; see cache_roster_index.c. */
+struct roster_index {
+	struct roster_place *places; /* by hash; NULL: it has not been made */
+	uint32_t count;
+	uint32_t capacity;
+	bool is_too_large; /* so it is done without */
+};
+
 struct cache {
 	char *path;     /* NULL: none was wanted */
 	char *log_path; /* of its write-ahead log */
@@ -77,6 +85,7 @@ struct cache {
 		int64_t changed_ms;
 		struct roster roster;
 	} recent; /* the roster that was read last */
+	struct roster_index roster_index;
 	uint64_t slot_next;
 	uint64_t slots_reserved; /* the first that the file does not know to be taken */
 
@@ -237,6 +246,21 @@ int cache_leave_rosters(struct cache *cache, const struct key *id, int64_t now_m
 
 /** Do not believe the roster that was read last, if it is the one with @slot, or that is 0. */
 void cache_drop_recent(struct cache *cache, uint32_t slot);
+
+/* cache_roster_index.c */
+
+/**
+ * The slot of a roster in which @id is; @with_gone, or was. Returns 0, CACHE_NONE, or a negative
+ * errno.
+ */
+int roster_index_find(struct cache *cache, const char *id, bool with_gone,
+                      uint32_t *ret) must_check;
+
+/** The roster with @slot is about to be written as @text. */
+void roster_index_add(struct roster_index *index, uint32_t slot, const char *text, size_t length);
+
+/** There may be other rosters from now on. */
+void roster_index_drop(struct roster_index *index);
 
 /* cache_forget.c; inside a transaction, but for the last */
 
