@@ -28,13 +28,21 @@ uint64_t freshness_ttl_of_day(int32_t day, int64_t fetched_ms, uint64_t ttl_ms)
 	return fetched_ms >= date_over_ms(day) && ttl_ms < MONTH_MS ? MONTH_MS : ttl_ms;
 }
 
+/* Of the millisecond in which the look-up came only its own answer is surely a later one. */
+static bool was_answered_since(const struct freshness_case *known)
+{
+	if (known->fetched_ms > known->now_ms)
+		return false;
+	return known->error ? known->fetched_ms > known->asked_ms
+	                    : known->fetched_ms >= known->asked_ms;
+}
+
 static enum freshness freshness_of(const struct freshness_rules *rules,
                                    const struct freshness_case *known)
 {
 	if (known->waited && known->is_overtaken)
 		return FRESHNESS_FRESH;
-	if (known->waited && known->fetched_ms >= known->asked_ms &&
-	    known->fetched_ms <= known->now_ms)
+	if (known->waited && was_answered_since(known))
 		return FRESHNESS_FRESH;
 	if (known->known == FRESHNESS_OF_CUSTOMER)
 		return freshness_at(known->now_ms, known->fetched_ms,

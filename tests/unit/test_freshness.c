@@ -178,6 +178,30 @@ static void test_an_answer_given_while_waiting_is_fresh_whatever_its_ttl(void **
 	assert_int_equal(freshness_decide(&none, &known), FRESHNESS_ASK);
 }
 
+/* The clock tells milliseconds apart, and no more. */
+static void test_what_was_known_when_a_lookup_came_is_no_answer_to_one_that_failed(void **state)
+{
+	const struct freshness_rules none = { .max_stale_ms = 1000 };
+	struct freshness_case known = {
+		.known = FRESHNESS_OF_CUSTOMER,
+		.fetched_ms = 5000,
+		.now_ms = 5000,
+		.asked_ms = 5000,
+		.waited = true,
+		.error = -EACCES,
+	};
+
+	(void)state;
+	assert_int_equal(freshness_decide(&none, &known), -EACCES);
+	known.may_pass = true;
+	assert_int_equal(freshness_decide(&none, &known), FRESHNESS_SERVE_STALE);
+	known.known = FRESHNESS_OF_ABSENCE;
+	assert_int_equal(freshness_decide(&none, &known), -EACCES);
+	/* Another question was answered meanwhile. */
+	known.fetched_ms = known.now_ms = 5001;
+	assert_int_equal(freshness_decide(&none, &known), FRESHNESS_SERVE_ABSENT);
+}
+
 static void test_a_day_that_was_over_everywhere_stays_fresh_for_a_month(void **state)
 {
 	const int64_t hour_ms = 3600000;
@@ -202,6 +226,8 @@ int main(void)
 		cmocka_unit_test(test_what_a_lookup_does_first),
 		cmocka_unit_test(test_what_a_lookup_does_when_there_is_no_new_answer),
 		cmocka_unit_test(test_an_answer_given_while_waiting_is_fresh_whatever_its_ttl),
+		cmocka_unit_test(
+		        test_what_was_known_when_a_lookup_came_is_no_answer_to_one_that_failed),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
