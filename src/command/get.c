@@ -122,6 +122,8 @@ static void show(struct run *run, size_t place)
 
 	if (!run->get->keys[place].is_possible)
 		get_complain_impossible(run->get, place);
+	else if (ask->error == -ENETDOWN)
+		get_complain(run->get, place, ask->error, "offline, and not in the cache");
 	else if (ask->error)
 		get_complain(run->get, place, ask->error, ask->cause);
 	else

@@ -55,6 +55,8 @@ static int check_directory(const char *path, struct config_complaint *complaint)
 
 	if (error == ENOTCONN)
 		return complain_of_dead(path, complaint);
+	if (!*path)
+		return config_complain(complaint, "MOUNTPOINT \"\": give the path of a directory");
 	if (error == ENOENT)
 		return config_complain(complaint, "%s: no such directory; run mkdir %s", path,
 		                       path);

@@ -423,6 +423,25 @@ static int read_members(const struct config *config, char **ret, struct config_c
 
 /* All of them */
 
+/* They are no secret; but without them nobody can be trusted, however often it is tried. */
+static int check_authorities(const struct config *config, struct config_complaint *complaint)
+{
+	const struct place place = { .option = "cafile", .path = config->cafile };
+	char byte;
+	int file;
+	int error = 0;
+
+	if (!config->cafile)
+		return 0;
+	file = open(config->cafile, O_RDONLY | O_CLOEXEC | O_NOCTTY | O_NONBLOCK);
+	if (file < 0)
+		return refuse(&place, complaint, strerror(errno));
+	if (read(file, &byte, 1) < 0)
+		error = errno;
+	close(file);
+	return error ? refuse(&place, complaint, strerror(error)) : 0;
+}
+
 int config_read_secrets(const struct config *config, struct config_secrets *ret,
                         struct config_complaint *complaint)
 {
@@ -434,6 +453,8 @@ int config_read_secrets(const struct config *config, struct config_secrets *ret,
 		r = read_headers(config, &secrets.headers, complaint);
 	if (!r)
 		r = read_members(config, &secrets.request_members, complaint);
+	if (!r)
+		r = check_authorities(config, complaint);
 	if (r) {
 		config_secrets_fini(&secrets);
 		return r;
@@ -453,6 +474,8 @@ int config_check_secrets(const struct config *config, struct config_complaint *c
 		r = read_headers(config, &secrets.headers, complaint);
 	if (!r)
 		r = read_members(config, &secrets.request_members, complaint);
+	if (!r)
+		r = check_authorities(config, complaint);
 	return r;
 }
 

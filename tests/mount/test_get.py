@@ -246,6 +246,15 @@ def test_equal_keys_are_asked_for_once(get, api):
 
 # Mistakes
 
+def test_authorities_that_cannot_be_read_are_named(get, tmp_path):
+    for place, words in ((tmp_path / 'none', 'No such file'), (tmp_path, 'Is a directory')):
+        refused(get('id:7', cafile=place), 2, f'cafile={place}: {words}')
+
+
+def test_get_offline_speaks_of_no_mount(get):
+    refused(get('id:7', offline='yes'), 3, 'id:7: offline, and not in the cache')
+
+
 def test_errors_are_told_in_words(get, api):
     api.respond = lambda request: Reply(b'<html>', status=500)
     refused(get('id:7'), 3, 'id:7: the API reports a fault of its own, HTTP 500')

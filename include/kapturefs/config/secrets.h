@@ -25,8 +25,8 @@ struct config_secrets {
  * over: blanks, quotation marks in pairs, `Authorization: Basic`; and a byte order mark.
  *
  * Read the token from token_file, else from the systemd credential `kapture-token`; and the
- * header and body files. Returns 0, -EINVAL with *@complaint, which says which option it is
- * about, -ENOMEM; on failure *@ret is as before.
+ * header and body files; and see that those of cafile can be read. Returns 0, -EINVAL with
+ * *@complaint, which says which option it is about, -ENOMEM; on failure *@ret is as before.
  */
 int config_read_secrets(const struct config *config, struct config_secrets *ret,
                         struct config_complaint *complaint) must_check;
