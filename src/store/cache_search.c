@@ -8,6 +8,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "kapturefs/model/key.h"
 #include "kapturefs/store/cache_hunt.h"
 #include "kapturefs/store/cache_parts.h"
 #include "kapturefs/store/cache_search.h"
@@ -16,13 +17,42 @@ struct cache_search {
 	uint64_t change; /* how many customers had changed when it began */
 	bool is_done;
 	struct hits_words words;
+	/* The words as they stand, for when they read as a phone number and nobody has it. */
+	struct hits_words literal;
 	char *asked;
 	struct hunt *hunt;
 	uint32_t *found;
 	size_t found_count;
 };
 
-int cache_search_new(struct cache *cache, const char *words, struct cache_search **ret)
+/* Fewer digits are a house's or a postal code's, more are two numbers. */
+enum { PHONE_DIGITS_MIN = 7, PHONE_DIGITS_MAX = 15 };
+
+static bool is_phone(uint32_t country, const char *words, struct key *ret)
+{
+	struct key date;
+	size_t count;
+
+	if (key_parse(KEY_DATE, words, strlen(words), &date) == 0 ||
+	    key_parse_typed(country, KEY_PHONE, words, strlen(words), ret))
+		return false;
+	count = strlen(ret->text);
+	return count >= PHONE_DIGITS_MIN && count <= PHONE_DIGITS_MAX && strcmp(ret->text, words);
+}
+
+static int take_words(uint32_t country, const char *words, struct cache_search *search)
+{
+	struct key phone;
+	int r;
+
+	if (!is_phone(country, words, &phone))
+		return hits_words_init(&search->words, words);
+	r = hits_words_init(&search->words, phone.text);
+	return r ? r : hits_words_init(&search->literal, words);
+}
+
+int cache_search_new(struct cache *cache, uint32_t country, const char *words,
+                     struct cache_search **ret)
 {
 	cleanup(cache_search_freep) struct cache_search *search = NULL;
 	int r;
@@ -33,7 +63,7 @@ int cache_search_new(struct cache *cache, const char *words, struct cache_search
 	search->asked = strdup(words);
 	if (!search->asked)
 		return -ENOMEM;
-	r = hits_words_init(&search->words, words);
+	r = take_words(country, words, search);
 	if (r)
 		return r;
 
@@ -50,6 +80,7 @@ void cache_search_free(struct cache_search *search)
 
 	hunt_free(search->hunt);
 	hits_words_fini(&search->words);
+	hits_words_fini(&search->literal);
 	free(search->asked);
 	free(search->found);
 	free(search);
@@ -70,17 +101,24 @@ static int begin(struct cache_search *search)
 	return hunt_new(&search->words, SEARCH_FOUND_MAX, &search->hunt);
 }
 
-/* It cannot fail, for a hunt at its end cannot go on. */
-static void conclude(struct cache_search *search)
+/* Returns 0, or CACHE_MORE if the words as they stand are to be looked for. */
+static int conclude(struct cache_search *search)
 {
 	uint32_t *shrunk;
 
 	search->found_count = hunt_conclude(search->hunt, search->found);
-	search->is_done = true;
 	hunt_free(steal(&search->hunt));
+	if (!search->found_count && search->literal.count) {
+		hits_words_fini(&search->words);
+		search->words = search->literal;
+		search->literal = (struct hits_words){ .count = 0 };
+		return CACHE_MORE;
+	}
+	search->is_done = true;
 	shrunk = reallocarray(search->found, search->found_count + 1, sizeof(*shrunk));
 	if (shrunk)
 		search->found = shrunk;
+	return 0;
 }
 
 int cache_search_step(struct cache *cache, struct cache_search *search)
@@ -96,9 +134,7 @@ int cache_search_step(struct cache *cache, struct cache_search *search)
 	do {
 		r = hunt_step(cache, search->hunt);
 	} while (cache_rescue(cache, r));
-	if (!r)
-		conclude(search);
-	return r;
+	return r ? r : conclude(search);
 }
 
 bool cache_search_is_done(const struct cache_search *search)
@@ -122,7 +158,8 @@ static int matches(struct cache *cache, const struct cache_search *search, uint3
 	r = cache_find_words(cache, statement, slot, &text, &length);
 	if (r)
 		return r < 0 ? r : 0;
-	return hits_score(&search->words, text, length) > 0;
+	return hits_score(&search->words, text, length) > 0 ||
+	       hits_score(&search->literal, text, length) > 0;
 }
 
 int cache_search_matches(struct cache *cache, const struct cache_search *search, uint32_t slot)

@@ -8,10 +8,11 @@
 #include <string.h>
 
 #include "kapturefs/model/fold.h"
+#include "kapturefs/model/key.h"
 #include "kapturefs/store/cache_parts.h"
 
 /* Another for every change of how words are folded. */
-#define WORDS_VERSION "2"
+#define WORDS_VERSION "3"
 
 /* The outcomes of comparing, besides CACHE_NONE. */
 enum {
@@ -42,6 +43,20 @@ static bool is_searched(const struct member *member)
 	return false;
 }
 
+/* The digits of a phone number with separators, which people leave out or set elsewhere. */
+static int fold_digits(const struct member *member, struct buffer *text)
+{
+	size_t length = member->value_length - 1;
+	struct key key;
+
+	if (strcmp(member->name, "phone") != 0 && strcmp(member->name, "additionalPhone") != 0)
+		return 0;
+	if (key_parse(KEY_PHONE, member->value, length, &key) ||
+	    key_is_spelled(&key, member->value, length))
+		return 0;
+	return buffer_print(text, "%s ", key.text);
+}
+
 /* Each value ends in its newline, which is folded to a blank, so that no word spans two. */
 static int fold_record(const struct record *record, struct buffer *text)
 {
@@ -50,8 +65,11 @@ static int fold_record(const struct record *record, struct buffer *text)
 	for (uint32_t i = 0; !r && i < record_member_count(record); i++) {
 		const struct member *member = record_member(record, i);
 
-		if (is_searched(member))
-			r = fold_append(text, member->value, member->value_length);
+		if (!is_searched(member))
+			continue;
+		r = fold_append(text, member->value, member->value_length);
+		if (!r)
+			r = fold_digits(member, text);
 	}
 	return r;
 }

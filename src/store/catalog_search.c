@@ -13,7 +13,9 @@ static bool is_closed(struct catalog *catalog)
 
 int catalog_search(struct catalog *catalog, const char *words, struct cache_search **ret)
 {
-	return is_closed(catalog) ? -EACCES : cache_search_new(catalog->cache, words, ret);
+	if (is_closed(catalog))
+		return -EACCES;
+	return cache_search_new(catalog->cache, catalog->settings.phone_country, words, ret);
 }
 
 bool catalog_search_is_of(struct catalog *catalog, const struct cache_search *search,

@@ -33,6 +33,44 @@ def test_links_lead_to_those_in_whom_all_words_occur(mount, api):
     assert len(api.requests) == asked
 
 
+WRITTEN = ['9380491326', '(938) 049-1326', '938 049 1326', '938.049.1326', ' 9380491326 ',
+           'tel:938-049-1326', '938\u00a0049\u20131326', '+938 0491326']
+
+
+@pytest.mark.parametrize('stored', WRITTEN)
+def test_phone_number_is_found_however_it_is_written(mounts, api, stored):
+    api.add_numbers([7, 8, 9])
+    api.add_numbers([10], phone=stored, city='Pune')
+    mount = mounts(api.url)
+    for number in range(7, 11):
+        os.stat(mount / 'by-id' / str(number))
+    for words in WRITTEN:
+        assert os.listdir(mount / 'search' / words) == ['10'], words
+        assert (mount / 'search' / words / '10' / 'city').read_text() == 'Pune\n'
+    assert os.listdir(mount / 'search' / '049-1326 pune') == \
+        (['10'] if '049-1326' in stored else [])
+
+
+def test_phone_number_with_its_country_is_found(mounts, api):
+    api.add_numbers([10], phone='9380491326')
+    mount = mounts(api.url, phone_country='91')
+    os.stat(mount / 'by-id' / '10')
+    for words in ('+91 93804-91326', '0091 93804 91326', '0 93804 91326', '9380491326'):
+        assert os.listdir(mount / 'search' / words) == ['10'], words
+
+
+def test_words_that_only_look_like_a_phone_number_are_words(mounts, api):
+    api.add_numbers([10], phone='9380491326', remarks='since 2024-01-12, bill 77-41-2024')
+    api.add_numbers([11], phone='2024011277', pinCode='560001')
+    mount = mounts(api.url)
+    for number in (10, 11):
+        os.stat(mount / 'by-id' / str(number))
+    assert os.listdir(mount / 'search' / '2024-01-12') == ['10']
+    assert os.listdir(mount / 'search' / '77-41-2024') == ['10']
+    assert os.listdir(mount / 'search' / '202401 560001') == ['11']
+    assert os.listdir(mount / 'search' / '93804 1326') == ['10']
+
+
 def test_the_directory_of_searches_lists_nothing(mount):
     os.listdir(mount / 'search' / 'pune')
     assert os.listdir(mount / 'search') == []

@@ -206,7 +206,7 @@ static inline struct cache_search *search_for(struct cache *cache, const char *w
 	struct cache_search *search;
 	int r;
 
-	assert_int_equal(cache_search_new(cache, words, &search), 0);
+	assert_int_equal(cache_search_new(cache, 0, words, &search), 0);
 	while ((r = cache_search_step(cache, search)) == CACHE_MORE)
 		;
 	assert_int_equal(r, 0);

@@ -156,7 +156,7 @@ static void test_a_search_goes_on_while_bits_are_made(void **state)
 		run(cache, "COMMIT; UPDATE unsieved SET stale = 2 WHERE stale = 1");
 		cache->sieve.is_due = true;
 		make_question(cache, &dice, words);
-		assert_int_equal(cache_search_new(cache, words, &search), 0);
+		assert_int_equal(cache_search_new(cache, 0, words, &search), 0);
 		do {
 			for (uint64_t left = roll(&dice, 200); left; left--)
 				(void)sweep_once(cache);

@@ -17,8 +17,13 @@ struct cache_search;
 /** So many are found, the best. */
 enum { SEARCH_FOUND_MAX = 1000 };
 
-/** Begin to look for @words, separated by blanks, as of now. Returns 0 or -ENOMEM. */
-int cache_search_new(struct cache *cache, const char *words, struct cache_search **ret) must_check;
+/**
+ * Begin to look for @words, separated by blanks, as of now. Words that are a phone number as people
+ * write it, in @country as in key.h, are looked for by its digits, and as they stand if nobody has
+ * those. Returns 0 or -ENOMEM.
+ */
+int cache_search_new(struct cache *cache, uint32_t country, const char *words,
+                     struct cache_search **ret) must_check;
 
 /** NULL is ignored. */
 void cache_search_free(struct cache_search *search);
