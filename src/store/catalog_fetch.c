@@ -214,25 +214,34 @@ static bool is_ours(int error)
 }
 
 /* Leave the customer alone after a failure, which anything is that is not definite. */
-static void note_failure(const struct fetch *fetch, const struct source_answer *answer)
+static void note_failure(const struct fetch *fetch, const struct source_answer *answer, int error)
 {
 	struct catalog *catalog = fetch->catalog;
 	const struct backoff_failure failure = {
-		.error = answer->error,
-		.may_pass = answer->may_pass,
+		.error = error,
+		.may_pass = true,
 		.retry_after_ms = answer->retry_after_ms,
 		.epoch = catalog->source->operations->epoch(catalog->source),
 	};
 
 	/* What was not asked has not failed. */
-	if (fetch_sent(fetch) && !is_ours(answer->error))
+	if (fetch_sent(fetch) && !is_ours(error))
 		backoff_fail(catalog->backoff, fetch_subject(fetch), &failure,
 		             uv_now(catalog->loop));
 }
 
-static bool is_definite(const struct source_answer *answer)
+/* What came is another account's, or more than can be kept: asked again, it is no other. */
+static bool is_unfit(int error)
 {
-	return !answer->error || !answer->may_pass;
+	return error == -EPROTO || error == -EFBIG;
+}
+
+static void note_outcome(const struct fetch *fetch, const struct source_answer *answer, int error)
+{
+	if (answer->error ? answer->may_pass : is_unfit(error))
+		note_failure(fetch, answer, error);
+	else
+		backoff_end(fetch->catalog->backoff, fetch_subject(fetch));
 }
 
 static void fetch_answered(void *userdata, const struct source_answer *answer)
@@ -246,12 +255,9 @@ static void fetch_answered(void *userdata, const struct source_answer *answer)
 		.status = answer->status,
 	};
 
-	if (is_definite(answer))
-		backoff_end(fetch->catalog->backoff, fetch_subject(fetch));
-	else
-		note_failure(fetch, answer);
 	if (!result.error)
 		result = take(fetch, answer);
+	note_outcome(fetch, answer, result.error);
 	if (result.is_overtaken && fetch->is_urgent)
 		result.error = catalog_tell_again(catalog, &fetch->question.key);
 	if (result.error && fetch->is_urgent)

@@ -60,6 +60,24 @@ def test_error_of_an_unknown_key_is_told_again_without_asking(mounts, api, name,
     assert len(api.requests) == 1
 
 
+@pytest.mark.parametrize('place', ['by-id/7', 'by-phone/9800000007', 'by-email/c7@example.com'])
+def test_answer_of_another_account_is_one_question(mounts, api, place):
+    """Each name of the path would ask again, and be refused again."""
+    api.add_numbers([7])
+    first = mounts(api.url)
+    os.stat(first / place)
+    first.close()
+    del api.requests[:]
+    mount = mounts(api.url, ttl='0')
+    api.respond = lambda request: found(customer(7, cmId=77, name='Another'))
+    assert (mount / place / 'name').read_text() == 'Customer 7\n'
+    assert (mount / place / 'contacts/500007/phone').read_text() == '9800000007\n'
+    assert len(api.requests) == 1
+    for _ in range(5):
+        assert harness.errno_of(os.stat, mount / 'by-phone/9800000008') == errno.EPROTO
+    assert len(api.requests) == 2
+
+
 def test_it_is_left_alone_for_a_second_then_for_two(mounts, api):
     mount = mounts(api.url)
     api.respond = lambda request: FAULT
