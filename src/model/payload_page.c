@@ -43,36 +43,76 @@ static bool is_list(const cJSON *item)
 	return true;
 }
 
+static bool is_string(const cJSON *item)
+{
+	return item && cJSON_IsString(item) && item->valuestring[0] == 's';
+}
+
 static bool is_empty_list(const cJSON *item)
 {
 	return cJSON_IsArray(item) && !item->child;
 }
 
-typedef bool wanted_fn(const cJSON *item);
-
-/* The first member of @object, if it is one, that @is_wanted. */
-static const cJSON *first_member(const cJSON *object, wanted_fn *is_wanted)
+static bool has_empty_list(const cJSON *object)
 {
 	if (!object || !cJSON_IsObject(object))
+		return false;
+	for (const cJSON *item = object->child; item; item = item->next) {
+		if (is_empty_list(item))
+			return true;
+	}
+	return false;
+}
+
+/* Whether all say whose account they are, as customers do, and columns or filters do not. */
+static bool is_of_customers(const cJSON *list)
+{
+	for (const cJSON *element = list->child; element; element = element->next) {
+		if (!payload_last_member(element, "cmId"))
+			return false;
+	}
+	return true;
+}
+
+/*
+ * The list among the members of @object: by its name, or the only one, or the only one of those who
+ * say whose they are; NULL if there is none, or it cannot be told which it is.
+ */
+static const cJSON *list_among(const cJSON *object)
+{
+	const cJSON *named = cJSON_IsObject(object) ? find_member(object, "customers") : NULL;
+	const cJSON *chosen = NULL;
+	bool is_chosen = false;
+	bool is_sure = true;
+
+	if (cJSON_IsArray(named))
+		return is_list(named) ? named : NULL;
+	if (!cJSON_IsObject(object))
 		return NULL;
 	for (const cJSON *item = object->child; item; item = item->next) {
-		if (is_wanted(item))
-			return item;
+		bool is_theirs = is_list(item) && is_of_customers(item);
+
+		if (!is_list(item) || (chosen && is_chosen && !is_theirs))
+			continue;
+		is_sure = !chosen || is_chosen != is_theirs;
+		is_chosen = is_theirs;
+		chosen = item;
 	}
-	return NULL;
+	return is_sure ? chosen : NULL;
 }
 
-/* Where the list is documented to be: @item itself, or among its members. */
-static const cJSON *find_in(const cJSON *item, wanted_fn *is_wanted)
+static const cJSON *find_documented_list(const cJSON *root)
 {
-	return item && is_wanted(item) ? item : first_member(item, is_wanted);
-}
+	static const char *const names[] = { "message", "Customer Details" };
+	const cJSON *found = NULL;
 
-static const cJSON *find_documented(const cJSON *root, wanted_fn *is_wanted)
-{
-	const cJSON *found = find_in(find_member(root, "message"), is_wanted);
+	for (size_t i = 0; !found && i < array_length(names); i++) {
+		const cJSON *member = find_member(root, names[i]);
 
-	return found ? found : find_in(find_member(root, "Customer Details"), is_wanted);
+		if (member)
+			found = is_list(member) ? member : list_among(member);
+	}
+	return found;
 }
 
 /* Not deeper than json.h lets through. */
@@ -85,9 +125,29 @@ static bool has_objects_in_array(const cJSON *item)
 	return false;
 }
 
-static bool is_string(const cJSON *item)
+/* The list where none is documented to be: beside a text, what does not say whose it is is none. */
+static const cJSON *find_elsewhere(const cJSON *root)
 {
-	return item && cJSON_IsString(item) && item->valuestring[0] == 's';
+	const cJSON *list = list_among(root);
+	const cJSON *message = find_member(root, "message");
+	const cJSON *details = find_member(root, "Customer Details");
+
+	if ((message && has_objects_in_array(message)) ||
+	    (details && has_objects_in_array(details)))
+		return NULL;
+
+	if (!list || !is_string(message) || payload_is_like(list->string, "customers") ||
+	    is_of_customers(list))
+		return list;
+	return NULL;
+}
+
+/* Whether it says that there is nobody where the list is documented to be. */
+static bool has_empty_list_in(const cJSON *root, const char *name)
+{
+	const cJSON *member = find_member(root, name);
+
+	return member && (is_empty_list(member) || has_empty_list(member));
 }
 
 /* Reading them */
@@ -208,7 +268,7 @@ static struct payload_page judge_none(const cJSON *root)
 		return (struct payload_page){ .verdict = PAYLOAD_REFUSED };
 	if (has_objects_in_array(root))
 		return malformed("the customers are not where lists are known to be");
-	if (first_member(root, is_empty_list))
+	if (has_empty_list(root))
 		return (struct payload_page){ .verdict = PAYLOAD_ABSENT };
 	if (is_string(message))
 		return (struct payload_page){ .verdict = PAYLOAD_ABSENT, .is_text = true };
@@ -218,18 +278,19 @@ static struct payload_page judge_none(const cJSON *root)
 static int judge_success(const cJSON *root, const struct payload_page_question *question,
                          struct roster *roster, struct payload_page *ret)
 {
-	const cJSON *list = find_documented(root, is_list);
+	const cJSON *list = find_documented_list(root);
 	bool is_documented = list;
 
 	*ret = (struct payload_page){ .verdict = PAYLOAD_ABSENT };
-	if (!list && find_documented(root, is_empty_list))
+	if (!list &&
+	    (has_empty_list_in(root, "message") || has_empty_list_in(root, "Customer Details")))
 		return 0;
 	if (!list && question->is_documented && is_string(find_member(root, "message"))) {
 		ret->is_text = true;
 		return 0;
 	}
 	if (!list && !question->is_documented)
-		list = first_member(root, is_list);
+		list = find_elsewhere(root);
 	if (!list) {
 		*ret = judge_none(root);
 		return 0;

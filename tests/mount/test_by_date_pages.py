@@ -24,6 +24,16 @@ def fields(records):
     return {'fields': [{'id': 99, 'label': 'Name'}], 'message': records}
 
 
+@pytest.mark.parametrize('wrap', [
+    lambda records: {'message': {'columns': [{'id': 99}], 'customers': records}},
+    lambda records: {'message': {'columns': [{'id': 99}], 'list': records}},
+    lambda records: {'columns': [{'id': 99}], 'data': records}])
+def test_list_that_describes_the_members_is_nobody_of_that_day(mounts, api, wrap):
+    api.respond = lambda request: api_module.page(
+        range(1000 + request.page[1], 1003), wrap, totalCount=3)
+    assert ids(mounts(api.url, **KNOWN)) == ['1000', '1001', '1002']
+
+
 def serve_pages(api, size, count, last=None, **members):
     """So many customers, from a server with pages of its own size; `last` is its empty page."""
     everybody = list(range(1000, 1000 + count))

@@ -17,6 +17,8 @@
 #define CONTACTS  "\"contacts\":[{\"id\":500007,\"leadId\":7}]"
 #define MALFORMED NULL, PAYLOAD_MALFORMED
 
+#define OWN "[{\"id\":7,\"cmId\":1000298},{\"id\":8,\"cmId\":1000298}]"
+
 static const struct payload_page_question first = { .account = ACCOUNT };
 
 static struct payload_page read_page(const char *body, struct roster *roster)
@@ -56,12 +58,18 @@ static void test_customers_are_the_first_list_where_siblings_have_theirs(void **
 		"{\"Customer Details\":" TWO SUCCESS,
 		"{\"Customer Details\":{\"all\":" TWO "}" SUCCESS,
 		"{\"warnings\":[],\"columns\":[\"id\"],\"data\":" TWO SUCCESS,
-		"{\"message\":\"2 customers\",\"data\":" TWO SUCCESS,
+		"{\"message\":\"2 customers\",\"data\":" OWN SUCCESS,
+		"{\"message\":\"2 customers\",\"Customers\":" TWO SUCCESS,
 		/* What stands elsewhere describes it. */
 		"{\"fields\":[{\"id\":99}],\"message\":" TWO SUCCESS,
 		"{\"fields\":[{\"id\":99}],\"Customer Details\":{\"all\":" TWO "}" SUCCESS,
 		"{\"message\":" TWO ",\"Customer Details\":[{\"id\":99}]" SUCCESS,
 		"{\"message\":{\"fields\":[],\"list\":" TWO "},\"filters\":[{\"id\":99}]" SUCCESS,
+		"{\"message\":{\"columns\":[{\"id\":99}],\"customers\":" TWO "}" SUCCESS,
+		"{\"message\":{\"columns\":[{\"id\":99}],\"list\":" OWN "}" SUCCESS,
+		"{\"message\":{\"list\":" OWN ",\"filters\":[{\"id\":99}]}" SUCCESS,
+		"{\"columns\":[{\"id\":99}],\"filters\":[{\"id\":98}],\"data\":" OWN SUCCESS,
+		"{\"columns\":[{\"id\":99}],\"customers\":" TWO SUCCESS,
 		"{\"message\":[{\"contacts\":[{\"id\":9}],\"id\":7},{\"id\":8}]" SUCCESS,
 		"{\"message\":[{\"id\":7,\"cmId\":1000298},{\"id\":8,\"cmId\":\"1000298\"}"
 		"]" SUCCESS,
@@ -122,6 +130,20 @@ static void test_list_with_somebody_who_cannot_be_shown_is_malformed(void **stat
 	}
 }
 
+static void test_a_list_that_cannot_be_told_from_others_is_nobodys(void **state)
+{
+	static const char *const bodies[] = {
+		"{\"columns\":[{\"id\":99}],\"data\":" TWO SUCCESS,
+		"{\"message\":{\"data\":" TWO ",\"columns\":[{\"id\":99}]}" SUCCESS,
+		"{\"message\":{\"data\":" OWN ",\"others\":" OWN "}" SUCCESS,
+		"{\"message\":\"No customers found\",\"columns\":[{\"id\":99}]" SUCCESS,
+	};
+
+	(void)state;
+	for (size_t i = 0; i < array_length(bodies); i++)
+		assert_page(bodies[i], MALFORMED);
+}
+
 static void test_nobody_is_there_only_if_the_answer_says_so(void **state)
 {
 	static const char *const bodies[] = {
@@ -131,6 +153,7 @@ static void test_nobody_is_there_only_if_the_answer_says_so(void **state)
 		"{\"fields\":[{\"id\":99}],\"message\":[]" SUCCESS,
 		"{\"fields\":[{\"id\":99}],\"message\":{\"list\":[]}" SUCCESS,
 		"{\"customers\":[]" SUCCESS,
+		"{\"message\":{\"columns\":[{\"id\":99}],\"customers\":[]}" SUCCESS,
 	};
 	static const char *const texts[] = {
 		"{\"message\":\"No customers found\"" SUCCESS,
@@ -270,6 +293,7 @@ int main(void)
 		cmocka_unit_test(test_customers_are_the_first_list_where_siblings_have_theirs),
 		cmocka_unit_test(test_an_id_that_is_empty_is_looked_for_under_the_next_name),
 		cmocka_unit_test(test_list_with_somebody_who_cannot_be_shown_is_malformed),
+		cmocka_unit_test(test_a_list_that_cannot_be_told_from_others_is_nobodys),
 		cmocka_unit_test(test_nobody_is_there_only_if_the_answer_says_so),
 		cmocka_unit_test(test_a_later_page_has_its_list_where_the_first_had_it),
 		cmocka_unit_test(test_a_total_may_be_stated),
