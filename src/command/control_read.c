@@ -46,7 +46,7 @@ static int complain_errno(const char *path, int error, struct config_complaint *
 {
 	if (error == ENOTCONN)
 		return config_complain(complaint,
-		                       "%s: a mount whose daemon died; run umount -l %s (or "
+		                       "%s: a mount whose daemon died; run kapturefs umount %s (or "
 		                       "fusermount3 -uz %s)",
 		                       path, path, path);
 	return config_complain(complaint, "%s: %s", path, strerror(error));

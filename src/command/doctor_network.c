@@ -189,13 +189,17 @@ static void check_answer(struct doctor *doctor, const struct question_outcome *o
 		        outcome->sentence, outcome->status);
 	else if (!outcome->error)
 		doctor_say(doctor, "API", DOCTOR_WELL, NULL, "it accepts the token");
-	else if (outcome->error == -EACCES)
+	else if (outcome->is_refused)
 		doctor_say(doctor, "API", DOCTOR_FAILED,
 		           "ask Kapture for a valid token, and put it into the token file",
 		           "it refuses the token");
 	else if (outcome->error == -EBUSY)
 		doctor_say(doctor, "API", DOCTOR_NOTE, "wait, or lower rate=N/s",
 		           "it wants fewer requests, so that the token could not be tried");
+	else if (outcome->error == -EACCES)
+		doctor_say(doctor, "API", DOCTOR_FAILED,
+		           "look for a firewall in front of it; else ask Kapture what may be asked",
+		           "%s, HTTP %ld", outcome->cause, outcome->status);
 	else if (outcome->error == -EHOSTUNREACH && doctor->config.proxy)
 		doctor_say(doctor, "proxy", DOCTOR_FAILED,
 		           "check proxy=URL, its name and password, and what the proxy allows",

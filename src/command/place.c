@@ -264,6 +264,8 @@ const char *place_error(int error)
 		return "the API answers what it does not document, or has no valid certificate";
 	case -ESTALE:
 		return "forgotten in the meantime";
+	case -ENOTCONN:
+		return "a mount whose daemon died; run kapturefs umount on it";
 	case -ENOTTY:
 		return "the mount is of another version; unmount it, and mount it again";
 	default:

@@ -45,7 +45,9 @@ static void copy_sentence(const char *sentence, char ret[QUESTION_SENTENCE_SIZE]
 static void answered(void *userdata, const struct source_answer *answer)
 {
 	struct question *question = userdata;
-	struct question_outcome outcome = { .error = answer->error, .status = answer->status };
+	struct question_outcome outcome = { .error = answer->error,
+		                            .status = answer->status,
+		                            .is_refused = answer->error && !answer->may_pass };
 
 	snprintf(outcome.cause, sizeof(outcome.cause), "%s", answer->cause ? answer->cause : "");
 	if (answer->sentence)
@@ -187,7 +189,7 @@ static const char *token_place(const struct config *config)
 bool question_explain(const struct question_outcome *outcome, const struct config *config,
                       char ret[QUESTION_TEXT_SIZE])
 {
-	if (outcome->error == -EACCES) {
+	if (outcome->is_refused) {
 		snprintf(ret, QUESTION_TEXT_SIZE,
 		         "the API refuses the token; put a valid one into %s", token_place(config));
 	} else if (http_is_unknown_host(outcome->cause)) {

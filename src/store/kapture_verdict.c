@@ -19,7 +19,7 @@ static const struct status_row {
 	enum kapture_blame blame;
 	const char *cause;
 } statuses[] = {
-	{ 403, 403, -EACCES, false, KAPTURE_BLAME_ACCESS, "the API denies access (HTTP 403)" },
+	{ 403, 403, -EACCES, false, KAPTURE_BLAME_ACCESS, "the API denies access" },
 	{ 400, 400, -EINVAL, false, KAPTURE_BLAME_NOTHING, "the API calls the request invalid" },
 	{ 429, 429, -EBUSY, true, KAPTURE_BLAME_NOTHING, "the API asks for fewer requests" },
 	{ 500, 599, -EIO, true, KAPTURE_BLAME_API, "the API reports a fault of its own" },

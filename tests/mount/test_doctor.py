@@ -121,6 +121,14 @@ def test_token_that_may_be_a_mistake_is_found_and_not_sent(patient, api, content
     assert api.requests == []
 
 
+def test_access_that_is_denied_is_not_blamed_on_the_token(patient, api):
+    api.respond = lambda request: api_module.Reply(b'<html>denied', 403)
+    result = patient(api.url)
+    assert result.returncode == 1
+    assert 'the API denies access' in result.stdout
+    assert 'token' not in result.stdout.split('denies access')[1]
+
+
 def test_refused_token_is_found(patient, api):
     api.respond = lambda request: api_module.Reply(api_module.REFUSED)
     result = patient(api.url)

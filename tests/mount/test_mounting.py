@@ -106,8 +106,8 @@ def test_wrong_certificate_is_a_warning_and_the_token_is_not_sent(mount, scratch
 
 
 @pytest.mark.parametrize('reply', [
-    api_module.Reply(b'', 503), api_module.Reply(b'', 429), api_module.Reply(b'<html>', 200)],
-    ids=['503', '429', 'html'])
+    api_module.Reply(b'', 503), api_module.Reply(b'', 429), api_module.Reply(b'<html>', 200),
+    api_module.Reply(b'<html>denied', 403)], ids=['503', '429', 'html', '403'])
 def test_what_may_pass_is_no_warning(mount, scratch, api, reply):
     api.respond = lambda request: reply
     result = mount(api.url)

@@ -398,7 +398,7 @@ def test_status_of_a_dead_mount_says_how_to_end_it(mounts, api):
     mount.process.wait()
     result = harness.command('status', mount.path)
     assert result.returncode == 5
-    assert 'a mount whose daemon died; run umount -l' in result.stderr
+    assert 'a mount whose daemon died; run kapturefs umount' in result.stderr
     harness.unmount_whatever_it_takes(mount.path)
 
 

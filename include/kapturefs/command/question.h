@@ -17,8 +17,9 @@ struct question;
 
 /** What came of it. */
 struct question_outcome {
-	int error;   /* 0, or a negative errno of the contract's table */
-	long status; /* of HTTP, 0 without a reply */
+	int error;       /* 0, or a negative errno of the contract's table */
+	bool is_refused; /* the token, not only the question */
+	long status;     /* of HTTP, 0 without a reply */
 	char cause[QUESTION_CAUSE_SIZE];
 	char sentence[QUESTION_SENTENCE_SIZE]; /* the API's own, if it is not documented, or "" */
 };
