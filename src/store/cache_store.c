@@ -368,3 +368,25 @@ int cache_store_absent(struct cache *cache, const struct key *key, int64_t now_m
 		cache_end_reservation(cache, key);
 	return r;
 }
+
+static int drop_absence(struct cache *cache, const void *arguments, int64_t now_ms,
+                        struct cache_change *change)
+{
+	(void)now_ms;
+	(void)change;
+	return rows_delete_absent(cache, arguments);
+}
+
+int cache_drop_absence(struct cache *cache, const struct key *key, int64_t now_ms)
+{
+	struct cache_change change;
+	int64_t fetched_ms;
+	int r = cache_find_absent(cache, key, &fetched_ms);
+
+	if (r)
+		return r < 0 ? r : 0;
+	r = cache_write(cache, drop_absence, key, now_ms, &change);
+	if (!r)
+		cache_change_fini(&change);
+	return r;
+}

@@ -88,6 +88,22 @@ static int keep_absence(struct fetch *fetch, const struct answer_note *note)
 	return 0;
 }
 
+/* Who is on a day's list exists, unless that he does not was heard later. */
+static int drop_absences(struct catalog *catalog, const struct roster *roster, uint64_t sent)
+{
+	const char *text;
+	struct key id;
+	int r = 0;
+
+	for (uint32_t place = 1; place <= roster->count && r == 0; place++) {
+		text = roster_at(roster, place);
+		if (text && key_parse(KEY_ID, text, strlen(text), &id) == 0 &&
+		    !answer_order_is_late(&catalog->order, &id, sent))
+			r = cache_drop_absence(catalog->cache, &id, catalog_now_ms(catalog));
+	}
+	return r;
+}
+
 static int keep_day(struct fetch *fetch, const struct roster *roster,
                     const struct answer_note *note)
 {
@@ -100,6 +116,9 @@ static int keep_day(struct fetch *fetch, const struct roster *roster,
 		return late_outcome(catalog, &question->key);
 	if (answer_order_has_forgotten(&catalog->order, roster, note->sent))
 		return ANSWER_IS_VOID;
+	r = drop_absences(catalog, roster, note->sent);
+	if (r)
+		return r;
 	r = cache_store_roster(catalog->cache, &question->key, roster, question->account,
 	                       catalog_now_ms(catalog), &change);
 	if (r)

@@ -321,6 +321,17 @@ def test_who_is_on_a_days_list_is_there_unasked_and_is_asked_for_when_gone_into(
     assert len(api.requests) == 3
 
 
+def test_who_was_not_there_before_is_there_when_a_day_lists_him(mounts, api):
+    mount = mounts(api.url, **KNOWN)
+    assert harness.errno_of(os.stat, mount / 'by-id/7') == errno.ENOENT
+    api.add_numbers([7])
+    api.days[DAY] = [7]
+    assert os.listdir(mount / 'by-date' / DAY) == ['7']
+    assert os.path.isdir(mount / 'by-id/7')
+    assert (mount / 'by-date' / DAY / '7/name').read_text() == 'Customer 7\n'
+    assert asked(api) == [('id', '7'), ('date', DAY), ('id', '7')]
+
+
 @pytest.mark.parametrize('call, name, error', [
     (os.stat, '7/name', errno.ENOENT), (os.listdir, '7', errno.ESTALE)])
 def test_who_turns_out_to_be_gone_leaves_the_day(mounts, api, call, name, error):
