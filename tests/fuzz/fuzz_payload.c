@@ -102,7 +102,7 @@ static void check_page(const char *body, size_t length, bool is_json)
 static struct record *read_reply(const struct input *reply)
 {
 	cleanup(free_text) char *body = input_copy(reply, false);
-	struct payload payload = { 0 };
+	cleanup(payload_fini) struct payload payload = { 0 };
 	bool is_json = passes_gate(body, reply->length);
 
 	assert_int_equal(payload_read(body, reply->length, NULL, &payload), 0);
@@ -112,7 +112,7 @@ static struct record *read_reply(const struct input *reply)
 	if (payload.record)
 		check_customer(payload.record, body, reply->length);
 	check_page(body, reply->length, is_json);
-	return payload.record;
+	return steal(&payload.record);
 }
 
 int LLVMFuzzerTestOneInput(const uint8_t *bytes, size_t length)

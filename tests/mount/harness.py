@@ -30,8 +30,12 @@ TOKEN = 'dGhlLXNlY3JldC10b2tlbi1vZi10aGUtdGVzdHM='
 CONNECTIONS = pathlib.Path('/sys/fs/fuse/connections')
 APART = str(pathlib.Path(__file__).resolve().parents[1] / 'apart.sh')
 
+PROGRAM = pathlib.Path(shutil.which(BINARY) or BINARY).read_bytes()
+
 # The thread sanitizer has one of its own in every process.
-SANITIZER_THREADS = int(b'__tsan_init' in pathlib.Path(shutil.which(BINARY) or BINARY).read_bytes())
+SANITIZER_THREADS = int(b'__tsan_init' in PROGRAM)
+HAS_SANITIZER = b'__tsan_init' in PROGRAM or b'__asan_init' in PROGRAM
+del PROGRAM
 
 # What a daemon that is well never writes.
 SUSPICIOUS = re.compile(

@@ -341,6 +341,7 @@ def test_help_is_printed():
     assert result.returncode == 0 and result.stdout.startswith('usage: kapturefs doctor ')
 
 
+@pytest.mark.skipif(harness.HAS_SANITIZER, reason='a sanitizer needs more memory than that')
 def test_limit_of_memory_is_named_with_what_customers_have_of_it(patient):
     result = subprocess.run(
         ['sh', '-c', 'ulimit -d 102400; exec "$0" "$@"', harness.BINARY, 'doctor'],

@@ -219,7 +219,7 @@ int cache_store_lead(struct cache *cache, const struct key *key, const struct re
 int cache_store_absent(struct cache *cache, const struct key *key, int64_t now_ms,
                        struct cache_change *ret) must_check;
 
-/** Keep no longer that nobody had @key. Returns 0, also if that was not kept, or a negative errno. */
+/** Keep no longer that nobody had @key. Returns 0, also if it was not kept, or a negative errno. */
 int cache_drop_absence(struct cache *cache, const struct key *key, int64_t now_ms) must_check;
 
 /** The outcome of cache_store_roster() for a vague roster where more customers are known. */
