@@ -136,7 +136,7 @@ static void test_a_list_that_cannot_be_told_from_others_is_nobodys(void **state)
 		"{\"columns\":[{\"id\":99}],\"data\":" TWO SUCCESS,
 		"{\"message\":{\"data\":" TWO ",\"columns\":[{\"id\":99}]}" SUCCESS,
 		"{\"message\":{\"data\":" OWN ",\"others\":" OWN "}" SUCCESS,
-		"{\"message\":\"No customers found\",\"columns\":[{\"id\":99}]" SUCCESS,
+		("{\"message\":\"No customers found\",\"columns\":[{\"id\":99}]" SUCCESS),
 	};
 
 	(void)state;
