@@ -244,13 +244,13 @@ def test_many_jobs_do_not_run_out_of_time_in_the_queue_that_they_fill(mounts, ap
 
 def test_what_runs_out_of_time_is_asked_for_again_with_fewer_at_a_time(mounts, api, tmp_path):
     """The rate is lower than the mount says: others use it up, or the API wants it so."""
-    api.add_numbers(range(1, 17))
-    slow(api, 0.5)
-    mount = mounts(api.url, timeout='1', max_connections='1', rate='100/s')
+    api.add_numbers(range(1, 7))
+    slow(api, 1.5)
+    mount = mounts(api.url, timeout='3', max_connections='1', rate='100/s')
     process = harness.start(harness.BINARY, 'warm', '--json', '--jobs', '2', mount.path,
-                            keys_file(tmp_path, range(1, 17)))
+                            keys_file(tmp_path, range(1, 7)))
     status, output, _ = harness.finish(process)
-    assert (status, json.loads(output)['found']) == (0, 16)
+    assert (status, json.loads(output)['found']) == (0, 6)
 
 
 def test_access_denied_to_one_key_does_not_stop_the_others(mounts, api, tmp_path):
