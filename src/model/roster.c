@@ -16,7 +16,7 @@ void roster_fini(struct roster *roster)
 }
 
 /* FNV-1a. */
-static uint32_t hash_of(const char *id, size_t length)
+uint32_t roster_hash(const char *id, size_t length)
 {
 	uint32_t hash = 2166136261u;
 
@@ -34,7 +34,7 @@ static bool is_spelled(const struct roster_entry *entry, const char *id, size_t 
 static uint32_t *bucket_of(const struct roster *roster, const char *id, size_t length)
 {
 	uint32_t mask = roster->bucket_count - 1;
-	uint32_t bucket = hash_of(id, length) & mask;
+	uint32_t bucket = roster_hash(id, length) & mask;
 
 	while (roster->buckets[bucket] &&
 	       !is_spelled(&roster->entries[roster->buckets[bucket] - 1], id, length))

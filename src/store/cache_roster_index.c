@@ -35,16 +35,6 @@ void roster_index_drop(struct roster_index *index)
 	*index = (struct roster_index){ 0 };
 }
 
-/* FNV-1a. */
-static uint32_t hash_of(const char *id, size_t length)
-{
-	uint32_t hash = 2166136261u;
-
-	for (size_t i = 0; i < length; i++)
-		hash = (hash ^ (unsigned char)id[i]) * 16777619u;
-	return hash ^ hash >> 16;
-}
-
 /* Where @wanted is, or the free place where it belongs. */
 static struct roster_place *place_of(const struct roster_index *index, struct roster_place wanted)
 {
@@ -108,8 +98,9 @@ static int add_text(struct roster_index *index, uint32_t slot, const char *text,
 		if (*text == '-')
 			text++;
 		if (line_end > text)
-			r = add(index, (struct roster_place){
-			                       hash_of(text, (size_t)(line_end - text)), slot });
+			r = add(index,
+			        (struct roster_place){ roster_hash(text, (size_t)(line_end - text)),
+			                               slot });
 		text = line_end + 1;
 	}
 	return r;
@@ -197,7 +188,7 @@ static int go_through(struct cache *cache, const char *id, bool with_gone, uint3
 int roster_index_find(struct cache *cache, const char *id, bool with_gone, uint32_t *ret)
 {
 	const struct roster_index *index = &cache->roster_index;
-	uint32_t hash = hash_of(id, strlen(id));
+	uint32_t hash = roster_hash(id, strlen(id));
 	int r;
 
 	r = build(cache);

@@ -34,6 +34,9 @@ struct roster {
 
 void roster_fini(struct roster *roster);
 
+/** A hash of the @length bytes of @id, for tables of ids: FNV-1a. */
+uint32_t roster_hash(const char *id, size_t length);
+
 /** The outcome of roster_add() for an id that is there already. */
 enum { ROSTER_KNOWN = 1 };
 
