@@ -278,7 +278,8 @@ static int complain_of(const struct export *export, int r)
 	case -EACCES:
 		return complain(export->path, place_error(r), EXIT_TOKEN);
 	case -ESTALE:
-		return complain(export->path, "too much has changed meanwhile; start it again",
+		return complain(export->path,
+		                "somebody was forgotten, or too much has changed; start it again",
 		                EXIT_LOCAL);
 	case -E2BIG:
 		return complain(export->path, "too many columns; name those wanted by --columns",

@@ -31,6 +31,12 @@ static int complain(const char *path, const char *text, int status)
 	return status;
 }
 
+static const char *error_of_mount(int error)
+{
+	return error == -EBUSY ? "four others read what was cached before; try again in 10 seconds"
+	                       : place_error(error);
+}
+
 static int open_mount(const char *path, const struct place *place, struct export_source *ret)
 {
 	struct stat status;
@@ -39,7 +45,8 @@ static int open_mount(const char *path, const struct place *place, struct export
 		return complain(path, "below a mount; give its MOUNTPOINT", EXIT_USAGE);
 	ret->descriptor = openat(place->descriptor, FILE_IN_MOUNT, O_RDONLY | O_CLOEXEC);
 	if (ret->descriptor < 0 || fstat(ret->descriptor, &status))
-		return complain(path, place_error(-errno), outcome_of(-errno));
+		return complain(path, error_of_mount(-errno),
+		                errno == EBUSY ? EXIT_LOCAL : outcome_of(-errno));
 	ret->size = (uint64_t)status.st_size;
 	return EXIT_OK;
 }

@@ -16,10 +16,15 @@
 
 enum { FILE_SLOT = 1 };
 
+struct node folder_export_node(uint32_t generation)
+{
+	return node_of(NODE_EXPORT_FILE, FILE_SLOT, generation);
+}
+
 static void fill(const struct cache_export *export, struct tree_attributes *ret)
 {
 	*ret = (struct tree_attributes){
-		.number = node_pack(node_of(NODE_EXPORT_FILE, FILE_SLOT, export->generation)),
+		.number = node_pack(folder_export_node(export->generation)),
 		.type = S_IFREG,
 		.links = 1,
 		.size = export->size,

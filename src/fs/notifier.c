@@ -249,6 +249,7 @@ static struct urgent *urgent_new(const struct cache_change *change)
 	urgent->customer = change->customer.slot;
 	urgent->previous = change->previous ? record_ref(change->previous) : NULL;
 	urgent->successor = change->customer.record ? record_ref(change->customer.record) : NULL;
+	urgent->ended = change->ended;
 	urgent->key_count = change->key_count;
 	if (keys_size)
 		memcpy(urgent->keys, change->keys, keys_size);

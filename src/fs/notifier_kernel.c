@@ -12,6 +12,7 @@
 #include <string.h>
 
 #include "kapturefs/base/base.h"
+#include "kapturefs/fs/folder.h"
 #include "kapturefs/fs/notifier_parts.h"
 #include "kapturefs/fs/view.h"
 #include "kapturefs/model/node.h"
@@ -168,6 +169,8 @@ static void drop_present_names(struct notifier *notifier, const struct urgent *u
 
 void notifier_drop_urgent(struct notifier *notifier, const struct urgent *urgent)
 {
+	for (size_t i = 0; i < urgent->ended.count; i++)
+		drop_pages(notifier, folder_export_node(urgent->ended.generations[i]));
 	if (!urgent->previous)
 		return;
 	drop_all_pages(notifier, urgent);

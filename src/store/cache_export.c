@@ -75,18 +75,22 @@ static void fill(const struct snapshot *snapshot, struct cache_export *ret)
 	};
 }
 
-static int find_or_begin(struct cache *cache, struct cache_export *ret)
+static int find_or_begin(struct cache *cache, int64_t now_ms, struct cache_export *ret)
 {
 	struct snapshot *snapshot = snapshots_present(cache->snapshots);
 	int r;
 
-	if (!snapshot && !snapshots_have_room(cache->snapshots))
-		snapshot = snapshots_newest(cache->snapshots);
+	if (!snapshot && !snapshots_have_room(cache->snapshots)) {
+		snapshot = snapshots_recent(cache->snapshots);
+		if (!snapshot)
+			return -EBUSY;
+	}
 	if (!snapshot) {
 		r = begin(cache, &snapshot);
 		if (r)
 			return r;
 	}
+	snapshot->used_ms = now_ms;
 	fill(snapshot, ret);
 	return 0;
 }
@@ -98,7 +102,7 @@ int cache_export(struct cache *cache, int64_t now_ms, struct cache_export *ret)
 	snapshots_set_time(cache->snapshots, now_ms);
 	cache_check_file(cache);
 	do {
-		r = find_or_begin(cache, ret);
+		r = find_or_begin(cache, now_ms, ret);
 	} while (cache_rescue(cache, r));
 	return r;
 }
@@ -323,8 +327,10 @@ static int read_snapshot(struct cache *cache, uint32_t generation, struct readin
 
 	if (!snapshot)
 		return -ESTALE;
-	if (reading->offset >= snapshot->size || !reading->size)
+	if (reading->offset >= snapshot->size || !reading->size) {
+		snapshot->is_read_to_end = true;
 		return 0;
+	}
 	cursor = find_place(snapshot, reading->offset);
 	r = read_lines(cache, &cursor, reading);
 	if (r == ROWS_DAMAGED) {
@@ -333,6 +339,7 @@ static int read_snapshot(struct cache *cache, uint32_t generation, struct readin
 	}
 	if (r)
 		return r;
+	snapshot->is_read_to_end = reading->offset == snapshot->size;
 	snapshot->next_slot = cursor.slot;
 	snapshot->next_start = cursor.start;
 	return 0;
@@ -346,8 +353,10 @@ int cache_export_read(struct cache *cache, uint32_t generation, uint64_t offset,
 	int r;
 
 	snapshots_set_time(cache->snapshots, now_ms);
-	if (snapshot)
+	if (snapshot) {
 		snapshot->used_ms = now_ms;
+		snapshot->is_read = true;
+	}
 	do {
 		reading = (struct reading){ .offset = offset, .bytes = bytes, .size = size };
 		r = read_snapshot(cache, generation, &reading);

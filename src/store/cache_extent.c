@@ -86,6 +86,8 @@ int cache_note_row(struct cache *cache, uint32_t slot, const char *json, size_t 
 		if (json && length == row.json_length && memcmp(json, row.json, length) == 0)
 			return 0;
 		keep_row(cache, &row);
+		if (!json)
+			snapshots_note_gone(cache->snapshots, slot);
 		removed = text_size(row.json, row.json_length);
 	}
 	cache->has_changed = true;

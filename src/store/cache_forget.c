@@ -268,6 +268,20 @@ static int disk_error(int r)
 	}
 }
 
+/* Whoever reads what all customers were does not go on to read of those who are forgotten. */
+static int end_exports(struct cache *cache, int r, struct cache_change *change)
+{
+	bool were_any = snapshots_forget_gone(cache->snapshots);
+
+	if (r == CACHE_NONE && were_any) {
+		*change = (struct cache_change){ 0 };
+		r = 0;
+	}
+	if (!r)
+		change->ended = snapshots_take_ended(cache->snapshots);
+	return r;
+}
+
 /* What is read in the file but can only be changed in memory cannot be removed from the file. */
 static int forget(struct cache *cache, cache_work_fn *work, const void *arguments, int64_t now_ms,
                   struct cache_change *ret)
@@ -285,6 +299,7 @@ static int forget(struct cache *cache, cache_work_fn *work, const void *argument
 	cache->is_letting_go = false;
 	if (r < 0)
 		return disk_error(r);
+	r = end_exports(cache, r, ret);
 	/* What is not known (any more) may still be in a file that was set aside, even just now. */
 	remains = leave_no_byte(cache);
 	return r ? r : remains;

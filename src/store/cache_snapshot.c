@@ -2,7 +2,12 @@
 /*
  * A snapshot is held as long as no customer has changed since it began, for that costs nothing;
  * after that, until nobody has read it for IDLE_MS. What is kept for it is bounded: where it would
- * take more than KEPT_BYTES_MAX, the oldest snapshot ends.
+ * take more than KEPT_BYTES_MAX, the oldest snapshot ends. For want of a place, one goes that was
+ * read to its end, or never, RECENT_MS ago; where all are being read, the newest is for all as long
+ * as it is not older than that.
+ *
+ * A snapshot that has somebody who is forgotten ends. Whom a key led to that leads nowhere is not
+ * known; so anybody who is not there any more may be meant.
  *
  * A customer that changes twice is kept twice, if there is a snapshot in between. Of the kept
  * rows of a customer, a snapshot shows the first whose change came after it.
@@ -20,6 +25,7 @@
 enum {
 	SNAPSHOTS_MAX = 4,
 	IDLE_MS = 10 * 1000,
+	RECENT_MS = 1000,
 	KEPT_BYTES_MAX = 16 << 20,
 };
 
@@ -30,6 +36,7 @@ struct snapshots {
 	uint64_t changes;
 	int64_t changed_ms;
 	int64_t now_ms;
+	struct cache_exports ended;
 
 	struct kept *kept; /* by slot, then by @until */
 	size_t kept_count;
@@ -87,10 +94,20 @@ static void tidy_kept(struct snapshots *snapshots)
 	snapshots->kept_count = left;
 }
 
+static void note_ended(struct cache_exports *ended, uint32_t generation)
+{
+	if (ended->count == CACHE_EXPORTS_MAX)
+		memmove(ended->generations, ended->generations + 1,
+		        --ended->count * sizeof(ended->generations[0]));
+	ended->generations[ended->count++] = generation;
+}
+
 void snapshots_end(struct snapshots *snapshots, struct snapshot *snapshot)
 {
 	size_t place = (size_t)(snapshot - snapshots->all);
 
+	if (snapshot->is_read)
+		note_ended(&snapshots->ended, snapshot->generation);
 	free(snapshot->blocks);
 	snapshots->count--;
 	memmove(snapshot, snapshot + 1, (snapshots->count - place) * sizeof(*snapshot));
@@ -180,7 +197,7 @@ static int insert(struct snapshots *snapshots, uint32_t slot, const char *json, 
 	}
 	kept = snapshots->kept + place;
 	memmove(kept + 1, kept, (snapshots->kept_count - place) * sizeof(*kept));
-	*kept = (struct kept){ slot, (uint32_t)length, until, copy };
+	*kept = (struct kept){ slot, (uint32_t)length, until, copy, false };
 	snapshots->kept_count++;
 	snapshots->kept_bytes += length;
 	return 0;
@@ -200,6 +217,45 @@ void snapshots_keep(struct snapshots *snapshots, uint32_t slot, const char *json
 	}
 }
 
+void snapshots_note_gone(struct snapshots *snapshots, uint32_t slot)
+{
+	for (size_t place = place_of(snapshots, slot, 0);
+	     place < snapshots->kept_count && snapshots->kept[place].slot == slot; place++)
+		snapshots->kept[place].is_gone = true;
+}
+
+static bool has_gone(const struct snapshots *snapshots, const struct snapshot *snapshot)
+{
+	for (size_t i = 0; i < snapshots->kept_count; i++) {
+		const struct kept *kept = &snapshots->kept[i];
+
+		if (kept->is_gone && kept->until > snapshot->change && kept->slot < snapshot->slots)
+			return true;
+	}
+	return false;
+}
+
+bool snapshots_forget_gone(struct snapshots *snapshots)
+{
+	bool were_any = false;
+
+	for (size_t i = snapshots->count; i-- > 0;) {
+		if (!has_gone(snapshots, &snapshots->all[i]))
+			continue;
+		snapshots_end(snapshots, &snapshots->all[i]);
+		were_any = true;
+	}
+	return were_any;
+}
+
+struct cache_exports snapshots_take_ended(struct snapshots *snapshots)
+{
+	struct cache_exports ended = snapshots->ended;
+
+	snapshots->ended.count = 0;
+	return ended;
+}
+
 uint64_t snapshots_changes(const struct snapshots *snapshots)
 {
 	return snapshots->changes;
@@ -207,6 +263,8 @@ uint64_t snapshots_changes(const struct snapshots *snapshots)
 
 void snapshots_count_change(struct snapshots *snapshots)
 {
+	if (snapshots->count && !snapshots->all[snapshots->count - 1].outdated_ms)
+		snapshots->all[snapshots->count - 1].outdated_ms = snapshots->now_ms;
 	snapshots->changes++;
 	/* Two changes at the same time are two times, by which the kernel tells the files apart. */
 	snapshots->changed_ms = snapshots->now_ms > snapshots->changed_ms
@@ -229,14 +287,21 @@ const struct kept *snapshots_kept(const struct snapshots *snapshots,
 	               : NULL;
 }
 
-struct snapshot *snapshots_newest(struct snapshots *snapshots)
+static struct snapshot *newest_of(struct snapshots *snapshots)
 {
 	return snapshots->count ? &snapshots->all[snapshots->count - 1] : NULL;
 }
 
+struct snapshot *snapshots_recent(struct snapshots *snapshots)
+{
+	struct snapshot *newest = newest_of(snapshots);
+
+	return newest && snapshots->now_ms - newest->outdated_ms < RECENT_MS ? newest : NULL;
+}
+
 struct snapshot *snapshots_present(struct snapshots *snapshots)
 {
-	struct snapshot *newest = snapshots_newest(snapshots);
+	struct snapshot *newest = newest_of(snapshots);
 
 	return newest && newest->change == snapshots->changes ? newest : NULL;
 }
@@ -250,10 +315,18 @@ struct snapshot *snapshots_find(struct snapshots *snapshots, uint32_t generation
 	return NULL;
 }
 
+/* Nobody is in the middle of it. */
+static bool is_left(const struct snapshots *snapshots, const struct snapshot *snapshot)
+{
+	return (!snapshot->is_read || snapshot->is_read_to_end) &&
+	       snapshots->now_ms - snapshot->used_ms >= RECENT_MS;
+}
+
 bool snapshots_have_room(struct snapshots *snapshots)
 {
 	for (size_t i = 0; i < snapshots->count && snapshots->count == SNAPSHOTS_MAX; i++) {
-		if (is_idle(snapshots, &snapshots->all[i]))
+		if (is_idle(snapshots, &snapshots->all[i]) ||
+		    is_left(snapshots, &snapshots->all[i]))
 			snapshots_end(snapshots, &snapshots->all[i]);
 	}
 	return snapshots->count < SNAPSHOTS_MAX;

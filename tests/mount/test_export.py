@@ -8,6 +8,7 @@ import shutil
 import subprocess
 
 import harness
+from api import customer
 from expected import details_of
 
 
@@ -68,8 +69,9 @@ def test_who_has_begun_to_read_goes_on_reading_the_same(mounts, api, tmp_path):
         api.add_numbers([500])
         cache(mount, [500])
         for number in (101, 250, 399):
-            answer = harness.command('forget', mount / 'by-id' / str(number))
-            assert answer.returncode == 0, answer.stderr
+            api.customers.pop(('id', str(number)))
+            answer = harness.command('refresh', mount / 'by-id' / str(number))
+            assert answer.returncode == 1, answer.stderr
         rest = b''.join(iter(lambda: file.read(65536), b''))
     assert first + rest == expected
     now = ids_of(export_of(mount).read_text())
@@ -105,3 +107,89 @@ def test_a_refused_token_closes_it(mounts, api):
     api.token = 'another'
     assert harness.errno_of(os.stat, mount / 'by-id' / '8') == errno.EACCES
     assert harness.errno_of(os.stat, export_of(mount)) == errno.EACCES
+
+
+def read_some(mount, count):
+    """Descriptors of so many texts, each begun and each of another moment."""
+    descriptors = []
+    for number in range(1, count + 1):
+        cache(mount, [number])
+        descriptors.append(os.open(export_of(mount), os.O_RDONLY))
+        assert os.read(descriptors[-1], 100)
+    return descriptors
+
+
+def close(descriptors):
+    for descriptor in descriptors:
+        os.close(descriptor)
+
+
+def test_nobody_reads_of_a_customer_who_was_forgotten(mounts, api):
+    api.add_numbers(range(1, 10))
+    mount = mounts(api.url)
+    cache(mount, [9])
+    descriptors = read_some(mount, 4)
+    cache(mount, [8])
+    assert harness.command('forget', mount / 'by-id/9').returncode == 0
+    assert 9 not in ids_of(export_of(mount).read_text())
+    for descriptor in descriptors:
+        assert harness.errno_of(os.pread, descriptor, 100, 0) == errno.ESTALE
+    close(descriptors)
+
+
+def test_nobody_reads_of_a_forgotten_customer_who_had_changed_or_gone(mounts, api):
+    api.add_numbers(range(1, 10))
+    mount = mounts(api.url)
+    cache(mount, [7, 9])
+    descriptors = read_some(mount, 2)
+    api.add(customer(7, name='Somebody Else'), ('id', '7'))
+    assert harness.command('refresh', mount / 'by-id/7').returncode == 0
+    api.customers.pop(('id', '9'))
+    assert harness.command('refresh', mount / 'by-id/9').returncode == 1
+    assert os.pread(descriptors[0], 100, 0)
+    assert harness.command('forget', mount / 'by-id/9').returncode == 0
+    for descriptor in descriptors:
+        assert harness.errno_of(os.pread, descriptor, 100, 0) == errno.ESTALE
+    close(descriptors)
+
+
+def test_forgetting_somebody_ends_no_text_without_them(mounts, api):
+    api.add_numbers(range(1, 10))
+    mount = mounts(api.url)
+    descriptors = read_some(mount, 2)
+    cache(mount, [9])
+    assert harness.command('forget', mount / 'by-id/9').returncode == 0
+    for descriptor in descriptors:
+        assert os.pread(descriptor, 100, 0)
+    close(descriptors)
+
+
+def test_where_four_are_read_a_fifth_is_refused_rather_than_shown_what_was(mounts, api):
+    api.add_numbers(range(1, 10))
+    mount = mounts(api.url)
+    # More than the kernel reads ahead, so that nobody comes to the end.
+    api.add(customer(9, remarks='r' * (1 << 20)), ('id', '9'))
+    cache(mount, [9])
+    descriptors = read_some(mount, 4)
+    cache(mount, [8])
+    harness.wait_until(lambda: harness.errno_of(os.stat, export_of(mount)) == errno.EBUSY,
+                       'the newest is too old')
+    answer = harness.command('export', mount.path)
+    assert (answer.returncode, answer.stdout) == (5, '')
+    assert 'try again' in answer.stderr
+    for descriptor in descriptors:
+        os.lseek(descriptor, 0, os.SEEK_SET)
+        while os.read(descriptor, 1 << 20):
+            pass
+    harness.wait_until(lambda: harness.errno_of(os.stat, export_of(mount)) == 0,
+                       'one of them has been read to the end')
+    assert 8 in ids_of(export_of(mount).read_text())
+    close(descriptors)
+
+
+def test_many_looks_one_after_the_other_are_never_refused(mounts, api):
+    api.add_numbers(range(1, 40))
+    mount = mounts(api.url)
+    for number in range(1, 40):
+        cache(mount, [number])
+        assert number == 1 or ids_of(export_of(mount).read_text())

@@ -94,13 +94,25 @@ static void rename_customer(struct fixture *fixture, uint32_t index, int64_t now
 	store_and_drop(fixture, &key, id, "Somebody Else", now_ms);
 }
 
-static void forget(struct fixture *fixture, uint32_t index, int64_t now_ms)
+static void go(struct fixture *fixture, uint32_t index, int64_t now_ms)
 {
 	struct key key = generated_id(index);
 	struct cache_change change;
 
-	assert_int_equal(cache_forget_key(fixture->cache, &key, now_ms, &change), 0);
+	assert_int_equal(cache_store_absent(fixture->cache, &key, now_ms, &change), 0);
 	cache_change_fini(&change);
+}
+
+static struct cache_exports forget(struct fixture *fixture, uint32_t index, int64_t now_ms)
+{
+	struct key key = generated_id(index);
+	struct cache_exports ended;
+	struct cache_change change;
+
+	assert_int_equal(cache_forget_key(fixture->cache, &key, now_ms, &change), 0);
+	ended = change.ended;
+	cache_change_fini(&change);
+	return ended;
 }
 
 static void test_an_empty_cache_is_an_empty_text(void **state)
@@ -182,7 +194,7 @@ static void test_what_changes_meanwhile_does_not_change_the_text(void **state)
 	for (uint32_t i = 0; i < CUSTOMERS; i += 3)
 		rename_customer(*state, i, BEGUN_MS + 1);
 	for (uint32_t i = 1; i < CUSTOMERS; i += 7)
-		forget(*state, i, BEGUN_MS + 2);
+		go(*state, i, BEGUN_MS + 2);
 	rename_customer(*state, 0, BEGUN_MS + 3);
 	store_many(*state, CUSTOMERS, 50);
 
@@ -202,7 +214,7 @@ static void test_each_text_stays_what_it_was_when_it_was_begun(void **state)
 		exports[i] = begin(*state, BEGUN_MS + i);
 		texts[i] = read_all(*state, &exports[i], PIECE, BEGUN_MS + i);
 		rename_customer(*state, i, BEGUN_MS + i);
-		forget(*state, 10 + i, BEGUN_MS + i);
+		go(*state, 10 + i, BEGUN_MS + i);
 		rename_customer(*state, 5, BEGUN_MS + i);
 	}
 	for (uint32_t i = 0; i < 3; i++) {
@@ -252,20 +264,89 @@ static void test_it_goes_when_it_has_changed_and_nobody_reads_it(void **state)
 	assert_int_equal(cache_export_find(fixture->cache, export.generation, &export), -ESTALE);
 }
 
-static void test_of_too_many_texts_the_newest_is_for_all(void **state)
+static int look(struct fixture *fixture, int64_t now_ms, struct cache_export *ret)
 {
-	struct cache_export newest = { 0 };
+	return cache_export(fixture->cache, now_ms, ret);
+}
+
+/* Four texts of which somebody has read some. */
+static void begin_four(struct fixture *fixture, struct cache_export exports[4])
+{
+	char byte;
+
+	store_many(fixture, 0, 10);
+	for (uint32_t i = 0; i < 4; i++) {
+		exports[i] = begin(fixture, BEGUN_MS + i);
+		read_at(fixture, &exports[i], 0, &byte, 1, BEGUN_MS + i);
+		rename_customer(fixture, i, BEGUN_MS + i);
+	}
+}
+
+static void test_of_too_many_texts_the_newest_is_for_all_for_a_second(void **state)
+{
+	struct cache_export exports[4];
 	struct cache_export another;
 
-	store_many(*state, 0, 10);
-	for (uint32_t i = 0; i < 4; i++) {
-		newest = begin(*state, BEGUN_MS + i);
-		rename_customer(*state, i, BEGUN_MS + i);
-	}
-	another = begin(*state, BEGUN_MS + 5);
-	assert_int_equal(another.generation, newest.generation);
+	begin_four(*state, exports);
+	another = begin(*state, BEGUN_MS + 900);
+	assert_int_equal(another.generation, exports[3].generation);
+	assert_int_equal(look(*state, BEGUN_MS + 1900, &another), -EBUSY);
 	another = begin(*state, BEGUN_MS + 30000);
-	assert_int_not_equal(another.generation, newest.generation);
+	assert_int_not_equal(another.generation, exports[3].generation);
+}
+
+static void test_a_text_that_nobody_is_in_the_middle_of_makes_room(void **state)
+{
+	struct cache_export exports[4];
+	struct cache_export another;
+	struct text text;
+
+	begin_four(*state, exports);
+	text = read_all(*state, &exports[1], PIECE, BEGUN_MS + 100);
+	assert_int_equal(look(*state, BEGUN_MS + 1050, &another), -EBUSY);
+	another = begin(*state, BEGUN_MS + 1200);
+	assert_int_equal(cache_export_find(((struct fixture *)*state)->cache, exports[1].generation,
+	                                   &exports[1]),
+	                 -ESTALE);
+	/* It was only looked at. */
+	rename_customer(*state, 9, BEGUN_MS + 1200);
+	another = begin(*state, BEGUN_MS + 2300);
+	assert_true(another.changed_ms >= BEGUN_MS + 1200);
+	free(text.bytes);
+}
+
+static void test_who_is_forgotten_ends_the_texts_that_have_them_and_no_others(void **state)
+{
+	struct cache_export with;
+	struct cache_export without;
+	struct cache_exports ended;
+	char byte;
+
+	store_many(*state, 0, 3);
+	without = begin(*state, BEGUN_MS);
+	read_at(*state, &without, 0, &byte, 1, BEGUN_MS);
+	store_many(*state, 3, 1);
+	with = begin(*state, BEGUN_MS + 1);
+	read_at(*state, &with, 0, &byte, 1, BEGUN_MS + 1);
+	rename_customer(*state, 3, BEGUN_MS + 2);
+	ended = forget(*state, 3, BEGUN_MS + 3);
+	assert_int_equal(ended.count, 1);
+	assert_int_equal(ended.generations[0], with.generation);
+	read_at(*state, &without, 0, &byte, 1, BEGUN_MS + 4);
+}
+
+static void test_who_was_gone_before_they_were_forgotten_is_in_no_text(void **state)
+{
+	struct fixture *fixture = *state;
+	struct cache_export export;
+
+	store_many(fixture, 0, 3);
+	export = begin(fixture, BEGUN_MS);
+	rename_customer(fixture, 1, BEGUN_MS + 1);
+	go(fixture, 1, BEGUN_MS + 2);
+	assert_int_equal(cache_export_find(fixture->cache, export.generation, &export), 0);
+	forget(fixture, 1, BEGUN_MS + 3);
+	assert_int_equal(cache_export_find(fixture->cache, export.generation, &export), -ESTALE);
 }
 
 static void test_it_survives_the_closing_of_the_file(void **state)
@@ -393,7 +474,10 @@ int main(void)
 		in_a_cache(test_each_text_stays_what_it_was_when_it_was_begun),
 		in_a_cache(test_without_a_change_it_is_the_same_text_however_late),
 		in_a_cache(test_it_goes_when_it_has_changed_and_nobody_reads_it),
-		in_a_cache(test_of_too_many_texts_the_newest_is_for_all),
+		in_a_cache(test_of_too_many_texts_the_newest_is_for_all_for_a_second),
+		in_a_cache(test_a_text_that_nobody_is_in_the_middle_of_makes_room),
+		in_a_cache(test_who_is_forgotten_ends_the_texts_that_have_them_and_no_others),
+		in_a_cache(test_who_was_gone_before_they_were_forgotten_is_in_no_text),
 		in_a_cache(test_it_survives_the_closing_of_the_file),
 		in_a_cache(test_a_file_without_sums_gets_them),
 		in_a_cache(test_a_damaged_customer_is_an_error_and_then_missing),

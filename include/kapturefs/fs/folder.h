@@ -24,6 +24,9 @@ const char *folder_name(enum folder folder);
 /** Find the folder with @name: a node, or one with slot 0. */
 struct node folder_find(const char *name);
 
+/** The file that shows the text of @generation; see catalog_export(). */
+struct node folder_export_node(uint32_t generation);
+
 /** Whether @node is a folder, or in one. */
 bool folder_has(struct node node);
 

@@ -28,6 +28,7 @@ struct urgent {
 	struct record *successor; /* owned, or NULL if the customer is gone */
 	uint32_t customer;
 	uint64_t number;
+	struct cache_exports ended;
 	size_t key_count;
 	uint32_t keys[]; /* slots */
 };

@@ -50,6 +50,13 @@ struct cache_customer {
 	int64_t changed_ms; /* when anything of it last did; Unix time */
 };
 
+/** Texts of cache_export(), by their generations. */
+enum { CACHE_EXPORTS_MAX = 16 };
+struct cache_exports {
+	uint32_t generations[CACHE_EXPORTS_MAX];
+	size_t count;
+};
+
 /** What a change of the cache did. */
 struct cache_change {
 	bool listing[KEY_LISTINGS]; /* a key of that kind came or went, or can be asked for now */
@@ -58,6 +65,7 @@ struct cache_change {
 	bool values;                /* a value of a customer known before changed, came or went */
 	struct cache_customer customer; /* as stored; without record if none is (any more) */
 	struct record *previous;        /* as it was, or NULL */
+	struct cache_exports ended;     /* of forgetting: those that were read and are no more */
 	bool at_once; /* somebody waits to see it; set by whoever knows, not by the cache */
 	/* Slots of keys: all that lead to the customer, and any that went. */
 	uint32_t *keys;
@@ -273,9 +281,10 @@ struct cache_export {
 };
 
 /**
- * Customers as they are at @now_ms; or as they were a short time ago, when so many such texts are
- * being read that another would be too much. The text stays what it is until a while after it
- * was last read, or too much has changed. Returns 0 or a negative errno.
+ * Customers as they are at @now_ms; or as they were at most a second ago, when so many such texts
+ * are being read that another would be too much. The text stays what it is until a while after it
+ * was last read, too much has changed, or somebody in it is forgotten. Returns 0, -EBUSY when too
+ * many older ones are being read, or another negative errno.
  */
 int cache_export(struct cache *cache, int64_t now_ms, struct cache_export *ret) must_check;
 
@@ -318,7 +327,11 @@ enum { CACHE_REMAINS = 2 };
 int cache_forget(struct cache *cache, uint32_t slot, int64_t now_ms,
                  struct cache_change *ret) must_check;
 
-/** Forget whatever is known of @key: the customer, as cache_forget(), or that there is none. */
+/**
+ * Forget whatever is known of @key: the customer, as cache_forget(), or that there is none. Texts
+ * of cache_export() that have the customer end, and so do those with anybody who is not kept any
+ * more.
+ */
 int cache_forget_key(struct cache *cache, const struct key *key, int64_t now_ms,
                      struct cache_change *ret) must_check;
 

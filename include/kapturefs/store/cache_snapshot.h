@@ -14,6 +14,7 @@
 #include <stdint.h>
 
 #include "kapturefs/base/base.h"
+#include "kapturefs/store/cache.h"
 
 struct snapshots;
 
@@ -27,10 +28,13 @@ struct block {
 
 struct snapshot {
 	uint32_t generation;
-	uint64_t change;      /* how many customers had changed before it */
-	uint32_t slots;       /* slots from here on were given later */
-	int64_t changed_ms;   /* when a customer last changed; Unix time */
-	int64_t used_ms;      /* when it was last read; Unix time */
+	uint64_t change;     /* how many customers had changed before it */
+	uint32_t slots;      /* slots from here on were given later */
+	int64_t changed_ms;  /* when a customer last changed; Unix time */
+	int64_t used_ms;     /* when it was last read, or looked at; Unix time */
+	int64_t outdated_ms; /* when it ceased to be what is there; 0: it is; Unix time */
+	bool is_read;        /* has been begun to read */
+	bool is_read_to_end;
 	uint64_t size;        /* bytes of all customers */
 	struct block *blocks; /* those with customers in them, and one behind the last */
 	size_t block_count;   /* without that */
@@ -45,7 +49,8 @@ struct kept {
 	uint32_t slot;
 	uint32_t length;
 	uint64_t until;
-	char *json; /* packed; NULL: what was there was damaged */
+	char *json;   /* packed; NULL: what was there was damaged */
+	bool is_gone; /* no longer kept, under that slot, since that change or another */
 };
 
 /** Begin. Returns 0 or -ENOMEM. */
@@ -61,8 +66,8 @@ struct snapshot *snapshots_present(struct snapshots *snapshots);
 /** The snapshot of @generation if it is still held, or NULL; likewise. */
 struct snapshot *snapshots_find(struct snapshots *snapshots, uint32_t generation);
 
-/** The one begun last, or NULL; likewise. */
-struct snapshot *snapshots_newest(struct snapshots *snapshots);
+/** The one begun last if it was what is there until a second ago, or NULL; likewise. */
+struct snapshot *snapshots_recent(struct snapshots *snapshots);
 
 /** Whether there is room for one more, after one that nobody reads has gone if need be. */
 bool snapshots_have_room(struct snapshots *snapshots);
@@ -82,6 +87,15 @@ bool snapshots_need(struct snapshots *snapshots, uint32_t slot);
  * there is no memory for ends the snapshots that need it.
  */
 void snapshots_keep(struct snapshots *snapshots, uint32_t slot, const char *json, size_t length);
+
+/** The customer with @slot, kept already, goes for good. */
+void snapshots_note_gone(struct snapshots *snapshots, uint32_t slot);
+
+/** End the snapshots with anybody who is not there any more. Returns whether there were any. */
+bool snapshots_forget_gone(struct snapshots *snapshots);
+
+/** Hand over those that were read, have ended, and were not handed over yet: the last ones. */
+struct cache_exports snapshots_take_ended(struct snapshots *snapshots);
 
 /** The first customer from @slot on of which @snapshot keeps another row, or NULL. */
 const struct kept *snapshots_kept(const struct snapshots *snapshots,
