@@ -20,6 +20,7 @@ struct backoff_entry {
 	uint64_t until_ms;
 	uint32_t failures; /* in a row */
 	struct backoff_failure failure;
+	char *cause; /* what that borrows */
 };
 
 struct backoff {
@@ -34,6 +35,10 @@ int backoff_new(struct backoff **ret)
 
 void backoff_free(struct backoff *backoff)
 {
+	for (size_t i = 0; backoff && i < SETS; i++) {
+		for (int way = 0; way < WAYS; way++)
+			free(backoff->entries[i][way].cause);
+	}
 	free(backoff);
 }
 
@@ -70,6 +75,7 @@ static struct backoff_entry *take(struct backoff *backoff, uint64_t hash)
 		if (set[i].until_ms < first->until_ms)
 			first = &set[i];
 	}
+	free(first->cause);
 	*first = (struct backoff_entry){ .hash = hash };
 	return first;
 }
@@ -83,6 +89,29 @@ static uint64_t pause_ms(uint32_t failures)
 	return pause_ms < MOST_MS ? pause_ms : MOST_MS;
 }
 
+/* Without memory the errno has to do. */
+static void keep(struct backoff_entry *entry, const struct backoff_failure *failure)
+{
+	free(entry->cause);
+	entry->cause = failure->cause ? strdup(failure->cause) : NULL;
+	entry->failure = *failure;
+	entry->failure.cause = entry->cause;
+}
+
+void backoff_note(struct backoff *backoff, struct backoff_subject subject,
+                  const struct backoff_failure *failure, uint64_t now_ms)
+{
+	struct backoff_entry *entry = take(backoff, hash_of(subject));
+	uint64_t epoch = entry->failure.epoch;
+
+	if (now_ms < entry->until_ms)
+		return;
+	keep(entry, failure);
+	/* The row goes on as if this had not been. */
+	if (entry->failures)
+		entry->failure.epoch = epoch;
+}
+
 void backoff_fail(struct backoff *backoff, struct backoff_subject subject,
                   const struct backoff_failure *failure, uint64_t now_ms)
 {
@@ -94,7 +123,7 @@ void backoff_fail(struct backoff *backoff, struct backoff_subject subject,
 	alone_ms = pause_ms(++entry->failures);
 	if (alone_ms < failure->retry_after_ms)
 		alone_ms = failure->retry_after_ms;
-	entry->failure = *failure;
+	keep(entry, failure);
 	entry->until_ms = now_ms + alone_ms;
 }
 
@@ -106,10 +135,22 @@ const struct backoff_failure *backoff_find(const struct backoff *backoff,
 	return entry && now_ms < entry->until_ms ? &entry->failure : NULL;
 }
 
+const struct backoff_failure *backoff_last(const struct backoff *backoff,
+                                           struct backoff_subject subject)
+{
+	const struct backoff_entry *entry = find(backoff, hash_of(subject));
+
+	return entry ? &entry->failure : NULL;
+}
+
 void backoff_end(struct backoff *backoff, struct backoff_subject subject)
 {
 	uint64_t hash = hash_of(subject);
+	struct backoff_entry *entry;
 
-	if (find(backoff, hash))
-		*take(backoff, hash) = (struct backoff_entry){ 0 };
+	if (!find(backoff, hash))
+		return;
+	entry = take(backoff, hash);
+	free(entry->cause);
+	*entry = (struct backoff_entry){ 0 };
 }

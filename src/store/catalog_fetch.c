@@ -213,35 +213,49 @@ static bool is_ours(int error)
 	return error == -ENOMEM || error == -EMFILE || error == -ENFILE;
 }
 
-/* Leave the customer alone after a failure, which anything is that is not definite. */
-static void note_failure(const struct fetch *fetch, const struct source_answer *answer, int error)
-{
-	struct catalog *catalog = fetch->catalog;
-	const struct backoff_failure failure = {
-		.error = error,
-		.may_pass = true,
-		.retry_after_ms = answer->retry_after_ms,
-		.epoch = catalog->source->operations->epoch(catalog->source),
-	};
-
-	/* What was not asked has not failed. */
-	if (fetch_sent(fetch) && !is_ours(error))
-		backoff_fail(catalog->backoff, fetch_subject(fetch), &failure,
-		             uv_now(catalog->loop));
-}
-
 /* What came is another account's, or more than can be kept: asked again, it is no other. */
 static bool is_unfit(int error)
 {
 	return error == -EPROTO || error == -EFBIG;
 }
 
-static void note_outcome(const struct fetch *fetch, const struct source_answer *answer, int error)
+static bool is_definite(const struct source_answer *answer, int error)
 {
-	if (answer->error ? answer->may_pass : is_unfit(error))
-		note_failure(fetch, answer, error);
-	else
-		backoff_end(fetch->catalog->backoff, fetch_subject(fetch));
+	return answer->error ? !answer->may_pass : !is_unfit(error);
+}
+
+/* What was not asked, or had no time to be answered, has not failed. */
+static bool counts_for_nothing(const struct fetch *fetch, const struct source_answer *answer,
+                               int error)
+{
+	return !fetch_sent(fetch) || answer->is_unfair || is_ours(error);
+}
+
+/* Leave the customer alone after a failure, which anything is that is not definite. */
+
+static void note_outcome(const struct fetch *fetch, const struct source_answer *answer,
+                         const struct catalog_result *result)
+{
+	struct catalog *catalog = fetch->catalog;
+	struct backoff_subject subject = fetch_subject(fetch);
+	uint64_t now_ms = uv_now(catalog->loop);
+	const struct backoff_failure failure = {
+		.error = result->error,
+		.may_pass = result->may_pass,
+		.retry_after_ms = answer->retry_after_ms,
+		.epoch = catalog->source->operations->epoch(catalog->source),
+		.cause = result->cause,
+		.status = result->status,
+	};
+
+	if (is_definite(answer, result->error))
+		backoff_end(catalog->backoff, subject);
+	else if (!counts_for_nothing(fetch, answer, result->error)) {
+		backoff_fail(catalog->backoff, subject, &failure, now_ms);
+		return;
+	}
+	if (result->error)
+		backoff_note(catalog->backoff, subject, &failure, now_ms);
 }
 
 static void fetch_answered(void *userdata, const struct source_answer *answer)
@@ -257,7 +271,7 @@ static void fetch_answered(void *userdata, const struct source_answer *answer)
 
 	if (!result.error)
 		result = take(fetch, answer);
-	note_outcome(fetch, answer, result.error);
+	note_outcome(fetch, answer, &result);
 	if (result.is_overtaken && fetch->is_urgent)
 		result.error = catalog_tell_again(catalog, &fetch->question.key);
 	if (result.error && fetch->is_urgent)

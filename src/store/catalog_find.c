@@ -2,6 +2,7 @@
 /* The part of catalog that looks, and never starts anything. */
 
 #include <errno.h>
+#include <stdio.h>
 #include <string.h>
 
 #include "kapturefs/model/date.h"
@@ -173,6 +174,40 @@ static int decide_unasked(struct catalog *catalog, const struct key *key, uint32
 	waited.result.may_pass = true;
 	decision = decide(catalog, key, &waited, known);
 	return decision == FRESHNESS_SERVE_STALE ? decision : FRESHNESS_ASK;
+}
+
+bool catalog_why(struct catalog *catalog, const struct key *key, struct catalog_result *ret)
+{
+	struct backoff_subject subject = { .key = key };
+	const struct backoff_failure *failure;
+	struct cache_key known;
+
+	if (cache_find_key(catalog->cache, key, &known) == 0)
+		subject.customer = known.customer;
+	failure = backoff_last(catalog->backoff, subject);
+	if (!failure)
+		return false;
+	*ret = (struct catalog_result){
+		.error = failure->error,
+		.may_pass = failure->may_pass,
+		.cause = failure->cause,
+		.status = failure->status,
+	};
+	return true;
+}
+
+void catalog_print_cause(const struct catalog_result *result, char ret[CATALOG_CAUSE_SIZE])
+{
+	bool is_refused = result->error == -EACCES && !result->may_pass;
+	char code[sizeof(", HTTP 9223372036854775807")] = "";
+
+	ret[0] = '\0';
+	if (!result->error || !result->cause)
+		return;
+	if (result->status)
+		snprintf(code, sizeof(code), ", HTTP %ld", result->status);
+	snprintf(ret, CATALOG_CAUSE_SIZE, "%s%s%s", result->cause, code,
+	         is_refused ? "; put a valid one into the token file" : "");
 }
 
 /* Damage has taken the customer and left the key: as if nothing were known. */

@@ -52,7 +52,7 @@ int gate_check(struct gate *gate, enum gate_door door, uint64_t latest_ms, uint6
 
 	r = breaker_check(&gate->doors[door], now_ms);
 	if (r)
-		return refuse(kapture_refusal("the token has been refused"), ret_refusal);
+		return refuse(kapture_refusal("the API refuses the token"), ret_refusal);
 	r = breaker_check(&gate->breaker, now_ms);
 	if (r)
 		return refuse(kapture_trouble(r, "too many requests have failed"), ret_refusal);

@@ -160,7 +160,7 @@ static bool was_unfair(const struct source_fetch *fetch, int error)
 }
 
 /* What a failure says of the API. Returns whether another try has begun. */
-static bool settle_failure(struct source_fetch *fetch, const struct kapture_verdict *verdict,
+static bool settle_failure(struct source_fetch *fetch, struct kapture_verdict *verdict,
                            uint64_t pause_ms)
 {
 	struct kapture *kapture = fetch->kapture;
@@ -173,8 +173,11 @@ static bool settle_failure(struct source_fetch *fetch, const struct kapture_verd
 		gate_slow_down(&kapture->gate, error, error == -EBUSY, pause_ms, now_ms);
 	if (fetch_pause(fetch, verdict))
 		return true;
-	if (was_unfair(fetch, error))
+	if (was_unfair(fetch, error)) {
+		/* Another try may have failed for its own reason. */
+		verdict->answer.is_unfair = fetch->tries == 1;
 		return false;
+	}
 	if (verdict->blame == KAPTURE_BLAME_API)
 		gate_failed(&kapture->gate, &fetch->question.key, error, now_ms);
 	else if (fetch->status)

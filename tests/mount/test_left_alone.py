@@ -281,3 +281,28 @@ def test_renewals_that_nobody_waits_for_leave_half_of_the_rate_to_others(mounts,
     # What was asked while its reader still waited comes on top; that is no more than the burst.
     most = 4 + 10 * (1 + LATE_SECONDS)
     assert len([moment for moment in renewals if moment < before + 1]) <= most
+
+
+# What counts for nothing
+
+def test_what_waited_for_its_turn_until_too_late_is_asked_for_again_at_once(mounts, api):
+    """It had less than half of the time: that says nothing about the API, nor about the key."""
+    api.add_numbers([1, 2])
+    gates = {('id', '1'): api.gate(), ('id', '2'): api.gate()}
+
+    def respond(request):
+        reply = api.honest(request)
+        reply.gate = gates[request.key]
+        return reply
+    api.respond = respond
+    mount = mounts(api.url, timeout='4', max_connections='1')
+    first = harness.start('stat', mount / 'by-id/1')
+    api.wait_for(1)
+    second = harness.start('stat', mount / 'by-id/2')
+    time.sleep(2.6)
+    gates['id', '1'].set()
+    assert harness.finish(first)[0] == 0
+    assert harness.finish(second)[0] == 1
+    assert [request.key for request in api.requests] == [('id', '1'), ('id', '2')]
+    api.respond = api.honest
+    assert (mount / 'by-id/2/name').read_text() == 'Customer 2\n'

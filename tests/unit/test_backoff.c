@@ -73,6 +73,49 @@ static void test_what_the_api_asks_for_counts_if_it_is_longer(void **state)
 	backoff_free(backoff);
 }
 
+static void test_cause_is_known_until_there_is_an_answer(void **state)
+{
+	char cause[] = "the API reports a fault of its own";
+	struct backoff *backoff = begin();
+	struct backoff_subject subject = { 42, NULL };
+	struct backoff_failure told = fault;
+
+	(void)state;
+	assert_null(backoff_last(backoff, subject));
+	told.cause = cause;
+	told.status = 503;
+	backoff_fail(backoff, subject, &told, 0);
+	memset(cause, 'x', strlen(cause));
+	assert_string_equal(backoff_find(backoff, subject, 999)->cause,
+	                    "the API reports a fault of its own");
+	assert_null(backoff_find(backoff, subject, 1000));
+	assert_int_equal(backoff_last(backoff, subject)->status, 503);
+	backoff_end(backoff, subject);
+	assert_null(backoff_last(backoff, subject));
+	backoff_free(backoff);
+}
+
+static void test_what_counts_for_nothing_leaves_nobody_alone(void **state)
+{
+	struct backoff *backoff = begin();
+	struct backoff_subject subject = { 42, NULL };
+	struct backoff_failure late = { .error = -ETIMEDOUT, .cause = "late", .epoch = 1 };
+
+	(void)state;
+	backoff_note(backoff, subject, &late, 0);
+	assert_null(backoff_find(backoff, subject, 0));
+	assert_string_equal(backoff_last(backoff, subject)->cause, "late");
+	/* Nor does it hide why somebody is, or change for how long the next time. */
+	backoff_fail(backoff, subject, &fault, 0);
+	backoff_note(backoff, subject, &late, 10);
+	assert_int_equal(backoff_find(backoff, subject, 10)->error, -EIO);
+	backoff_note(backoff, subject, &late, 1000);
+	assert_null(backoff_find(backoff, subject, 1000));
+	assert_int_equal(backoff_last(backoff, subject)->error, -ETIMEDOUT);
+	assert_int_equal(alone_ms(backoff, subject, &fault, 1000), 2000);
+	backoff_free(backoff);
+}
+
 static void test_another_epoch_begins_another_row(void **state)
 {
 	struct backoff *backoff = begin();
@@ -126,6 +169,8 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(test_it_doubles_with_each_failure_in_a_row_up_to_half_a_minute),
 		cmocka_unit_test(test_what_the_api_asks_for_counts_if_it_is_longer),
+		cmocka_unit_test(test_cause_is_known_until_there_is_an_answer),
+		cmocka_unit_test(test_what_counts_for_nothing_leaves_nobody_alone),
 		cmocka_unit_test(test_another_epoch_begins_another_row),
 		cmocka_unit_test(test_customers_and_keys_are_kept_apart),
 		cmocka_unit_test(test_of_many_that_fail_most_are_known_and_all_that_can_be),

@@ -248,6 +248,17 @@ int catalog_renew(struct catalog *catalog, const struct key *key, uint64_t calle
 int catalog_peek(struct catalog *catalog, const struct key *key, struct cache_key *ret) must_check;
 
 /**
+ * How the last question about @key failed, whoever asked it: *@ret with an error, borrowed until
+ * the catalog is asked again. False: it did not, or that is not known any more.
+ */
+bool catalog_why(struct catalog *catalog, const struct key *key, struct catalog_result *ret);
+
+enum { CATALOG_CAUSE_SIZE = 256 };
+
+/** Write why an error came, and how to fix it, in words; "" where there are none. */
+void catalog_print_cause(const struct catalog_result *result, char ret[CATALOG_CAUSE_SIZE]);
+
+/**
  * Forget the customer behind @key and all its other keys, or that there is none, everywhere. Who
  * waits for it gets ESTALE, and thereby asks again. No answer to what was sent before brings it
  * back. Returns 0, CATALOG_REMAINS, CATALOG_MISSING

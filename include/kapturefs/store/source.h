@@ -38,6 +38,7 @@ struct source_answer {
 	int error;            /* 0, or a negative errno of the contract's table */
 	bool may_pass;        /* of an error: nothing definite was said, so that an old answer may
 	                    * stand in; false when the token is refused, and for nothing else */
+	bool is_unfair;       /* ... a time-out of what had waited for its turn for most of it */
 	const char *cause;    /* of an error, in words; borrowed, may be NULL */
 	const char *sentence; /* of an error: what the API says itself; borrowed, may be NULL, and
 	                       * may name a customer: not for logs */
