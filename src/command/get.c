@@ -62,13 +62,10 @@ static void find(struct run *run, struct ask *ask, const struct key *key);
 /* As refresh tells it, and .kapturefs/errors; without memory the errno has to do. */
 static char *print_cause(const struct catalog_result *result)
 {
-	char *text = NULL;
+	char text[CATALOG_CAUSE_SIZE];
 
-	if (!result->error || !result->cause)
-		return NULL;
-	if (!result->status)
-		return strdup(result->cause);
-	return asprintf(&text, "%s, HTTP %ld", result->cause, result->status) < 0 ? NULL : text;
+	catalog_print_cause(result, text);
+	return text[0] ? strdup(text) : NULL;
 }
 
 static void answered(void *userdata, const struct catalog_result *result)
@@ -102,6 +99,7 @@ static int wait_for(struct run *run, struct ask *ask, const struct key *key)
 static void find(struct run *run, struct ask *ask, const struct key *key)
 {
 	int r = catalog_find(run->stack.catalog, key, &ask->question, &ask->entry);
+	struct catalog_result why;
 
 	if (r == CATALOG_MISSING) {
 		r = wait_for(run, ask, key);
@@ -113,6 +111,10 @@ static void find(struct run *run, struct ask *ask, const struct key *key)
 		r = catalog_find(run->stack.catalog, key, &ask->question, &ask->entry);
 	}
 	ask->error = r == CATALOG_ABSENT ? -ENOENT : r;
+	/* Who was left alone fails as another has. */
+	if (ask->error && !ask->cause && catalog_why(run->stack.catalog, key, &why) &&
+	    why.error == ask->error)
+		ask->cause = print_cause(&why);
 	ask->is_done = true;
 }
 
@@ -178,6 +180,8 @@ static int ask_all(struct run *run, const struct config *config)
 		return EXIT_LOCAL;
 	}
 
+	/* From here on each failure is told once, with its key. */
+	log_set_silent();
 	run->begun_max = config->max_connections;
 	advance(run);
 	while (run->shown < run->count)
@@ -335,7 +339,6 @@ int command_get(int argc, char **argv)
 	int status;
 
 	serve_harden();
-	/* Each failure is told once, with its key. */
 	log_set_level(LOG_LEVEL_ERROR);
 	if (config_request_init(&request))
 		return refuse(strerror(errno));

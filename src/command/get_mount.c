@@ -58,7 +58,18 @@ static int read_one(const struct key *key, int directory, struct record **ret)
 	return r ? r : payload_read_customer(json.data, json.length, ret);
 }
 
-static void get_one(struct get *get, size_t place, int directory)
+/* Only the mount knows more than the errno; it is not asked again for that. */
+static void complain(struct get *get, size_t place, const struct place *mount, int error)
+{
+	struct kapturefs_order order = { .max_age_ms = 0 };
+	bool is_known;
+
+	keyword_print_path(&get->keys[place].key, order.path);
+	is_known = place_order(mount, KAPTUREFS_WHY, &order) == error && order.cause[0];
+	get_complain(get, place, error, is_known ? order.cause : NULL);
+}
+
+static void get_one(struct get *get, size_t place, const struct place *mount)
 {
 	cleanup(record_unrefp) struct record *record = NULL;
 	int r;
@@ -67,9 +78,9 @@ static void get_one(struct get *get, size_t place, int directory)
 		get_complain_impossible(get, place);
 		return;
 	}
-	r = read_one(&get->keys[place].key, directory, &record);
+	r = read_one(&get->keys[place].key, mount->descriptor, &record);
 	if (r)
-		get_complain(get, place, r, NULL);
+		complain(get, place, mount, r);
 	else
 		get_print_record(get, place, record);
 }
@@ -84,12 +95,13 @@ static bool open_first(void *userdata, const char *path)
 
 bool get_through_mount(struct get *get, const char *source)
 {
-	cleanup(close_descriptor) int descriptor = -1;
+	struct place mount = { .descriptor = -1 };
 
-	mounts_of_source("fuse.kapturefs", source, open_first, &descriptor);
-	if (descriptor < 0)
+	mounts_of_source("fuse.kapturefs", source, open_first, &mount.descriptor);
+	if (mount.descriptor < 0)
 		return false;
 	for (size_t i = 0; i < get->count && !ferror(stdout); i++)
-		get_one(get, i, descriptor);
+		get_one(get, i, &mount);
+	place_fini(&mount);
 	return true;
 }

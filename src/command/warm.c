@@ -121,6 +121,13 @@ static int print_json(const struct warm *warm, const struct warm_work *work,
 	return r;
 }
 
+static const char *cause_of(const struct warm_work *work, size_t place, int error)
+{
+	const char *cause = work->causes ? work->causes[place] : NULL;
+
+	return cause ? cause : place_error(error);
+}
+
 static void print_failed(const struct warm_work *work)
 {
 	const struct warm_keys *keys = work->keys;
@@ -129,10 +136,10 @@ static void print_failed(const struct warm_work *work)
 		if (!warm_is_key(keys, i) && work->results[i] < 0)
 			warm_complain_of_line(keys, i);
 		else if (work->results[i] < 0 && work->results[i] != -ENOENT)
-			warm_complain(keys->words[i], place_error(work->results[i]), 0);
+			warm_complain(keys->words[i], cause_of(work, i, work->results[i]), 0);
 	}
 	if (work->stopped_by)
-		warm_complain("stopped", place_error(work->stopped_by), 0);
+		warm_complain("stopped", cause_of(work, work->stopped_at, work->stopped_by), 0);
 }
 
 /* Of days that have been asked for: whom they show is to be asked for next. */

@@ -7,6 +7,7 @@
 
 #include <errno.h>
 #include <stdlib.h>
+#include <string.h>
 #include <sys/eventfd.h>
 #include <unistd.h>
 #include <uv.h>
@@ -82,8 +83,10 @@ static void speed_up(struct warm_work *work)
 	work->allowed++;
 }
 
-static void note(struct warm_work *work, size_t place, int result, bool is_hopeless)
+/* @cause may be empty. */
+static void note(struct warm_work *work, size_t place, int result, const char *cause)
 {
+	bool stops = is_hopeless(work, result);
 	bool is_late;
 
 	pthread_mutex_lock(&work->lock);
@@ -94,25 +97,31 @@ static void note(struct warm_work *work, size_t place, int result, bool is_hopel
 		work->counts.absent++;
 	else if (!is_late)
 		work->counts.failed++;
-	if (!is_late)
+	if (!is_late) {
 		work->results[place] = result < 0 ? result : 0;
+		work->causes[place] = result < 0 && *cause ? strdup(cause) : NULL;
+	}
 	if (result >= 0 || result == -ENOENT)
 		speed_up(work);
-	if (is_hopeless)
+	if (stops && !work->stopped_by) {
 		work->stopped_by = result;
+		work->stopped_at = place;
+	}
 	work->busy--;
 	pthread_cond_broadcast(&work->changed);
 	pthread_mutex_unlock(&work->lock);
 }
 
-static int ask(const struct warm_work *work, size_t place)
+static void ask(struct warm_work *work, size_t place)
 {
 	struct kapturefs_order order = { .max_age_ms = work->max_age_ms };
+	int result = -EINVAL;
 
-	if (!warm_is_key(work->keys, place))
-		return -EINVAL;
-	warm_path(work->keys, place, order.path);
-	return place_order(work->place, KAPTUREFS_REFRESH, &order);
+	if (warm_is_key(work->keys, place)) {
+		warm_path(work->keys, place, order.path);
+		result = place_order(work->place, KAPTUREFS_REFRESH, &order);
+	}
+	note(work, place, result, order.cause);
 }
 
 static void *run(void *userdata)
@@ -120,11 +129,8 @@ static void *run(void *userdata)
 	struct warm_work *work = userdata;
 	size_t place;
 
-	while (take(work, &place)) {
-		int result = ask(work, place);
-
-		note(work, place, result, is_hopeless(work, result));
-	}
+	while (take(work, &place))
+		ask(work, place);
 
 	pthread_mutex_lock(&work->lock);
 	if (--work->running == 0)
@@ -158,9 +164,10 @@ int warm_work_start(const struct warm_keys *keys, const struct place *place, uin
 	ret->most = jobs;
 	ret->tries = calloc(keys->count, sizeof(ret->tries[0]));
 	ret->again = calloc(keys->count, sizeof(ret->again[0]));
+	ret->causes = calloc(keys->count, sizeof(ret->causes[0]));
 	ret->results = calloc(keys->count, sizeof(ret->results[0]));
 	ret->done = eventfd(0, EFD_CLOEXEC);
-	if (!ret->results || !ret->tries || !ret->again)
+	if (!ret->results || !ret->causes || !ret->tries || !ret->again)
 		return -ENOMEM;
 	if (ret->done < 0)
 		return -errno;
@@ -190,6 +197,9 @@ void warm_work_fini(struct warm_work *work)
 	/* The last thread has told that it is done, and may be about to let go. */
 	pthread_mutex_lock(&work->lock);
 	pthread_mutex_unlock(&work->lock);
+	for (size_t i = 0; i < work->keys->count; i++)
+		free(work->causes[i]);
+	free(work->causes);
 	free(work->results);
 	free(work->tries);
 	free(work->again);

@@ -6,8 +6,8 @@
  * what it had of the customer.
  */
 
+#include <assert.h>
 #include <errno.h>
-#include <stdio.h>
 #include <string.h>
 #include <unistd.h>
 
@@ -22,18 +22,14 @@ static int reply(struct request *request, int outcome)
 	return 0;
 }
 
-/* Reply @error with what is known of its cause; the kernel hands both to whoever ordered. */
-static int fail(struct request *request, int error)
+/* Reply the error with what is known of its cause; the kernel hands both to whoever ordered. */
+static int fail(struct request *request, const struct catalog_result *result)
 {
-	const struct catalog_result *result = &request->query.question.result;
 	struct kapturefs_order order = { .max_age_ms = 0 };
-	int length;
 
-	length = snprintf(order.cause, sizeof(order.cause), "%s", result->cause);
-	if (result->status && length > 0 && (size_t)length < sizeof(order.cause))
-		snprintf(order.cause + length, sizeof(order.cause) - (size_t)length, ", HTTP %ld",
-		         result->status);
-	fuse_reply_ioctl(request->req, error, &order, sizeof(order));
+	static_assert(KAPTUREFS_CAUSE_SIZE == (int)CATALOG_CAUSE_SIZE);
+	catalog_print_cause(result, order.cause);
+	fuse_reply_ioctl(request->req, result->error, &order, sizeof(order));
 	return 0;
 }
 
@@ -108,10 +104,8 @@ int serve_refresh(struct request *request)
 		return settle(request);
 	if (!question->waited)
 		return refresh_begin(request);
-	if (question->result.error && question->result.cause)
-		return fail(request, question->result.error);
 	if (question->result.error)
-		return question->result.error;
+		return fail(request, &question->result);
 
 	r = known_outcome(request, &known, 0);
 	if (r == CATALOG_MISSING)
@@ -151,6 +145,20 @@ int serve_peek(struct request *request)
 	return reply(request, r);
 }
 
+int serve_why(struct request *request)
+{
+	struct filesystem *filesystem = request->context;
+	struct catalog_result result;
+	int r;
+
+	r = tree_key(filesystem->tree, request->number, request->name, &request->query.wanted);
+	if (r)
+		return r;
+	if (!catalog_why(filesystem->catalog, &request->query.wanted, &result))
+		return reply(request, 0);
+	return fail(request, &result);
+}
+
 /* Handlers */
 
 static request_serve_fn *server_of(unsigned command, const char **ret_operation)
@@ -165,6 +173,9 @@ static request_serve_fn *server_of(unsigned command, const char **ret_operation)
 	case KAPTUREFS_PEEK:
 		*ret_operation = "peek";
 		return serve_peek;
+	case KAPTUREFS_WHY:
+		*ret_operation = "why";
+		return serve_why;
 	default:
 		return NULL;
 	}

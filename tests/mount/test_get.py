@@ -3,12 +3,13 @@
 
 import json
 import os
+import signal
 import threading
 
 import pytest
 
 import harness
-from api import Reply, customer, found
+from api import REFUSED, Reply, customer, found
 from harness import command, join_options
 
 
@@ -202,6 +203,39 @@ def test_the_mount_that_has_the_cache_is_asked(get, mounts, api, tmp_path):
     assert len(api.requests) == 3
 
 
+def test_mount_tells_the_cause_as_the_api_would(get, mounts, api, tmp_path):
+    """Whoever has asked first: what is left alone fails for the same reason, and is not asked."""
+    mounts(api.url, cache=tmp_path / 'get.db')
+    for key, reply, status, cause in (
+            ('id:1', Reply(b'<html>', 500), 3, 'the API reports a fault of its own, HTTP 500'),
+            ('id:2', found(b'{"id": 8}'), 3, "the answer is another customer's, HTTP 200"),
+            ('phone:3', Reply(b'', 302), 3, 'the API redirects, which is never followed, HTTP 302'),
+            ('email:a@b.co', Reply(b'<html>', 403), 4, 'the API denies access, HTTP 403'),
+            ('id:5', Reply(REFUSED), 4, 'the API refuses the token')):
+        api.respond = lambda request, reply=reply: reply
+        del api.requests[:]
+        refused(get(key), status, f'{key}: {cause}')
+        refused(get(key), status, f'{key}: {cause}')
+        assert len(api.requests) == 1, key
+
+
+def test_what_the_mount_could_not_ask_in_time_is_not_called_the_api_s_fault(
+        get, mounts, api, tmp_path):
+    config = tmp_path / 'config'
+    config.write_text(f'[{api.url}]\ntimeout = 60\n')
+    api.hold(('id', '1'))
+    mount = mounts(api.url, cache=tmp_path / 'get.db', timeout=None, config=config,
+                   max_connections='1')
+    first = harness.start('stat', mount / 'by-id/1')
+    api.wait_for(1)
+    config.write_text(f'[{api.url}]\ntimeout = 1\n')
+    mount.process.send_signal(signal.SIGHUP)
+    assert mount.log.wait_for('config: read again')
+    refused(get('id:2'), 3, 'id:2: its turn did not come in time')
+    first.kill()
+    assert len(api.requests) == 1
+
+
 def test_no_token_is_needed_to_ask_a_mount(mounts, api, tmp_path):
     api.add_numbers([7])
     mounts(api.url, cache=tmp_path / 'get.db')
@@ -266,8 +300,7 @@ def test_errors_are_told_in_words(get, api):
     refused(get('id:7'), 3, 'absent_text')
     api.respond = api.honest
     api.token = 'another'
-    result = get('id:7')
-    assert result.returncode == 4 and 'id:7: the API refuses the token' in result.stderr
+    refused(get('id:7'), 4, 'id:7: the API refuses the token, HTTP 200; put a valid one into ')
 
 
 @pytest.mark.parametrize('arguments, words', [

@@ -15,7 +15,7 @@ import time
 import pytest
 
 import harness
-from api import Reply
+from api import Reply, found
 from harness import command
 from metrics import Metrics
 
@@ -68,7 +68,7 @@ def test_counts_are_told_in_words_and_failed_keys_on_standard_error(mounts, api,
     result = command('warm', mount.path, path)
     assert (result.returncode, result.stdout) == (3, '1 found, 1 absent, 3 failed\n')
     told = [line for line in result.stderr.splitlines() if not re.search(r' \d+/5, ', line)]
-    assert told == ['kapturefs: warm: id:2: the API fails',
+    assert told == ['kapturefs: warm: id:2: the API reports a fault of its own, HTTP 500',
                     'kapturefs: warm: line 4: no key: nobody can have that key',
                     'kapturefs: warm: line 5: a b@c.d: nobody can have that key']
     assert warm(mount, path)['failed_keys'] == ['id:2', 'no key', 'a b@c.d']
@@ -271,6 +271,21 @@ def test_refused_token_stops_it(mounts, api, tmp_path):
     assert re.fullmatch(r'0 found, 0 absent, 1 failed, 99 left\n', result.stdout)
     assert 'stopped: the API refuses the token' in result.stderr
     assert len(api.requests) == 1
+
+
+def test_cause_of_each_failure_is_told(mounts, api, tmp_path):
+    replies = {'1': Reply(b'<html>', 500), '2': found(b'{"id": 8}'), '3': Reply(b'', 302),
+               '4': Reply(b'<html>', 403), '5': Reply(b'', 429)}
+    api.respond = lambda request: replies[request.key[1]]
+    mount = mounts(api.url)
+    result = command('warm', '--jobs', '1', mount.path, keys_file(tmp_path, range(1, 6)))
+    told = [line for line in result.stderr.splitlines() if not re.search(r' \d+/5, ', line)]
+    assert told == [f'kapturefs: warm: id:{number}: {cause}' for number, cause in (
+        (1, 'the API reports a fault of its own, HTTP 500'),
+        (2, "the answer is another customer's, HTTP 200"),
+        (3, 'the API redirects, which is never followed, HTTP 302'),
+        (4, 'the API denies access, HTTP 403'),
+        (5, 'the API asks for fewer requests, HTTP 429'))]
 
 
 def test_end_of_the_mount_stops_it(mounts, api, tmp_path):

@@ -56,6 +56,7 @@ struct warm_work {
 	const struct place *place;
 	uint64_t max_age_ms;
 	int *results;   /* one a key: 0 for found, a negative errno, or WARM_LEFT */
+	char **causes;  /* one a key that failed, NULL where the errno has to do */
 	uint8_t *tries; /* one a key: how often it was asked for */
 	int done;       /* an eventfd, for when all is done */
 
@@ -71,7 +72,8 @@ struct warm_work {
 	unsigned in_time;   /* answers since the last change of that */
 	uint64_t slowed_ms; /* when fewer were allowed last */
 	bool must_end;
-	int stopped_by; /* a negative errno after which asking is no use, or 0 */
+	int stopped_by;    /* a negative errno after which asking is no use, or 0 */
+	size_t stopped_at; /* ... the place of its key */
 	struct warm_counts counts;
 };
 

@@ -39,3 +39,6 @@ enum {
 
 /** Whether KAPTUREFS_REFRESH would ask: 0, or KAPTUREFS_NOTHING. */
 #define KAPTUREFS_PEEK _IOWR(0xd5, 3, struct kapturefs_order)
+
+/** Fail as the last question about the customer did, with its cause; 0 where none is known. */
+#define KAPTUREFS_WHY _IOWR(0xd5, 4, struct kapturefs_order)

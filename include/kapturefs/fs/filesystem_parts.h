@@ -46,6 +46,7 @@ int filesystem_told(const struct request *request) must_check;
 int serve_refresh(struct request *request) must_check;
 int serve_forget(struct request *request) must_check;
 int serve_peek(struct request *request) must_check;
+int serve_why(struct request *request) must_check;
 void handle_ioctl(fuse_req_t req, fuse_ino_t number, unsigned int command, void *argument,
                   struct fuse_file_info *file, unsigned flags, const void *in, size_t in_size,
                   size_t out_size);
