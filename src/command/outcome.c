@@ -13,9 +13,8 @@ int outcome_of(int error)
 	case 0:
 		return EXIT_OK;
 	case -ENOENT:
+	case -EISDIR: /* it names nobody */
 		return EXIT_NO;
-	case -EISDIR:
-		return EXIT_USAGE;
 	case -EHOSTUNREACH:
 	case -ETIMEDOUT:
 	case -EIO:

@@ -2,7 +2,8 @@
 /*
  * `refresh` and `forget`: what a mount is told about customers of it.
  *
- * All operands are looked at before anything is done, so that a mistake is told with nothing done.
+ * All operands are looked at before anything is done, so that a mistake of the command line is told
+ * with nothing done. An operand that names no customer is none: the others have their turn.
  */
 
 #include <errno.h>
@@ -79,6 +80,14 @@ static int run_at(const struct order *order, const char *word, const struct plac
 	return EXIT_OK;
 }
 
+/* Whoever wants to forget all of a mount is told how. */
+static const char *hint(const struct order *order, const struct config_complaint *complaint)
+{
+	if (order->forgets && strcmp(complaint->text, place_error(-EISDIR)) == 0)
+		return "names no customer; to forget all, unmount and remove the cache file";
+	return complaint->text;
+}
+
 static int run_on(const struct order *order, const char *word)
 {
 	struct config_complaint complaint;
@@ -88,7 +97,7 @@ static int run_on(const struct order *order, const char *word)
 
 	status = target_find(word, &order->choice, &target, &complaint);
 	if (status != EXIT_OK)
-		return complain(order, word, complaint.text, status);
+		return complain(order, word, hint(order, &complaint), status);
 	for (size_t i = 0; i < target.count; i++)
 		status = outcome_worse(status, run_at(order, word, &target.places[i], &is_nothing));
 	target_fini(&target);
@@ -107,14 +116,7 @@ static int check(const struct order *order, const char *word)
 	status = target_find(word, &order->choice, &target, &complaint);
 	if (status == EXIT_OK)
 		target_fini(&target);
-	if (status != EXIT_USAGE)
-		return EXIT_OK;
-	return complain(order, word,
-	                order->forgets && strcmp(complaint.text, place_error(-EISDIR)) == 0
-	                        ? "names no customer; to forget all, unmount and remove the "
-	                          "cache file"
-	                        : complaint.text,
-	                status);
+	return status == EXIT_USAGE ? complain(order, word, complaint.text, status) : EXIT_OK;
 }
 
 static int refuse(const struct order *order, const char *text, const char *word)

@@ -213,7 +213,7 @@ static int find_path(const char *word, struct target *target, struct config_comp
 	if (is_of_customer(&target->places[0]) && !is_rather_key(word, &target->places[0]))
 		return EXIT_OK;
 	target_fini(target);
-	return complain(complaint, EXIT_USAGE, place_error(-EISDIR));
+	return complain(complaint, EXIT_NO, place_error(-EISDIR));
 }
 
 static int find_key(const char *word, const struct target_choice *choice, struct target *target,
