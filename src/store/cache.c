@@ -43,6 +43,8 @@ static int found(struct cache *cache)
 		r = rows_write_property(cache, "account", cache->account);
 	for (enum key_kind kind = 0; !r && kind < KEY_LISTINGS; kind++)
 		r = cache_write_listing(cache, kind, cache->listing_changed_ms[kind]);
+	if (!r && cache->has_change_time)
+		r = cache_write_change_time(cache, snapshots_changed_ms(cache->snapshots));
 	if (!r)
 		r = cache_found_words(cache);
 	if (!r)
@@ -93,6 +95,20 @@ static int take_numbers(struct cache *cache)
 	return r > 0 ? CACHE_DAMAGED : r;
 }
 
+/* An earlier version did not keep it. A time that is known already is no older. */
+static int take_change_time(struct cache *cache)
+{
+	char text[PROPERTY_SIZE];
+	int r = rows_read_property(cache, "changed", text);
+
+	if (r)
+		return r < 0 ? r : 0;
+	if (!cache->has_change_time)
+		snapshots_set_changed_ms(cache->snapshots, strtoll(text, NULL, 10));
+	cache->has_change_time = true;
+	return 0;
+}
+
 /* Whoever opens a cache for what is in it takes its source as it is. */
 static int adopt_source(struct cache *cache, const char *source)
 {
@@ -122,6 +138,8 @@ static int take_over(struct cache *cache, const char *secret)
 		r = take_account(cache);
 	if (!r)
 		r = cache_take_words(cache);
+	if (!r)
+		r = take_change_time(cache);
 	if (!r)
 		r = take_numbers(cache);
 	return r;

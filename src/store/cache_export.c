@@ -95,11 +95,32 @@ static int find_or_begin(struct cache *cache, int64_t now_ms, struct cache_expor
 	return 0;
 }
 
+static int write_change_time(struct cache *cache, const void *arguments, int64_t now_ms,
+                             struct cache_change *change)
+{
+	(void)arguments;
+	(void)now_ms;
+	(void)change;
+	return cache_write_change_time(cache, snapshots_changed_ms(cache->snapshots));
+}
+
+/* The first look at a cache that nobody has changed since it began, or since it was kept. */
+static void keep_change_time(struct cache *cache)
+{
+	struct cache_change change;
+
+	if (cache->has_change_time || cache_write(cache, write_change_time, NULL, 0, &change))
+		return;
+	cache_change_fini(&change);
+	cache->has_change_time = true;
+}
+
 int cache_export(struct cache *cache, int64_t now_ms, struct cache_export *ret)
 {
 	int r;
 
 	snapshots_set_time(cache->snapshots, now_ms);
+	keep_change_time(cache);
 	cache_check_file(cache);
 	do {
 		r = find_or_begin(cache, now_ms, ret);

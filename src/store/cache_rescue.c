@@ -176,7 +176,9 @@ static void change_listings(struct cache *cache)
 		cache->listing_changed_ms[kind] = cache_next_change_ms(cache, kind, now_ms());
 	memset(cache->evicted, 0, sizeof(cache->evicted));
 	snapshots_end_all(cache->snapshots);
+	snapshots_set_time(cache->snapshots, now_ms());
 	snapshots_count_change(cache->snapshots);
+	cache->has_change_time = true;
 }
 
 /* What is at the path now must be nothing, or somebody has put it there and knows why. */

@@ -18,7 +18,7 @@
  *   unsieved  one row a customer whose words changed, or who went, since its bits were made
  *   property  the source and the account the answers belong to, a mark of the token they came
  *             by, the secret of the checksums, the slots that may have been given, the times of
- *             the listings
+ *             the listings, and when any customer last changed
  *
  * Every row but those of use, of which nothing depends but what is evicted first, of words and
  * unsieved, by which one is only led to what is checked, and of extent, which is compared with what

@@ -71,6 +71,23 @@ void snapshots_set_time(struct snapshots *snapshots, int64_t now_ms)
 		snapshots->changed_ms = now_ms;
 }
 
+int64_t snapshots_changed_ms(const struct snapshots *snapshots)
+{
+	return snapshots->changed_ms;
+}
+
+/* Two changes at the same time are two times, by which the kernel tells the files apart. */
+int64_t snapshots_next_change_ms(const struct snapshots *snapshots)
+{
+	return snapshots->now_ms > snapshots->changed_ms ? snapshots->now_ms
+	                                                 : snapshots->changed_ms + 1;
+}
+
+void snapshots_set_changed_ms(struct snapshots *snapshots, int64_t changed_ms)
+{
+	snapshots->changed_ms = changed_ms;
+}
+
 /* Keeping */
 
 static void drop_kept(struct snapshots *snapshots, struct kept *kept)
@@ -266,10 +283,7 @@ void snapshots_count_change(struct snapshots *snapshots)
 	if (snapshots->count && !snapshots->all[snapshots->count - 1].outdated_ms)
 		snapshots->all[snapshots->count - 1].outdated_ms = snapshots->now_ms;
 	snapshots->changes++;
-	/* Two changes at the same time are two times, by which the kernel tells the files apart. */
-	snapshots->changed_ms = snapshots->now_ms > snapshots->changed_ms
-	                                ? snapshots->now_ms
-	                                : snapshots->changed_ms + 1;
+	snapshots->changed_ms = snapshots_next_change_ms(snapshots);
 }
 
 /* Looking */

@@ -125,6 +125,14 @@ static int write_listings(struct cache *cache, int64_t now_ms, const struct cach
 	return r;
 }
 
+int cache_write_change_time(struct cache *cache, int64_t changed_ms)
+{
+	char text[24];
+
+	snprintf(text, sizeof(text), "%" PRId64, changed_ms);
+	return rows_write_property(cache, "changed", text);
+}
+
 static int write_once(struct cache *cache, cache_work_fn *work, const void *arguments,
                       int64_t now_ms, struct cache_change *change)
 {
@@ -147,14 +155,18 @@ static int write_once(struct cache *cache, cache_work_fn *work, const void *argu
 	r = work(cache, arguments, now_ms, change);
 	if (!r)
 		r = write_listings(cache, now_ms, change, changed_ms);
+	if (!r && cache->has_changed)
+		r = cache_write_change_time(cache, snapshots_next_change_ms(cache->snapshots));
 	if (!r)
 		r = cache_check_limits(cache, pages);
 	r = conclude(cache, r);
 	if (r)
 		return r;
 
-	if (cache->has_changed)
+	if (cache->has_changed) {
 		snapshots_count_change(cache->snapshots);
+		cache->has_change_time = true;
+	}
 	memcpy(cache->listing_changed_ms, changed_ms, sizeof(changed_ms));
 	cache->log.is_unsynced = cache->mode == CACHE_ON_FILE;
 	return 0;

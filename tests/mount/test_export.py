@@ -6,6 +6,7 @@ import json
 import os
 import shutil
 import subprocess
+import time
 
 import harness
 from api import customer
@@ -76,6 +77,35 @@ def test_who_has_begun_to_read_goes_on_reading_the_same(mounts, api, tmp_path):
     assert first + rest == expected
     now = ids_of(export_of(mount).read_text())
     assert now == [number for number in [*range(100, 400), 500] if number not in (101, 250, 399)]
+
+
+def test_its_time_is_that_of_the_last_change_whoever_mounts(mounts, api):
+    api.add_numbers([7, 8])
+    first = mounts(api.url)
+    cache(first, [7])
+    before = export_of(first).stat().st_mtime_ns
+    assert abs(before / 1e9 - time.time()) < 60
+    first.close()
+    second = mounts(api.url)
+    assert export_of(second).stat().st_mtime_ns == before
+    assert harness.command('refresh', second / 'by-id/7').returncode == 0
+    assert export_of(second).stat().st_mtime_ns == before
+    cache(second, [8])
+    assert export_of(second).stat().st_mtime_ns > before
+    before = export_of(second).stat().st_mtime_ns
+    assert harness.command('forget', second / 'by-id/8').returncode == 0
+    after = export_of(second).stat().st_mtime_ns
+    assert after > before
+    second.close()
+    assert export_of(mounts(api.url)).stat().st_mtime_ns == after
+
+
+def test_an_empty_one_has_a_time_that_is_kept_too(mounts, api):
+    first = mounts(api.url)
+    before = export_of(first).stat().st_mtime_ns
+    assert abs(before / 1e9 - time.time()) < 60
+    first.close()
+    assert export_of(mounts(api.url)).stat().st_mtime_ns == before
 
 
 def test_tools_read_it(mounts, sandbox, tmp_path):

@@ -277,7 +277,7 @@ bool cache_log_rests(const struct cache *cache);
 struct cache_export {
 	uint32_t generation; /* at most NODE_ORDINAL_MAX, then from 0 again */
 	uint64_t size;       /* in bytes */
-	int64_t changed_ms;  /* when a customer last changed, as far as this run knows; Unix time */
+	int64_t changed_ms;  /* when a customer last changed; Unix time; kept with the cache */
 };
 
 /**

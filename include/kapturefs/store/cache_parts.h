@@ -99,7 +99,8 @@ struct cache {
 
 	struct reservations *reservations; /* NULL: none yet */
 	struct snapshots *snapshots;
-	bool has_changed; /* of the transaction under way: a customer is not what it was */
+	bool has_changed;     /* of the transaction under way: a customer is not what it was */
+	bool has_change_time; /* the file has the time of the last such change */
 	bool has_damaged_block;
 	uint32_t damaged_block;
 
@@ -200,6 +201,9 @@ int cache_write_slots(struct cache *cache, uint64_t reserved) must_check;
 /** The time of a listing that changes at @now_ms; and writing it down, inside a transaction. */
 int64_t cache_next_change_ms(const struct cache *cache, enum key_kind kind, int64_t now_ms);
 int cache_write_listing(struct cache *cache, enum key_kind kind, int64_t changed_ms) must_check;
+
+/** Write down when customers last changed. Inside a transaction. Errors likewise. */
+int cache_write_change_time(struct cache *cache, int64_t changed_ms) must_check;
 
 /* cache_sweep.c */
 

@@ -57,8 +57,15 @@ struct kept {
 int snapshots_new(struct snapshots **ret) must_check;
 void snapshots_free(struct snapshots *snapshots);
 
-/** Tell what time it is, and when customers last changed before there was a snapshot. */
+/** Tell what time it is; customers have changed by then, if that is not known. */
 void snapshots_set_time(struct snapshots *snapshots, int64_t now_ms);
+
+/** When customers last changed, 0 if that is not known; what it will be at the next change. */
+int64_t snapshots_changed_ms(const struct snapshots *snapshots);
+int64_t snapshots_next_change_ms(const struct snapshots *snapshots);
+
+/** Customers last changed at @changed_ms, before there was a snapshot. */
+void snapshots_set_changed_ms(struct snapshots *snapshots, int64_t changed_ms);
 
 /** The snapshot that shows customers as they are now, or NULL; borrowed until the next call. */
 struct snapshot *snapshots_present(struct snapshots *snapshots);
