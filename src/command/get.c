@@ -22,6 +22,7 @@
 #include "kapturefs/command/serve.h"
 #include "kapturefs/command/stack.h"
 #include "kapturefs/config/load.h"
+#include "kapturefs/store/cache_check.h"
 
 struct ask {
 	struct catalog_question question;
@@ -165,16 +166,11 @@ static void advance(struct run *run)
 		uv_stop(&run->stack.loop);
 }
 
-static int ask_all(struct run *run, const struct config *config)
+static int ask_all(struct run *run, const struct config *config,
+                   const struct config_secrets *secrets)
 {
-	cleanup(config_secrets_fini) struct config_secrets secrets = { 0 };
-	struct config_complaint complaint;
-	int r;
+	int r = stack_open(&run->stack, config, secrets);
 
-	r = config_read_secrets(config, &secrets, &complaint);
-	if (r)
-		return refuse(r == -EINVAL ? complaint.text : strerror(-r));
-	r = stack_open(&run->stack, config, &secrets);
 	if (r) {
 		fprintf(stderr, "kapturefs: get: cannot start: %s\n", strerror(-r));
 		return EXIT_LOCAL;
@@ -190,7 +186,8 @@ static int ask_all(struct run *run, const struct config *config)
 }
 
 /* The cache, or instead of it the mount that has it. */
-static int run_with_cache(struct run *run, struct config *config)
+static int run_with_cache(struct run *run, struct config *config,
+                          const struct config_secrets *secrets)
 {
 	int r;
 
@@ -211,10 +208,11 @@ static int run_with_cache(struct run *run, struct config *config)
 		        stack_cache_complaint(r));
 		return EXIT_LOCAL;
 	}
-	return ask_all(run, config);
+	return ask_all(run, config, secrets);
 }
 
-static int run_get(struct get *get, struct config *config)
+static int run_with_secrets(struct get *get, struct config *config,
+                            const struct config_secrets *secrets)
 {
 	struct run run = { .get = get, .count = get->count };
 	int status;
@@ -225,11 +223,33 @@ static int run_get(struct get *get, struct config *config)
 		fprintf(stderr, "kapturefs: get: cannot start: %s\n", strerror(ENOMEM));
 		return EXIT_LOCAL;
 	}
-	status = run_with_cache(&run, config);
+	status = run_with_cache(&run, config, secrets);
 	stack_close(&run.stack);
 	stack_fini(&run.stack);
 	free(run.asks);
 	return status;
+}
+
+/* Whoever has no token may still ask the mount that has the cache; nothing is made for that. */
+static bool get_without_secrets(struct get *get, const struct config *config)
+{
+	enum cache_health health;
+
+	return cache_check(config->cache, 0, &health) == 0 && health == CACHE_IN_USE &&
+	       get_through_mount(get, config->base_url);
+}
+
+static int run_get(struct get *get, struct config *config)
+{
+	cleanup(config_secrets_fini) struct config_secrets secrets = { 0 };
+	struct config_complaint complaint;
+	int r = config_read_secrets(config, &secrets, &complaint);
+
+	if (!r)
+		return run_with_secrets(get, config, &secrets);
+	if (get_without_secrets(get, config))
+		return get->status;
+	return refuse(r == -EINVAL ? complaint.text : strerror(-r));
 }
 
 /* The command line */

@@ -315,6 +315,23 @@ def test_mistakes_are_one_line_and_status_2(arguments, words):
     refused(command('get', *arguments), 2, words)
 
 
+@pytest.mark.parametrize('token', ['none', 'of others', 'two lines'])
+def test_nothing_is_made_where_the_token_is_wrong(api, tmp_path, token):
+    place = tmp_path / 'home'
+    place.mkdir()
+    options = {'cache': place / 'cache.db'}
+    if token != 'none':
+        options['token_file'] = harness.write_token(
+            tmp_path, 'a\nb' if token == 'two lines' else 'abc',
+            0o644 if token == 'of others' else 0o600)
+    refused(command('get', '-o', join_options(options), api.url, 'id:7'), 2, 'token')
+    environment = {**os.environ, 'HOME': str(place), 'XDG_CACHE_HOME': str(place / 'caches')}
+    del options['cache']
+    refused(command('get', *(['-o', join_options(options)] if options else []), api.url, 'id:7',
+                    environment=environment), 2, 'token')
+    assert (os.listdir(place), api.requests) == ([], [])
+
+
 def test_output_that_cannot_be_written_is_an_error(get, api, tmp_path):
     api.add_numbers([7])
     with open('/dev/full', 'w', encoding='utf-8') as full:
