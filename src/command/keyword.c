@@ -24,24 +24,24 @@ static enum key_kind guess(const char *text, size_t length)
 	return length <= ID_DIGITS_MAX ? KEY_ID : KEY_PHONE;
 }
 
-int keyword_parse(uint32_t country, const char *text, struct key *ret)
+int keyword_parse(uint32_t country, const char *word, struct key *ret)
 {
-	size_t length = strlen(text);
+	struct text text = { word, strlen(word) };
 
-	key_trim(&text, &length);
+	key_trim(&text);
 	for (enum key_kind kind = 0; kind < KEY_KINDS; kind++) {
-		const char *word = key_kind_facts(kind)->word;
-		size_t word_length = strlen(word);
+		const char *name = key_kind_facts(kind)->word;
+		size_t name_length = strlen(name);
 
-		if (length <= word_length || strncmp(text, word, word_length) != 0 ||
-		    text[word_length] != ':')
+		if (text.length <= name_length || strncmp(text.start, name, name_length) != 0 ||
+		    text.start[name_length] != ':')
 			continue;
-		text += word_length + 1;
-		length -= word_length + 1;
-		key_trim(&text, &length);
-		return key_parse_typed(country, kind, text, length, ret);
+		text_skip(&text, name_length + 1);
+		key_trim(&text);
+		return key_parse_typed(country, kind, text.start, text.length, ret);
 	}
-	return key_parse_typed(country, guess(text, length), text, length, ret);
+	return key_parse_typed(country, guess(text.start, text.length), text.start, text.length,
+	                       ret);
 }
 
 /* Lines of lists */
@@ -54,25 +54,28 @@ const char keyword_not_text[] = "UTF-16; save it as UTF-8";
 /* A table of one column, as spreadsheets write it: `"938"`, `="938"`, `'938`, `938,,`. */
 static const char *unwrap(char *line)
 {
-	const char *start = line;
-	size_t length = strlen(line);
+	struct text text = { line, strlen(line) };
 	size_t before;
 
 	do {
-		before = length;
-		key_trim(&start, &length);
-		while (length && strchr(",;", start[length - 1]))
-			length--;
-		if (length > 2 && start[0] == '=' && start[1] == '"')
-			start++, length--;
-		if (length > 1 && strchr("\"'", start[0]) &&
-		    memchr(start + 1, start[0], length - 1) == start + length - 1)
-			start++, length -= 2;
-		if (length > 1 && start[0] == '\'' && strchr("+0123456789", start[1]))
-			start++, length--;
-	} while (length != before);
-	line += start - line;
-	line[length] = '\0';
+		before = text.length;
+		key_trim(&text);
+		while (text.length && strchr(",;", text.start[text.length - 1]))
+			text.length--;
+		if (text.length > 2 && text.start[0] == '=' && text.start[1] == '"')
+			text_skip(&text, 1);
+		if (text.length > 1 && strchr("\"'", text.start[0]) &&
+		    memchr(text.start + 1, text.start[0], text.length - 1) ==
+		            text.start + text.length - 1) {
+			text_skip(&text, 1);
+			text.length--;
+		}
+		if (text.length > 1 && text.start[0] == '\'' &&
+		    strchr("+0123456789", text.start[1]))
+			text_skip(&text, 1);
+	} while (text.length != before);
+	line += text.start - line;
+	line[text.length] = '\0';
 	return line;
 }
 

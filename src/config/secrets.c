@@ -6,106 +6,13 @@
 #include <stdlib.h>
 #include <string.h>
 #include <strings.h>
-#include <sys/stat.h>
 #include <unistd.h>
 
 #include "kapturefs/base/text.h"
+#include "kapturefs/config/secret_file.h"
 #include "kapturefs/config/secrets.h"
 #include "kapturefs/model/json.h"
 #include "kapturefs/model/key.h"
-
-enum { SECRET_SIZE_MAX = 64 << 10 };
-
-/* A file, and how the user came to name it. */
-struct place {
-	const char *option;
-	const char *path;
-	bool is_credential; /* of systemd */
-};
-
-/* The content of a secret file, wiped when its scope ends. */
-struct secret {
-	char bytes[SECRET_SIZE_MAX + 1];
-	size_t length;
-	bool had_mark; /* of the order of bytes */
-};
-
-static void secret_wipe(struct secret *secret)
-{
-	explicit_bzero(secret, sizeof(*secret));
-}
-
-static void close_descriptor(const int *descriptor)
-{
-	if (*descriptor >= 0)
-		close(*descriptor);
-}
-
-static int refuse(const struct place *place, struct config_complaint *complaint, const char *why)
-{
-	config_complain(complaint, "%s=%s: %s", place->option, place->path, why);
-	complaint->option = place->option;
-	return -EINVAL;
-}
-
-/*
- * systemd lets a service's user read a credential of root's by an access control list where the
- * file system has them, and stat() shows the list's mask as the mode's group bits.
- */
-static mode_t forbidden_mode(const struct place *place, const struct stat *status)
-{
-	mode_t all = S_IRWXG | S_IRWXO;
-
-	return place->is_credential && status->st_uid == 0 ? all & ~(mode_t)S_IRGRP : all;
-}
-
-static int check_file(const struct place *place, const struct stat *status,
-                      struct config_complaint *complaint)
-{
-	if (!S_ISREG(status->st_mode))
-		return refuse(place, complaint, "not a regular file");
-	if (status->st_uid != geteuid() && status->st_uid != 0)
-		return refuse(place, complaint, "belongs to another user; chown it");
-	if (status->st_mode & forbidden_mode(place, status))
-		return refuse(place, complaint,
-		              "others may use it; run chmod 600 on it, and consider known what it "
-		              "holds");
-	if (status->st_size > SECRET_SIZE_MAX)
-		return refuse(place, complaint, "over 64 KiB");
-	return 0;
-}
-
-static int read_file(const struct place *place, struct secret *ret,
-                     struct config_complaint *complaint)
-{
-	cleanup(close_descriptor) int descriptor = -1;
-	struct stat status;
-	const char *why;
-	ssize_t length;
-	int r;
-
-	ret->length = 0;
-	descriptor = open(place->path, O_RDONLY | O_NOFOLLOW | O_CLOEXEC | O_NONBLOCK);
-	if (descriptor < 0 && errno == ELOOP)
-		return refuse(place, complaint, "a symbolic link; name the file itself");
-	if (descriptor < 0 || fstat(descriptor, &status) < 0)
-		return refuse(place, complaint, strerror(errno));
-	r = check_file(place, &status, complaint);
-	if (r)
-		return r;
-
-	while ((length = read(descriptor, ret->bytes + ret->length,
-	                      SECRET_SIZE_MAX - ret->length)) > 0)
-		ret->length += (size_t)length;
-	if (length < 0)
-		return refuse(place, complaint, strerror(errno));
-	ret->had_mark = ret->length >= 3 && memcmp(ret->bytes, "\xef\xbb\xbf", 3) == 0;
-	why = text_make_plain(ret->bytes, &ret->length);
-	if (why)
-		return refuse(place, complaint, why);
-	ret->bytes[ret->length] = '\0';
-	return 0;
-}
 
 static bool has_control_byte(const char *text, size_t length)
 {
@@ -118,34 +25,23 @@ static bool has_control_byte(const char *text, size_t length)
 
 /* What is pasted around a secret */
 
-struct paste {
-	const char *start;
-	size_t length;
-};
-
-static void skip(struct paste *paste, size_t count)
-{
-	paste->start += count;
-	paste->length -= count;
-}
-
 /* Blanks of any kind, and lines without anything. */
-static bool take_blanks(struct paste *paste)
+static bool take_blanks(struct text *text)
 {
-	size_t length = paste->length;
+	size_t length = text->length;
 
-	key_trim(&paste->start, &paste->length);
-	if (paste->length && paste->start[0] == '\n')
-		skip(paste, 1);
-	else if (paste->length && paste->start[paste->length - 1] == '\n')
-		paste->length--;
-	if (paste->length == length)
+	key_trim(text);
+	if (text->length && text->start[0] == '\n')
+		text_skip(text, 1);
+	else if (text->length && text->start[text->length - 1] == '\n')
+		text->length--;
+	if (text->length == length)
 		return false;
-	(void)take_blanks(paste);
+	(void)take_blanks(text);
 	return true;
 }
 
-static bool take_quotes(struct paste *paste)
+static bool take_quotes(struct text *text)
 {
 	static const struct {
 		const char *left;
@@ -158,29 +54,28 @@ static bool take_quotes(struct paste *paste)
 		size_t left = strlen(quotes[i].left);
 		size_t right = strlen(quotes[i].right);
 
-		if (paste->length < left + right ||
-		    memcmp(paste->start, quotes[i].left, left) != 0 ||
-		    memcmp(paste->start + paste->length - right, quotes[i].right, right) != 0)
+		if (text->length < left + right || memcmp(text->start, quotes[i].left, left) != 0 ||
+		    memcmp(text->start + text->length - right, quotes[i].right, right) != 0)
 			continue;
-		skip(paste, left);
-		paste->length -= right;
+		text_skip(text, left);
+		text->length -= right;
 		return true;
 	}
 	return false;
 }
 
 /* A word and the blank behind it. */
-static bool take_word(struct paste *paste, const char *word)
+static bool take_word(struct text *text, const char *word)
 {
 	size_t length = strlen(word);
-	struct paste rest = *paste;
+	struct text rest = *text;
 
-	if (paste->length < length || strncasecmp(paste->start, word, length) != 0)
+	if (text->length < length || strncasecmp(text->start, word, length) != 0)
 		return false;
-	skip(&rest, length);
+	text_skip(&rest, length);
 	if (!take_blanks(&rest) && word[length - 1] != ':')
 		return false;
-	*paste = rest;
+	*text = rest;
 	return true;
 }
 
@@ -195,9 +90,9 @@ static void note(char notes[CONFIG_TOKEN_NOTES_SIZE], const char *what)
 		         length ? ", " : "", what);
 }
 
-static struct paste unwrap_token(const struct secret *secret, char notes[CONFIG_TOKEN_NOTES_SIZE])
+static struct text unwrap_token(const struct secret *secret, char notes[CONFIG_TOKEN_NOTES_SIZE])
 {
-	struct paste token = { secret->bytes, secret->length };
+	struct text token = { secret->bytes, secret->length };
 	size_t length;
 
 	notes[0] = '\0';
@@ -221,9 +116,10 @@ static struct paste unwrap_token(const struct secret *secret, char notes[CONFIG_
 }
 
 /* Why it can be no token; NULL if it can. */
-static const char *find_fault(struct paste token)
+static const char *find_fault(struct text token)
 {
 	static const char quotes[] = "\"'`";
+	struct text word = token;
 
 	if (!token.length)
 		return "empty; write the API token into it";
@@ -233,29 +129,31 @@ static const char *find_fault(struct paste token)
 		if ((unsigned char)token.start[i] >= 0x80)
 			return "a character in it is not ASCII; copy the token again";
 	}
+	if (take_word(&word, "Bearer"))
+		return "begins with Bearer; a token of Kapture is sent as Basic, write it alone";
 	if (memchr(token.start, '"', token.length) || strchr(quotes, token.start[0]) ||
 	    strchr(quotes, token.start[token.length - 1]))
 		return "a quotation mark in it; write the token alone";
-	if (take_word(&token, "Bearer"))
-		return "begins with Bearer; a token of Kapture is sent as Basic, write it alone";
+	if (memchr(token.start, ' ', token.length))
+		return "a blank in it, which no token has; write the token alone";
 	return NULL;
 }
 
-static int read_token_file(const struct place *place, struct config_secrets *ret,
+static int read_token_file(const struct secret_place *place, struct config_secrets *ret,
                            struct config_complaint *complaint)
 {
 	cleanup(secret_wipe) struct secret secret;
-	struct paste token;
+	struct text token;
 	const char *fault;
 	int r;
 
-	r = read_file(place, &secret, complaint);
+	r = secret_read(place, &secret, complaint);
 	if (r)
 		return r;
 	token = unwrap_token(&secret, ret->token_notes);
 	fault = find_fault(token);
 	if (fault)
-		return refuse(place, complaint, fault);
+		return secret_refuse(place, complaint, fault);
 
 	ret->token = strndup(token.start, token.length);
 	return ret->token ? 0 : -ENOMEM;
@@ -265,7 +163,7 @@ static int read_token(const struct config *config, struct config_secrets *ret,
                       struct config_complaint *complaint)
 {
 	const char *credentials = getenv("CREDENTIALS_DIRECTORY");
-	struct place place = { .option = "token_file", .path = config->token_file };
+	struct secret_place place = { .option = "token_file", .path = config->token_file };
 	char *path;
 	int r;
 
@@ -314,16 +212,16 @@ static bool is_header(const char *line)
 /* A blank that is no ASCII is none to HTTP; so the value is what stands between them. */
 static int add_plain_header(char ***headers, size_t *count, const char *line)
 {
-	const char *value = strchr(line, ':') + 1;
-	size_t length = strlen(value);
+	const char *after = strchr(line, ':') + 1;
+	struct text value = { after, strlen(after) };
 	char *plain;
 	int r;
 
-	key_trim(&value, &length);
-	if (!length)
+	key_trim(&value);
+	if (!value.length)
 		return add_header(headers, count, line);
-	if (asprintf(&plain, "%.*s %.*s", (int)(strchr(line, ':') + 1 - line), line, (int)length,
-	             value) < 0)
+	if (asprintf(&plain, "%.*s %.*s", (int)(after - line), line, (int)value.length,
+	             value.start) < 0)
 		return -ENOMEM;
 	r = add_header(headers, count, plain);
 	explicit_bzero(plain, strlen(plain));
@@ -331,10 +229,10 @@ static int add_plain_header(char ***headers, size_t *count, const char *line)
 	return r;
 }
 
-static int take_header(const struct place *place, char *line, unsigned number, char ***headers,
-                       size_t *count, struct config_complaint *complaint)
+static int take_header(const struct secret_place *place, char *line, unsigned number,
+                       char ***headers, size_t *count, struct config_complaint *complaint)
 {
-	struct paste header = { line, strlen(line) };
+	struct text header = { line, strlen(line) };
 	char why[64];
 
 	do {
@@ -348,13 +246,13 @@ static int take_header(const struct place *place, char *line, unsigned number, c
 		return add_plain_header(headers, count, line);
 	snprintf(why, sizeof(why), "line %u is no `Name: value`%s", number,
 	         strncmp(line, "-H", 2) == 0 ? "; write it without -H" : "");
-	return refuse(place, complaint, why);
+	return secret_refuse(place, complaint, why);
 }
 
 static int read_headers(const struct config *config, char ***ret,
                         struct config_complaint *complaint)
 {
-	const struct place place = { .option = "header_file", .path = config->header_file };
+	const struct secret_place place = { .option = "header_file", .path = config->header_file };
 	cleanup(secret_wipe) struct secret secret;
 	char *rest = secret.bytes;
 	unsigned number = 0;
@@ -364,9 +262,9 @@ static int read_headers(const struct config *config, char ***ret,
 
 	if (!place.path)
 		return 0;
-	r = read_file(&place, &secret, complaint);
+	r = secret_read(&place, &secret, complaint);
 	if (!r && strlen(secret.bytes) != secret.length)
-		return refuse(&place, complaint, "NUL byte");
+		return secret_refuse(&place, complaint, "NUL byte");
 	while (!r && (line = strsep(&rest, "\n")))
 		r = take_header(&place, line, ++number, ret, &count, complaint);
 	return r;
@@ -374,8 +272,8 @@ static int read_headers(const struct config *config, char ***ret,
 
 /* The extra members of requests */
 
-static int scan_members(const struct place *place, const struct secret *secret, size_t *ret_count,
-                        struct config_complaint *complaint)
+static int scan_members(const struct secret_place *place, const struct secret *secret,
+                        size_t *ret_count, struct config_complaint *complaint)
 {
 	struct json_scan scan;
 	size_t offset;
@@ -385,7 +283,7 @@ static int scan_members(const struct place *place, const struct secret *secret, 
 	r = json_scan(secret->bytes, secret->length, &scan, &offset);
 	if (r == -EPROTO) {
 		snprintf(why, sizeof(why), "no JSON from byte %zu on", offset);
-		return refuse(place, complaint, why);
+		return secret_refuse(place, complaint, why);
 	}
 	if (r)
 		return r;
@@ -396,16 +294,16 @@ static int scan_members(const struct place *place, const struct secret *secret, 
 
 static int read_members(const struct config *config, char **ret, struct config_complaint *complaint)
 {
-	const struct place place = { .option = "body_file", .path = config->body_file };
+	const struct secret_place place = { .option = "body_file", .path = config->body_file };
 	cleanup(secret_wipe) struct secret secret;
-	size_t count;
+	size_t count = 0;
 	char *first;
 	char *last;
 	int r;
 
 	if (!place.path)
 		return 0;
-	r = read_file(&place, &secret, complaint);
+	r = secret_read(&place, &secret, complaint);
 	if (!r)
 		r = scan_members(&place, &secret, &count, complaint);
 	if (r)
@@ -413,7 +311,7 @@ static int read_members(const struct config *config, char **ret, struct config_c
 
 	first = secret.bytes + strspn(secret.bytes, "\xef\xbb\xbf \t\r\n");
 	if (*first != '{')
-		return refuse(&place, complaint, "not a JSON object");
+		return secret_refuse(&place, complaint, "not a JSON object");
 	if (!count)
 		return 0;
 	last = strrchr(first, '}');
@@ -426,7 +324,7 @@ static int read_members(const struct config *config, char **ret, struct config_c
 /* They are no secret; but without them nobody can be trusted, however often it is tried. */
 static int check_authorities(const struct config *config, struct config_complaint *complaint)
 {
-	const struct place place = { .option = "cafile", .path = config->cafile };
+	const struct secret_place place = { .option = "cafile", .path = config->cafile };
 	char byte;
 	int file;
 	int error = 0;
@@ -435,11 +333,11 @@ static int check_authorities(const struct config *config, struct config_complain
 		return 0;
 	file = open(config->cafile, O_RDONLY | O_CLOEXEC | O_NOCTTY | O_NONBLOCK);
 	if (file < 0)
-		return refuse(&place, complaint, strerror(errno));
+		return secret_refuse(&place, complaint, strerror(errno));
 	if (read(file, &byte, 1) < 0)
 		error = errno;
 	close(file);
-	return error ? refuse(&place, complaint, strerror(error)) : 0;
+	return error ? secret_refuse(&place, complaint, strerror(error)) : 0;
 }
 
 int config_read_secrets(const struct config *config, struct config_secrets *ret,

@@ -33,17 +33,6 @@ static char lower_case(char byte)
 
 /* What people type around a key */
 
-struct text {
-	const char *start;
-	size_t length;
-};
-
-static void text_skip(struct text *text, size_t count)
-{
-	text->start += count;
-	text->length -= count;
-}
-
 static bool is_blank(uint32_t character)
 {
 	uint32_t meant = fold_to_ascii(character);
@@ -64,7 +53,7 @@ static size_t last_character(struct text text, uint32_t *ret)
 	return 0;
 }
 
-static void trim(struct text *text)
+void key_trim(struct text *text)
 {
 	uint32_t character;
 	size_t size;
@@ -73,15 +62,6 @@ static void trim(struct text *text)
 		text_skip(text, size);
 	while ((size = last_character(*text, &character)) && is_blank(character))
 		text->length -= size;
-}
-
-void key_trim(const char **text, size_t *length)
-{
-	struct text trimmed = { *text, *length };
-
-	trim(&trimmed);
-	*text = trimmed.start;
-	*length = trimmed.length;
 }
 
 /* Whether it begins so, @prefix being in lower case. */
@@ -99,7 +79,7 @@ static bool take_scheme(struct text *text, const char *scheme)
 	if (!begins_with(*text, scheme))
 		return false;
 	text_skip(text, strlen(scheme));
-	trim(text);
+	key_trim(text);
 	return true;
 }
 
@@ -225,7 +205,7 @@ static int parse_phone(uint32_t country, struct text text, char *ret)
 	uint32_t character;
 	size_t size;
 
-	trim(&text);
+	key_trim(&text);
 	(void)take_scheme(&text, "tel:");
 	for (; text.length; text_skip(&text, size)) {
 		size = utf8_decode(text.start, text.length, &character);
@@ -253,7 +233,7 @@ static void unwrap_email(struct text *text)
 
 	do {
 		length = text->length;
-		trim(text);
+		key_trim(text);
 		if (text->length && text->start[0] == '<')
 			text_skip(text, 1);
 		if (text->length && text->start[text->length - 1] == '>')

@@ -222,7 +222,7 @@ def test_the_example_of_the_configurations_page_is_right(tmp_path):
     path = sources.plant(tmp_path, 'config', example)
     path.chmod(0o644)
     for name in re.findall(r'_file = (\S+)', example):
-        sources.plant(tmp_path, name, 'a: b').chmod(0o600)
+        sources.plant(tmp_path, name, 'a:b').chmod(0o600)
     result = check_config(path)
     assert (result.returncode, result.stderr) == (0, '')
     assert result.stdout == (f'{path}: [acme] ok\n'

@@ -10,6 +10,11 @@ import harness
 from harness import TOKEN, command
 
 
+MISSING = ('No such file or directory; write the API token into it, as Kapture issued it, and run '
+           'chmod 600 on it')
+BLANK = 'a blank in it, which no token has; write the token alone'
+
+
 def configure(scratch, text, name='config', mode=0o600):
     """Write a configuration file; returns its path."""
     path = scratch / name
@@ -45,15 +50,22 @@ def test_every_section_with_a_bad_secret_file_is_told_with_the_line(scratch):
     path = configure(scratch, '[acme]\nttl = 5\ntoken_file = none\n'
                      '[good]\ntoken_file = token\n[other]\nheader_file = open\n')
     assert check(path) == (2, [f'{path}: [good] ok'], [
-        f'kapturefs: {path}:3: [acme]: token_file={scratch}/none: No such file or directory',
+        f'kapturefs: {path}:3: [acme]: token_file={scratch}/none: {MISSING}',
         f'kapturefs: {path}:7: [other]: header_file={open_to_all}: others may use it; run chmod '
         '600 on it, and consider known what it holds'])
+
+
+def test_token_that_can_be_none_is_told_with_the_line(scratch):
+    harness.write_token(scratch, f'{TOKEN[:9]} {TOKEN[9:]}')
+    path = configure(scratch, '[acme]\ntoken_file = token\n')
+    assert check(path) == (2, [], [
+        f'kapturefs: {path}:2: [acme]: token_file={scratch}/token: {BLANK}'])
 
 
 def test_a_bad_secret_file_for_all_is_told_with_its_line(scratch):
     path = configure(scratch, 'token_file = none\n')
     assert check(path) == (2, [], [
-        f'kapturefs: {path}:1: token_file={scratch}/none: No such file or directory'])
+        f'kapturefs: {path}:1: token_file={scratch}/none: {MISSING}'])
 
 
 @pytest.mark.parametrize('text, line, words', [

@@ -113,6 +113,7 @@ def test_what_was_pasted_around_the_token_is_named(patient, api, around, named):
 
 @pytest.mark.parametrize('content, words', [
     (f'"{harness.TOKEN}', 'a quotation mark in it'), (f'Bearer {harness.TOKEN}', 'Bearer'),
+    (f'{harness.TOKEN} {harness.TOKEN}', 'a blank in it'),
     (harness.TOKEN.encode('utf-16'), 'UTF-16')])
 def test_token_that_may_be_a_mistake_is_found_and_not_sent(patient, api, content, words):
     patient.token.write_bytes(content if isinstance(content, bytes) else content.encode())

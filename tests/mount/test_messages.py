@@ -126,6 +126,23 @@ def test_place_whose_daemon_died_is_not_called_mounted_whoever_remembers_it(user
     assert user() == (0, '')
 
 
+@pytest.mark.parametrize('change, words', [
+    (lambda path: path.unlink(), 'No such file or directory; write the API token into it, as '
+     'Kapture issued it, and run chmod 600 on it'),
+    (lambda path: path.chmod(0), 'may not be read; run chmod 600 on it'),
+    (lambda path: os.chown(path, 0, 0), 'belongs to another user; put a copy into a file of your '
+     'own, and run chmod 600 on it'),
+    (lambda path: path.write_text('of two words\n'), 'a blank in it, which no token has; write the '
+     'token alone')], ids=['missing', 'closed', 'of another user', 'with a blank'])
+def test_token_file_that_is_wrong_is_told_with_the_fix(user, change, words):
+    change(user.home / 'token')
+    assert user() == (2, f'token_file={user.home}/token: {words}')
+    result = users.run(user.home / 'kapturefs', 'doctor', '-o',
+                       f'token_file={user.home}/token,cache=:memory:', 'http://127.0.0.1:9',
+                       env={**os.environ, 'HOME': str(user.home)})
+    assert f'token_file={user.home}/token: {words}' in result.stdout
+
+
 def test_mistyped_cache_makes_no_directory(user):
     place = user.home / 'cahce/kapturefs'
     assert user(options=['cache=cahce/kapturefs/c.db']) == (

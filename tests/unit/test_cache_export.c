@@ -17,7 +17,7 @@ enum {
 	PIECE = 4096,
 };
 
-struct text {
+struct export_text {
 	char *bytes;
 	size_t length;
 };
@@ -41,10 +41,10 @@ static size_t read_at(struct fixture *fixture, const struct cache_export *export
 	return length;
 }
 
-static struct text read_all(struct fixture *fixture, const struct cache_export *export,
-                            size_t piece, int64_t now_ms)
+static struct export_text read_all(struct fixture *fixture, const struct cache_export *export,
+                                   size_t piece, int64_t now_ms)
 {
-	struct text text = { malloc(export->size + piece), 0 };
+	struct export_text text = { malloc(export->size + piece), 0 };
 	size_t length;
 
 	do {
@@ -56,7 +56,7 @@ static struct text read_all(struct fixture *fixture, const struct cache_export *
 	return text;
 }
 
-static void assert_same(const struct text *left, const struct text *right)
+static void assert_same(const struct export_text *left, const struct export_text *right)
 {
 	assert_int_equal(left->length, right->length);
 	assert_memory_equal(left->bytes, right->bytes, left->length);
@@ -69,9 +69,9 @@ static void store_many(struct fixture *fixture, uint32_t from, uint32_t count)
 }
 
 /* What the text must be: the JSON of the customers as they were stored. */
-static struct text expected_of(uint32_t from, uint32_t count)
+static struct export_text expected_of(uint32_t from, uint32_t count)
 {
-	struct text text = { malloc(count * 16384), 0 };
+	struct export_text text = { malloc(count * 16384), 0 };
 
 	for (uint32_t i = from; i < from + count; i++) {
 		struct record *record = generate(i);
@@ -126,9 +126,9 @@ static void test_an_empty_cache_is_an_empty_text(void **state)
 
 static void test_each_customer_is_a_line_as_it_was_sent(void **state)
 {
-	struct text expected = expected_of(0, CUSTOMERS);
+	struct export_text expected = expected_of(0, CUSTOMERS);
 	struct cache_export export;
-	struct text text;
+	struct export_text text;
 
 	store_many(*state, 0, CUSTOMERS);
 	export = begin(*state, BEGUN_MS);
@@ -140,7 +140,7 @@ static void test_each_customer_is_a_line_as_it_was_sent(void **state)
 
 static void test_it_reads_the_same_from_everywhere(void **state)
 {
-	struct text expected = expected_of(0, CUSTOMERS);
+	struct export_text expected = expected_of(0, CUSTOMERS);
 	unsigned seed = 7;
 	struct cache_export export;
 	char bytes[PIECE];
@@ -169,7 +169,7 @@ static void test_line_breaks_between_tokens_become_blanks(void **state)
 	struct record *record;
 	struct cache_change change;
 	struct cache_export export;
-	struct text text;
+	struct export_text text;
 
 	assert_int_equal(payload_read_customer(sent, strlen(sent), &record), 0);
 	assert_int_equal(cache_store(fixture->cache, &key, record, 1000, &change), 0);
@@ -185,9 +185,9 @@ static void test_line_breaks_between_tokens_become_blanks(void **state)
 
 static void test_what_changes_meanwhile_does_not_change_the_text(void **state)
 {
-	struct text expected = expected_of(0, CUSTOMERS);
+	struct export_text expected = expected_of(0, CUSTOMERS);
 	struct cache_export export;
-	struct text text;
+	struct export_text text;
 
 	store_many(*state, 0, CUSTOMERS);
 	export = begin(*state, BEGUN_MS);
@@ -207,7 +207,7 @@ static void test_what_changes_meanwhile_does_not_change_the_text(void **state)
 static void test_each_text_stays_what_it_was_when_it_was_begun(void **state)
 {
 	struct cache_export exports[3];
-	struct text texts[3];
+	struct export_text texts[3];
 
 	store_many(*state, 0, 20);
 	for (uint32_t i = 0; i < 3; i++) {
@@ -218,7 +218,7 @@ static void test_each_text_stays_what_it_was_when_it_was_begun(void **state)
 		rename_customer(*state, 5, BEGUN_MS + i);
 	}
 	for (uint32_t i = 0; i < 3; i++) {
-		struct text text = read_all(*state, &exports[i], PIECE, BEGUN_MS + 10);
+		struct export_text text = read_all(*state, &exports[i], PIECE, BEGUN_MS + 10);
 
 		assert_same(&text, &texts[i]);
 		assert_int_not_equal(exports[i].generation, exports[(i + 1) % 3].generation);
@@ -299,7 +299,7 @@ static void test_a_text_that_nobody_is_in_the_middle_of_makes_room(void **state)
 {
 	struct cache_export exports[4];
 	struct cache_export another;
-	struct text text;
+	struct export_text text;
 
 	begin_four(*state, exports);
 	text = read_all(*state, &exports[1], PIECE, BEGUN_MS + 100);
@@ -351,9 +351,9 @@ static void test_who_was_gone_before_they_were_forgotten_is_in_no_text(void **st
 
 static void test_it_survives_the_closing_of_the_file(void **state)
 {
-	struct text expected = expected_of(0, 100);
+	struct export_text expected = expected_of(0, 100);
 	struct cache_export export;
-	struct text text;
+	struct export_text text;
 
 	store_many(*state, 0, 100);
 	reopen(*state);
@@ -402,7 +402,7 @@ static void test_a_damaged_customer_is_an_error_and_then_missing(void **state)
 	struct fixture *fixture = *state;
 	struct cache_change change;
 	struct cache_export export;
-	struct text text;
+	struct export_text text;
 
 	store_many(fixture, 0, CUSTOMERS);
 	damage(fixture, "UPDATE customer SET fetched_ms = fetched_ms + 1"

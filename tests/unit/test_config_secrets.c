@@ -80,7 +80,7 @@ static void assert_token(struct scratch *scratch, const char *content, const cha
 
 static void test_a_token_is_the_one_line_of_its_file(void **state)
 {
-	assert_token(*state, "dG9r ZW4=", "dG9r ZW4=");
+	assert_token(*state, "dG9r.ZW-4_~+/=", "dG9r.ZW-4_~+/=");
 	assert_token(*state, "dG9rZW4=\n", "dG9rZW4=");
 	assert_token(*state, "dG9rZW4=\r\n", "dG9rZW4=");
 }
@@ -145,6 +145,9 @@ static void test_what_may_be_a_mistake_in_a_token_is_named(void **state)
 		{ "-H \"Authorization: Basic secret\"", quote },
 		{ "sec\u00a0ret", "a character in it is not ASCII; copy the token again" },
 		{ "sec\u200bret", "a character in it is not ASCII; copy the token again" },
+		{ "sec ret", "a blank in it, which no token has; write the token alone" },
+		{ "Basic secret secret\n",
+		  "a blank in it, which no token has; write the token alone" },
 		{ "Bearer secret",
 		  "begins with Bearer; a token of Kapture is sent as Basic, write it alone" },
 		{ "\"\"", "empty; write the API token into it" },
@@ -188,7 +191,9 @@ static void test_a_file_of_another_user_is_refused(void **state)
 	if (geteuid() != 0)
 		skip();
 	assert_int_equal(chown(path, 4711, 4711), 0);
-	assert_token_refused(*state, path, "belongs to another user; chown it");
+	assert_token_refused(*state, path,
+	                     "belongs to another user; put a copy into a file of your own, and run "
+	                     "chmod 600 on it");
 }
 
 static void test_a_symbolic_link_is_refused(void **state)
@@ -207,16 +212,24 @@ static void test_what_is_no_regular_file_is_refused(void **state)
 	const char *path = scratch_path(*state, "token");
 
 	assert_int_equal(mkfifo(path, 0600), 0);
-	assert_token_refused(*state, path, "not a regular file");
+	assert_token_refused(*state, path, "not a regular file; name the file itself");
 	path = scratch_path(*state, "directory");
 	assert_int_equal(mkdir(path, 0700), 0);
-	assert_token_refused(*state, path, "not a regular file");
-	assert_token_refused(*state, "/dev/zero", "not a regular file");
+	assert_token_refused(*state, path, "not a regular file; name the file itself");
+	assert_token_refused(*state, "/dev/zero", "not a regular file; name the file itself");
 }
 
 static void test_a_file_that_is_missing_is_named(void **state)
 {
-	assert_token_refused(*state, scratch_path(*state, "none"), "No such file or directory");
+	char file[PATH_MAX];
+	struct config config = { .body_file = file };
+
+	assert_token_refused(*state, scratch_path(*state, "none"),
+	                     "No such file or directory; write the API token into it, as Kapture "
+	                     "issued it, and run chmod 600 on it");
+	strcpy(file, scratch_path(*state, "none"));
+	assert_refused(*state, &config, "body_file", file,
+	               "No such file or directory; make it, or leave body_file out");
 }
 
 static void test_a_file_over_64_kib_is_refused(void **state)
@@ -226,7 +239,7 @@ static void test_a_file_over_64_kib_is_refused(void **state)
 
 	memset(bytes, 'x', SIZE_MAX_ALLOWED + 1);
 	path = scratch_write_bytes(*state, "token", 0600, bytes, SIZE_MAX_ALLOWED + 1);
-	assert_token_refused(*state, path, "over 64 KiB");
+	assert_token_refused(*state, path, "over 64 KiB; name the file itself");
 	bytes[SIZE_MAX_ALLOWED] = '\0';
 	assert_token(*state, bytes, bytes);
 	free(bytes);
@@ -299,7 +312,7 @@ static void test_the_credential_of_systemd_is_the_token_without_token_file(void 
 	assert_int_equal(read_credential(*state, 0400, &secrets), 0);
 	assert_string_equal(secrets.token, "credential");
 	config_secrets_fini(&secrets);
-	assert_token(*state, "of the file", "of the file");
+	assert_token(*state, "of-the-file", "of-the-file");
 }
 
 /*

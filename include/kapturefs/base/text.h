@@ -1,10 +1,23 @@
 #pragma once
 /* SPDX-License-Identifier: MIT */
-/* Text files as editors and spreadsheets of other systems leave them. */
+/* Text as people, editors and spreadsheets of other systems leave it. */
 
 #include <stddef.h>
 
 #include "kapturefs/base/base.h"
+
+/** A piece of somebody's text, to be shortened from both ends. */
+struct text {
+	const char *start;
+	size_t length;
+};
+
+/** Take @count bytes, which are there, off the start. */
+static inline void text_skip(struct text *text, size_t count)
+{
+	text->start += count;
+	text->length -= count;
+}
 
 /**
  * Make the @*length bytes plain: without a byte order mark at the start, and with each line ended

@@ -10,6 +10,7 @@
 #include <stdint.h>
 
 #include "kapturefs/base/base.h"
+#include "kapturefs/base/text.h"
 
 enum key_kind {
 	KEY_ID,
@@ -73,7 +74,7 @@ int key_parse_typed(uint32_t country, enum key_kind kind, const char *text, size
 int key_parse(enum key_kind kind, const char *text, size_t length, struct key *ret) must_check;
 
 /** Take blanks and what cannot be seen off both ends. */
-void key_trim(const char **text, size_t *length);
+void key_trim(struct text *text);
 
 /* As many bytes as the file name of any key can take; over NAME_MAX, which binds no FUSE mount. */
 enum { KEY_NAME_SIZE = 3 * KEY_TEXT_MAX + 1 };
