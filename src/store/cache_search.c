@@ -8,17 +8,26 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "kapturefs/base/text.h"
+#include "kapturefs/base/utf8.h"
+#include "kapturefs/model/fold.h"
 #include "kapturefs/model/key.h"
 #include "kapturefs/store/cache_hunt.h"
 #include "kapturefs/store/cache_parts.h"
 #include "kapturefs/store/cache_search.h"
 
+/*
+ * How words can be read, each way for when nobody is found by those before: with phone numbers of
+ * as many words as possible, of as few, and as they stand.
+ */
+enum reading { READING_LONG, READING_SHORT, READING_LITERAL, READINGS };
+
 struct cache_search {
 	uint64_t change; /* how many customers had changed when it began */
 	bool is_done;
-	struct hits_words words;
-	/* The words as they stand, for when they read as a phone number and nobody has it. */
-	struct hits_words literal;
+	struct hits_words readings[READINGS]; /* those that differ */
+	size_t reading_count;
+	size_t reading; /* the one that is looked for */
 	char *asked;
 	struct hunt *hunt;
 	uint32_t *found;
@@ -28,27 +37,129 @@ struct cache_search {
 /* Fewer digits are a house's or a postal code's, more are two numbers. */
 enum { PHONE_DIGITS_MIN = 7, PHONE_DIGITS_MAX = 15 };
 
-static bool is_phone(uint32_t country, const char *words, struct key *ret)
+/* The size of the blank, of any kind, at the head of @text; 0 if there is none. */
+static size_t blank_size(struct text text)
 {
-	struct key date;
+	uint32_t character;
+	size_t size = utf8_decode(text.start, text.length, &character);
+
+	return size && fold_to_ascii(character) == ' ' ? size : 0;
+}
+
+static void skip_blanks(struct text *text)
+{
+	size_t size;
+
+	while ((size = blank_size(*text)))
+		text_skip(text, size);
+}
+
+static struct text take_word(struct text *text)
+{
+	struct text word = { text->start, 0 };
+
+	while (text->length && !blank_size(*text))
+		text_skip(text, 1);
+	word.length = (size_t)(text->start - word.start);
+	skip_blanks(text);
+	return word;
+}
+
+static bool is_phone(uint32_t country, struct text words, struct key *ret)
+{
 	size_t count;
 
-	if (key_parse(KEY_DATE, words, strlen(words), &date) == 0 ||
-	    key_parse_typed(country, KEY_PHONE, words, strlen(words), ret))
+	if (key_parse_typed(country, KEY_PHONE, words.start, words.length, ret))
 		return false;
 	count = strlen(ret->text);
-	return count >= PHONE_DIGITS_MIN && count <= PHONE_DIGITS_MAX && strcmp(ret->text, words);
+	return count >= PHONE_DIGITS_MIN && count <= PHONE_DIGITS_MAX;
+}
+
+/* Take the words off @text that make one phone number, if any do; days are none. */
+static bool take_phone(uint32_t country, enum reading reading, struct text *text, struct key *ret)
+{
+	struct text behind = *text;
+	struct text rest = *text;
+	bool is_taken = false;
+	struct key key;
+
+	while (rest.length && (!is_taken || reading == READING_LONG)) {
+		struct text word = take_word(&rest);
+		struct text words = { text->start,
+			              (size_t)(word.start + word.length - text->start) };
+
+		if (key_parse(KEY_DATE, word.start, word.length, &key) == 0)
+			break;
+		if (!is_phone(country, words, &key))
+			continue;
+		*ret = key;
+		behind = rest;
+		is_taken = true;
+	}
+	*text = behind;
+	return is_taken;
+}
+
+/* Write the words with phone numbers as digits alone, which is no longer. */
+static void write_digits(uint32_t country, enum reading reading, const char *words, char *ret)
+{
+	struct text text = { words, strlen(words) };
+	struct key phone;
+
+	skip_blanks(&text);
+	while (text.length) {
+		if (take_phone(country, reading, &text, &phone)) {
+			ret = stpcpy(ret, phone.text);
+		} else {
+			struct text word = take_word(&text);
+
+			ret = mempcpy(ret, word.start, word.length);
+		}
+		if (text.length)
+			*ret++ = ' ';
+	}
+	*ret = '\0';
+}
+
+static bool are_equal(const struct hits_words *left, const struct hits_words *right)
+{
+	for (size_t i = 0; i < left->count; i++) {
+		if (i == right->count || strcmp(left->words[i], right->words[i]) != 0)
+			return false;
+	}
+	return left->count == right->count;
+}
+
+/* Returns 0 or a negative errno; what reads as before is not looked for again. */
+static int add_reading(struct cache_search *search, const char *text)
+{
+	struct hits_words *words = &search->readings[search->reading_count];
+	int r = hits_words_init(words, text);
+	bool is_new;
+
+	if (r)
+		return r;
+	is_new = words->count || !search->reading_count;
+	for (size_t i = 0; is_new && i < search->reading_count; i++)
+		is_new = !are_equal(&search->readings[i], words);
+	if (is_new)
+		search->reading_count++;
+	else
+		hits_words_fini(words);
+	return 0;
 }
 
 static int take_words(uint32_t country, const char *words, struct cache_search *search)
 {
-	struct key phone;
-	int r;
+	char *digits = malloc(strlen(words) + 1);
+	int r = digits ? 0 : -ENOMEM;
 
-	if (!is_phone(country, words, &phone))
-		return hits_words_init(&search->words, words);
-	r = hits_words_init(&search->words, phone.text);
-	return r ? r : hits_words_init(&search->literal, words);
+	for (enum reading reading = READING_LONG; !r && reading < READING_LITERAL; reading++) {
+		write_digits(country, reading, words, digits);
+		r = add_reading(search, digits);
+	}
+	free(digits);
+	return r ? r : add_reading(search, words);
 }
 
 int cache_search_new(struct cache *cache, uint32_t country, const char *words,
@@ -67,7 +178,7 @@ int cache_search_new(struct cache *cache, uint32_t country, const char *words,
 	if (r)
 		return r;
 
-	search->is_done = search->words.count == 0;
+	search->is_done = search->readings[0].count == 0;
 	search->change = snapshots_changes(cache->snapshots);
 	*ret = steal(&search);
 	return 0;
@@ -79,8 +190,8 @@ void cache_search_free(struct cache_search *search)
 		return;
 
 	hunt_free(search->hunt);
-	hits_words_fini(&search->words);
-	hits_words_fini(&search->literal);
+	for (size_t i = 0; i < search->reading_count; i++)
+		hits_words_fini(&search->readings[i]);
 	free(search->asked);
 	free(search->found);
 	free(search);
@@ -98,20 +209,18 @@ static int begin(struct cache_search *search)
 		search->found = calloc(SEARCH_FOUND_MAX, sizeof(*search->found));
 	if (!search->found)
 		return -ENOMEM;
-	return hunt_new(&search->words, SEARCH_FOUND_MAX, &search->hunt);
+	return hunt_new(&search->readings[search->reading], SEARCH_FOUND_MAX, &search->hunt);
 }
 
-/* Returns 0, or CACHE_MORE if the words as they stand are to be looked for. */
+/* Returns 0, or CACHE_MORE if another reading is to be looked for. */
 static int conclude(struct cache_search *search)
 {
 	uint32_t *shrunk;
 
 	search->found_count = hunt_conclude(search->hunt, search->found);
 	hunt_free(steal(&search->hunt));
-	if (!search->found_count && search->literal.count) {
-		hits_words_fini(&search->words);
-		search->words = search->literal;
-		search->literal = (struct hits_words){ .count = 0 };
+	if (!search->found_count && search->reading + 1 < search->reading_count) {
+		search->reading++;
 		return CACHE_MORE;
 	}
 	search->is_done = true;
@@ -158,15 +267,18 @@ static int matches(struct cache *cache, const struct cache_search *search, uint3
 	r = cache_find_words(cache, statement, slot, &text, &length);
 	if (r)
 		return r < 0 ? r : 0;
-	return hits_score(&search->words, text, length) > 0 ||
-	       hits_score(&search->literal, text, length) > 0;
+	for (size_t i = 0; i < search->reading_count; i++) {
+		if (hits_score(&search->readings[i], text, length))
+			return 1;
+	}
+	return 0;
 }
 
 int cache_search_matches(struct cache *cache, const struct cache_search *search, uint32_t slot)
 {
 	int r;
 
-	if (search->words.count == 0)
+	if (search->readings[0].count == 0)
 		return 0;
 	do {
 		r = matches(cache, search, slot);

@@ -47,8 +47,10 @@ def test_phone_number_is_found_however_it_is_written(mounts, api, stored):
     for words in WRITTEN:
         assert os.listdir(mount / 'search' / words) == ['10'], words
         assert (mount / 'search' / words / '10' / 'city').read_text() == 'Pune\n'
-    assert os.listdir(mount / 'search' / '049-1326 pune') == \
-        (['10'] if '049-1326' in stored else [])
+        for mixed in (f'{words} pune', f'pune {words}', f' PUNE\u00a0{words}  customer'):
+            assert os.listdir(mount / 'search' / mixed) == ['10'], mixed
+        assert os.listdir(mount / 'search' / f'{words} mumbai') == []
+    assert os.listdir(mount / 'search' / '049-1326 pune') == ['10']
 
 
 def test_phone_number_with_its_country_is_found(mounts, api):
@@ -57,6 +59,7 @@ def test_phone_number_with_its_country_is_found(mounts, api):
     os.stat(mount / 'by-id' / '10')
     for words in ('+91 93804-91326', '0091 93804 91326', '0 93804 91326', '9380491326'):
         assert os.listdir(mount / 'search' / words) == ['10'], words
+        assert os.listdir(mount / 'search' / f'customer {words} 10') == ['10'], words
 
 
 def test_words_that_only_look_like_a_phone_number_are_words(mounts, api):
@@ -67,6 +70,9 @@ def test_words_that_only_look_like_a_phone_number_are_words(mounts, api):
         os.stat(mount / 'by-id' / str(number))
     assert os.listdir(mount / 'search' / '2024-01-12') == ['10']
     assert os.listdir(mount / 'search' / '77-41-2024') == ['10']
+    assert os.listdir(mount / 'search' / '2024-01-12 77-41-2024 since') == ['10']
+    assert os.listdir(mount / 'search' / '9380491326 77 customer') == ['10']
+    assert os.listdir(mount / 'search' / 'customer 202401 560001') == ['11']
     assert os.listdir(mount / 'search' / '202401 560001') == ['11']
     assert os.listdir(mount / 'search' / '93804 1326') == ['10']
 

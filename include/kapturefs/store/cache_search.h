@@ -18,9 +18,9 @@ struct cache_search;
 enum { SEARCH_FOUND_MAX = 1000 };
 
 /**
- * Begin to look for @words, separated by blanks, as of now. Words that are a phone number as people
- * write it, in @country as in key.h, are looked for by its digits, and as they stand if nobody has
- * those. Returns 0 or -ENOMEM.
+ * Begin to look for @words, separated by blanks, as of now. Neighbours that together are a phone
+ * number as people write it, in @country as in key.h, are looked for by its digits; all words count
+ * as they stand if nobody is found by that. Returns 0 or -ENOMEM.
  */
 int cache_search_new(struct cache *cache, uint32_t country, const char *words,
                      struct cache_search **ret) must_check;
