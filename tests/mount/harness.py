@@ -331,6 +331,23 @@ def command(*arguments, environment=None, timeout=READY_SECONDS, **more):
                           env={**os.environ, **(environment or {})}, **more)
 
 
+def terminal_text(terminal):
+    """What is written to a terminal until its last writer has closed it, and close it here, too.
+
+    One read is not enough: a terminal hands over what was written in pieces, some of them later.
+    """
+    text = b''
+    piece = True
+    while piece:
+        try:
+            piece = os.read(terminal, 65536)
+        except OSError:     # the other end is closed
+            piece = b''
+        text += piece
+    os.close(terminal)
+    return text.decode()
+
+
 def errno_of(call, *arguments, **more):
     """The errno with which a call fails, 0 if it does not."""
     try:

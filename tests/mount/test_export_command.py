@@ -216,7 +216,6 @@ def test_a_bar_is_shown_on_a_terminal(mounts, api):
     result = subprocess.run([harness.BINARY, 'export', mount.path], stdout=subprocess.PIPE,
                             stderr=inner, check=True)
     os.close(inner)
-    shown = os.read(terminal, 65536).decode()
-    os.close(terminal)
+    shown = harness.terminal_text(terminal)
     assert result.stdout == (mount / 'export/customers.ndjson').read_bytes()
     assert '100%' in shown and shown.endswith('\x1b[K')

@@ -2,6 +2,7 @@
 """The tools of these tests can fail: what they look for is found when it is planted."""
 
 import os
+import pty
 import signal
 import subprocess
 import sys
@@ -23,6 +24,14 @@ def test_sanitizer_reports_and_secrets_are_seen_in_a_log():
 
 def test_ordinary_lines_are_not_suspicious():
     assert harness.suspicious_lines('session: mounted\n-d adds debug output', ['token']) == []
+
+
+def test_a_terminal_is_read_to_its_end():
+    """More than it hands over at once."""
+    terminal, inner = pty.openpty()
+    with open(inner, 'wb', buffering=0) as writer:
+        writer.write(b'x' * 10000)
+    assert harness.terminal_text(terminal) == 'x' * 10000
 
 
 def test_mount_that_stopped_answering_is_aborted_and_its_callers_freed(api, tmp_path):

@@ -318,17 +318,7 @@ def terminal_output(arguments, **environment):
                                stdout=replica, stderr=replica,
                                env={**os.environ, 'TERM': 'xterm', **environment})
     os.close(replica)
-    output = b''
-    while True:
-        try:
-            piece = os.read(main, 4096)
-        except OSError:
-            piece = b''
-        if not piece:
-            break
-        output += piece
-    os.close(main)
-    return output.decode(), process.wait()
+    return harness.terminal_text(main), process.wait()
 
 
 def test_colours_are_for_terminals_alone(mounts, api):

@@ -333,18 +333,9 @@ def terminal(mount, path, columns=80, environment=None):
                                stdout=child, stderr=child,
                                env={**os.environ, **(environment or {})})
     os.close(child)
-    text = b''
-    while True:
-        try:
-            chunk = os.read(parent, 65536)
-        except OSError:     # the other end is closed
-            break
-        if not chunk:
-            break
-        text += chunk
-    os.close(parent)
+    text = harness.terminal_text(parent)
     assert process.wait(harness.END_SECONDS) == 0
-    return text.decode()
+    return text
 
 
 BAR = re.compile(r'\r\[(#*)(\.*)\] +(\d+)%  (\d+)/30, (\d+\.\d)/s(?:, ([^\x1b]+) left)?\x1b\[K')
