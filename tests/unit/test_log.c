@@ -300,7 +300,7 @@ static void test_without_a_journal_the_line_goes_to_the_stream(void **state)
 static void test_syslog_that_does_not_read_loses_lines(void **state)
 {
 	struct listener listener;
-	struct log_sink sink = { .target = LOG_SINK_SYSLOG, .socket = -1 };
+	struct log_sink sink = { .target = LOG_SINK_SYSLOG, .stream = -1, .socket = -1 };
 	const char *line;
 
 	(void)state;
