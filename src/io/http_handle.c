@@ -315,7 +315,10 @@ static const struct {
 	const char *meaning;
 	bool is_lasting;
 } refusals[] = {
-	{ 407, 407, "it wants a password, as in proxy=http://NAME:PASSWORD@HOST:PORT", true },
+	{ 407, 407,
+	  "it wants a password; write proxy=http://NAME:PASSWORD@HOST:PORT into the configuration "
+	  "file, mode 600",
+	  true },
 	{ 403, 403, "it does not allow this server; ask its administrator", true },
 	{ 500, 599, "it cannot reach the server", false },
 	{ 0, 999, "it may be no proxy for HTTPS", true },

@@ -92,6 +92,16 @@ def test_proxy_connects(mounts, secure, certificate, proxies):
     assert secure.connections == 1
 
 
+def test_proxy_is_told_its_password_by_the_configuration(mounts, secure, certificate, proxies,
+                                                         tmp_path):
+    proxy = proxies(password='asha:secret')
+    config = tmp_path / 'config'
+    config.touch(0o600)
+    config.write_text(f'[{secure.url}]\nproxy = http://asha:secret@{proxy.place}\n')
+    mount = mounts(secure.url, cafile=str(certificate[0]), config=config)
+    assert name_of(mount, 1) == 'Customer 1\n'
+
+
 REFUSALS = {
     407: 'HTTP 407: it wants a password',
     403: 'HTTP 403: it does not allow this server',
@@ -134,7 +144,9 @@ def test_proxy_that_wants_a_password_for_http_is_named(mounts, api, proxies):
     proxy = proxies(407)
     mount = mounts(api.url, proxy=proxy.url)
     assert harness.errno_of(name_of, mount, 1) == errno.EHOSTUNREACH
-    assert f'the proxy {proxy.place} answers HTTP 407: it wants a password' in last_cause(mount)
+    assert (f'the proxy {proxy.place} answers HTTP 407: it wants a password; write '
+            'proxy=http://NAME:PASSWORD@HOST:PORT into the configuration file, mode 600'
+            ) in last_cause(mount)
 
 
 def test_expired_customer_is_shown_while_the_proxy_refuses(mounts, secure, certificate, proxies):

@@ -28,7 +28,7 @@ struct http_load {
 	void *userdata;                /* of these, and CURLINFO_PRIVATE */
 };
 
-enum { HTTP_COMPLAINT_SIZE = 192 };
+enum { HTTP_COMPLAINT_SIZE = 224 };
 
 struct http_verdict {
 	int error;                           /* 0 or a negative errno, see struct http_reply */
