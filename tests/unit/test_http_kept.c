@@ -9,15 +9,45 @@
 
 #include "http_answers.h"
 
+/* Ask, and be answered. */
+static void ask(struct fixture *fixture, long status, const char *body)
+{
+	struct call call = { 0 };
+
+	start(fixture, &call);
+	assert_replied(fixture, &call, status, body);
+}
+
+/* Ask a server that answers so from now on, over a connection that is kept. */
+static void keep_one(struct fixture *fixture, answer_fn *answer)
+{
+	fixture->answer = answer;
+	ask(fixture, 200, "hello");
+}
+
+/* Four connections that are kept, and answer from now on. */
+static void keep_four(struct fixture *fixture)
+{
+	struct call calls[4] = { 0 };
+
+	fixture->answer = NULL;
+	for (size_t i = 0; i < array_length(calls); i++)
+		start(fixture, &calls[i]);
+	wait_for(fixture, &fixture->requests, 4);
+	for (size_t i = 0; i < array_length(calls); i++) {
+		answer_hello(fixture->peers[i]);
+		assert_replied(fixture, &calls[i], 200, "hello");
+	}
+	fixture->answer = answer_hello;
+}
+
 static void test_connections_are_kept(void **state)
 {
 	struct fixture *fixture = *state;
-	struct call call = { 0 };
 
 	fixture->answer = answer_hello;
 	for (int i = 0; i < 3; i++) {
-		start(fixture, &call);
-		assert_replied(fixture, &call, 200, "hello");
+		ask(fixture, 200, "hello");
 	}
 	assert_int_equal(fixture->peer_count, 1);
 }
@@ -37,15 +67,11 @@ static void test_what_stands_in_a_kept_connection_is_never_taken_for_the_answer(
 		"no HTTP at all",
 	};
 	struct fixture *fixture = *state;
-	struct call call = { 0 };
 
-	fixture->answer = answer_hello;
-	start(fixture, &call);
-	assert_replied(fixture, &call, 200, "hello");
+	keep_one(fixture, answer_hello);
 	for (unsigned i = 0; i < array_length(texts); i++) {
 		send_text(fixture->peers[i], texts[i]);
-		start(fixture, &call);
-		assert_replied(fixture, &call, 200, "hello");
+		ask(fixture, 200, "hello");
 		assert_int_equal(fixture->peer_count, i + 2);
 		assert_int_equal(fixture->requests, i + 2);
 	}
@@ -98,14 +124,11 @@ static void test_what_follows_a_reply_is_never_taken_for_the_next(void **state)
 	static answer_fn *const answers[] = { answer_hello_and_more, answer_in_two_and_more,
 		                              answer_chunks_and_more, answer_nothing_and_more };
 	struct fixture *fixture = *state;
-	struct call call = { 0 };
 
 	for (size_t i = 0; i < array_length(answers); i++) {
 		fixture->answer = answers[i];
-		start(fixture, &call);
-		assert_replied(fixture, &call, 200, i == 3 ? "" : "hello");
-		start(fixture, &call);
-		assert_replied(fixture, &call, 200, "hello");
+		ask(fixture, 200, i == 3 ? "" : "hello");
+		ask(fixture, 200, "hello");
 	}
 }
 
@@ -120,15 +143,11 @@ static void send_unasked(uv_timer_t *timer)
 static void test_a_reply_that_crosses_the_request_is_not_its_answer(void **state)
 {
 	struct fixture *fixture = *state;
-	struct call call = { 0 };
 
-	fixture->answer = answer_hello;
-	start(fixture, &call);
-	assert_replied(fixture, &call, 200, "hello");
+	keep_one(fixture, answer_hello);
 	deafen(fixture->peers[0]);
 	assert_int_equal(uv_timer_start(&fixture->timer, send_unasked, 50, 0), 0);
-	start(fixture, &call);
-	assert_replied(fixture, &call, 200, "hello");
+	ask(fixture, 200, "hello");
 	assert_int_equal(fixture->peer_count, 2);
 }
 
@@ -143,12 +162,10 @@ static void answer_408_when_kept(struct peer *peer)
 static void test_a_408_on_a_kept_connection_is_repeated_on_a_new_one(void **state)
 {
 	struct fixture *fixture = *state;
-	struct call call = { 0 };
 
 	fixture->answer = answer_408_when_kept;
 	for (unsigned i = 0; i < 3; i++) {
-		start(fixture, &call);
-		assert_replied(fixture, &call, 200, "hello");
+		ask(fixture, 200, "hello");
 	}
 	assert_int_equal(fixture->peer_count, 3);
 	assert_int_equal(fixture->requests, 5);
@@ -157,15 +174,12 @@ static void test_a_408_on_a_kept_connection_is_repeated_on_a_new_one(void **stat
 static void test_a_408_on_a_new_connection_is_a_reply(void **state)
 {
 	struct fixture *fixture = *state;
-	struct call call = { 0 };
 
 	fixture->answer = answer_empty_408;
-	start(fixture, &call);
-	assert_replied(fixture, &call, 408, "");
+	ask(fixture, 408, "");
 	assert_int_equal(fixture->requests, 1);
 	/* Nor is it asked a third time. */
-	start(fixture, &call);
-	assert_replied(fixture, &call, 408, "");
+	ask(fixture, 408, "");
 	assert_int_equal(fixture->requests, 3);
 }
 
@@ -193,12 +207,10 @@ static void answer_once_then_reset(struct peer *peer)
 static void test_a_kept_connection_that_is_dead_is_replaced(void **state)
 {
 	struct fixture *fixture = *state;
-	struct call call = { 0 };
 
 	fixture->answer = answer_once_then_reset;
 	for (unsigned i = 0; i < 20; i++) {
-		start(fixture, &call);
-		assert_replied(fixture, &call, 200, "hello");
+		ask(fixture, 200, "hello");
 	}
 	assert_int_equal(fixture->peer_count, 20);
 	assert_int_equal(fixture->requests, 39);
@@ -218,8 +230,7 @@ static void test_also_when_it_dies_in_the_middle_of_the_request(void **state)
 
 	fixture->answer = answer_hello;
 	fixture->peek = reset_second;
-	start(fixture, &call);
-	assert_replied(fixture, &call, 200, "hello");
+	ask(fixture, 200, "hello");
 	start_with(fixture, &call, fixture->url, body, 20000);
 	assert_replied(fixture, &call, 200, "hello");
 	assert_int_equal(fixture->peer_count, 2);
@@ -229,38 +240,15 @@ static void test_also_when_it_dies_in_the_middle_of_the_request(void **state)
 static void test_the_replacement_is_none_that_was_kept(void **state)
 {
 	struct fixture *fixture = *state;
-	struct call calls[4] = { 0 };
+	struct call call = { 0 };
 	char *body = make_body(3000000);
 
-	for (size_t i = 0; i < array_length(calls); i++)
-		start(fixture, &calls[i]);
-	wait_for(fixture, &fixture->requests, 4);
-	for (size_t i = 0; i < array_length(calls); i++) {
-		answer_hello(fixture->peers[i]);
-		assert_replied(fixture, &calls[i], 200, "hello");
-	}
-	fixture->answer = answer_hello;
+	keep_four(fixture);
 	fixture->peek = reset_second;
-	start_with(fixture, &calls[0], fixture->url, body, 20000);
-	assert_replied(fixture, &calls[0], 200, "hello");
+	start_with(fixture, &call, fixture->url, body, 20000);
+	assert_replied(fixture, &call, 200, "hello");
 	assert_int_equal(fixture->peer_count, 5);
 	free(body);
-}
-
-/* Four kept connections, all answered once. */
-static void keep_four(struct fixture *fixture)
-{
-	struct call calls[4] = { 0 };
-
-	fixture->answer = NULL;
-	for (size_t i = 0; i < array_length(calls); i++)
-		start(fixture, &calls[i]);
-	wait_for(fixture, &fixture->requests, 4);
-	for (size_t i = 0; i < array_length(calls); i++) {
-		answer_hello(fixture->peers[i]);
-		assert_replied(fixture, &calls[i], 200, "hello");
-	}
-	fixture->answer = answer_hello;
 }
 
 static void test_of_kept_connections_that_are_silently_gone_one_is_waited_for(void **state)
@@ -333,13 +321,9 @@ static void answer_after_many_silences(struct peer *peer)
 static void test_a_server_that_takes_its_time_is_asked_once(void **state)
 {
 	struct fixture *fixture = *state;
-	struct call call = { 0 };
 
-	fixture->answer = answer_after_many_silences;
-	start(fixture, &call);
-	assert_replied(fixture, &call, 200, "hello");
-	start(fixture, &call);
-	assert_replied(fixture, &call, 200, "hello");
+	keep_one(fixture, answer_after_many_silences);
+	ask(fixture, 200, "hello");
 	assert_int_equal(fixture->requests, 2);
 	assert_int_equal(fixture->peer_count, 1);
 }
