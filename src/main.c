@@ -115,7 +115,11 @@ static const struct command commands[] = {
 	{ "umount", command_umount, "MOUNTPOINT", "unmount, and wait until the cache is closed",
 	  "A mount whose daemon died is taken away, too.\n" },
 	{ "doctor", command_doctor, "[--json] [-o OPTION[=VALUE][,...]] [SOURCE]",
-	  "check what a mount needs, and say how to fix what is missing", NULL },
+	  "check what a mount needs, and say how to fix what is missing",
+	  "Without SOURCE, the only one that the configuration file has is meant; without any,\n"
+	  "what is of this machine is checked. Nothing is changed, and at most one request is\n"
+	  "sent, for a customer that cannot exist.\n\n"
+	  "  --json                   print an object, for scripts\n" },
 	{ "sandbox", command_sandbox,
 	  "[--port N] [--customers N] [--seed N] [--latency MS] [--token T] [--tls] [--ca FILE] "
 	  "[--faults FILE]",

@@ -126,29 +126,17 @@ static void examine(struct doctor *doctor)
 		checks[i](doctor);
 }
 
-static const char usage[] =
-        "usage: kapturefs doctor [--json] [-o OPTION[=VALUE][,...]] [SOURCE]\n\n"
-        "Check what a mount of SOURCE would need, and say how to fix what is missing. Without\n"
-        "SOURCE, the only one that the configuration file has is meant; without any, what is of\n"
-        "this machine is checked. Nothing is changed, and at most one request is sent, for a\n"
-        "customer that cannot exist.\n\n"
-        "  -o                       options of the mount, see kapturefs --help\n"
-        "  --json                   for scripts\n"
-        "  --help                   print this\n";
-
 static int refuse(const char *text)
 {
 	fprintf(stderr, "kapturefs: doctor: %s\n", text);
 	return EXIT_USAGE;
 }
 
-/* Returns EXIT_OK, or another exit status; *@ret_help when that was all. */
-static int parse_arguments(struct doctor *doctor, int argc, char **argv, bool *ret_json,
-                           bool *ret_help)
+/* Returns EXIT_OK, or another exit status. */
+static int parse_arguments(struct doctor *doctor, int argc, char **argv, bool *ret_json)
 {
 	static const struct option options[] = {
 		{ "json", no_argument, NULL, 'j' },
-		{ "help", no_argument, NULL, 'h' },
 		{ NULL, 0, NULL, 0 },
 	};
 	int option;
@@ -156,9 +144,7 @@ static int parse_arguments(struct doctor *doctor, int argc, char **argv, bool *r
 
 	opterr = 0;
 	while (!r && (option = getopt_long(argc, argv, "o:", options, NULL)) != -1) {
-		if (option == 'h')
-			*ret_help = true;
-		else if (option == 'j')
+		if (option == 'j')
 			*ret_json = true;
 		else if (option == 'o')
 			r = config_request_add_options(&doctor->request, optarg);
@@ -180,15 +166,10 @@ static int parse_arguments(struct doctor *doctor, int argc, char **argv, bool *r
 static int run(struct doctor *doctor, int argc, char **argv)
 {
 	bool is_json = false;
-	bool wants_help = false;
-	int status = parse_arguments(doctor, argc, argv, &is_json, &wants_help);
+	int status = parse_arguments(doctor, argc, argv, &is_json);
 
 	if (status != EXIT_OK)
 		return status;
-	if (wants_help) {
-		(void)fputs(usage, stdout);
-		return outcome_end("doctor", EXIT_OK);
-	}
 	examine(doctor);
 	if (!is_json)
 		print_words(doctor);

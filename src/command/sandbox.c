@@ -15,11 +15,15 @@
 #include "kapturefs/sandbox/sandbox.h"
 
 static const struct option long_options[] = {
-	{ "port", required_argument, NULL, 'p' },  { "customers", required_argument, NULL, 'c' },
-	{ "seed", required_argument, NULL, 's' },  { "latency", required_argument, NULL, 'l' },
-	{ "token", required_argument, NULL, 't' }, { "tls", no_argument, NULL, 'T' },
-	{ "ca", required_argument, NULL, 'a' },    { "faults", required_argument, NULL, 'f' },
-	{ "help", no_argument, NULL, 'h' },        { NULL, 0, NULL, 0 },
+	{ "port", required_argument, NULL, 'p' },
+	{ "customers", required_argument, NULL, 'c' },
+	{ "seed", required_argument, NULL, 's' },
+	{ "latency", required_argument, NULL, 'l' },
+	{ "token", required_argument, NULL, 't' },
+	{ "tls", no_argument, NULL, 'T' },
+	{ "ca", required_argument, NULL, 'a' },
+	{ "faults", required_argument, NULL, 'f' },
+	{ NULL, 0, NULL, 0 },
 };
 
 enum { PLAN_SIZE_MAX = 64 << 20 };
@@ -81,14 +85,6 @@ static bool set_option(struct order *order, int option, const char *value)
 	}
 }
 
-static int print_usage(FILE *stream, int status)
-{
-	fprintf(stream, "usage: kapturefs sandbox [--port N] [--customers N] [--seed N]"
-	                " [--latency MS] [--token T]\n"
-	                "                         [--tls] [--ca FILE] [--faults FILE]\n");
-	return status;
-}
-
 /* Returns an exit status, or -1 when there is something to serve. */
 static int read_options(int argc, char **argv, struct order *order)
 {
@@ -96,8 +92,6 @@ static int read_options(int argc, char **argv, struct order *order)
 
 	opterr = 0;
 	while ((option = getopt_long(argc, argv, ":", long_options, NULL)) != -1) {
-		if (option == 'h')
-			return outcome_end("sandbox", print_usage(stdout, EXIT_OK));
 		if (option == '?' || option == ':') {
 			fprintf(stderr,
 			        "kapturefs: sandbox: %s: %s; see kapturefs sandbox --help\n",
