@@ -27,7 +27,7 @@ static int fail(struct request *request, const struct catalog_result *result)
 {
 	struct kapturefs_order order = { .max_age_ms = 0 };
 
-	static_assert(KAPTUREFS_CAUSE_SIZE == (int)CATALOG_CAUSE_SIZE);
+	static_assert(KAPTUREFS_CAUSE_SIZE == (int)CATALOG_CAUSE_SIZE, "a cause fits");
 	catalog_print_cause(result, order.cause);
 	fuse_reply_ioctl(request->req, result->error, &order, sizeof(order));
 	return 0;
