@@ -259,7 +259,7 @@ const char *place_error(int error)
 	case -EFBIG:
 		return "the API's answer is too large";
 	case -EBUSY:
-		return "the API asks for fewer requests, or too many wait";
+		return "the API asks for fewer requests, or too many look-ups wait already";
 	case -EPROTO:
 		return "the API answers what it does not document, or has no valid certificate";
 	case -ESTALE:

@@ -346,7 +346,11 @@ void request_run(struct request *request)
 			return;
 		/* Who cannot wait may still do with an old answer. */
 		question->waited = true;
-		question->result = (struct catalog_result){ .error = r, .may_pass = true };
+		question->result = (struct catalog_result){
+			.error = r,
+			.may_pass = true,
+			.cause = r == -EBUSY ? "too many look-ups wait already" : NULL,
+		};
 		r = request->serve(request);
 	}
 	if (r == REQUEST_SETTLING) {

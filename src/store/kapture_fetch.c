@@ -97,16 +97,23 @@ static bool fetch_pause(struct source_fetch *fetch, const struct kapture_verdict
 
 /* Asking */
 
+/* Time that a question spent waiting for its turn is not the API's: half of it is a fair share. */
+static bool was_unfair(const struct source_fetch *fetch, int error)
+{
+	return error == -ETIMEDOUT && 2 * fetch->try_time_ms < fetch->kapture->timeout_ms;
+}
+
 /*
  * What goes wrong with one customer alone, however often it is asked for, is one failure. What
  * mounting asks is nobody's look-up.
  */
-static void note_try(const struct source_fetch *fetch, bool has_failed)
+static void note_try(const struct source_fetch *fetch, int error)
 {
 	struct kapture *kapture = fetch->kapture;
 	const struct key *key = &fetch->question.key;
+	bool has_failed = error != 0;
 
-	if (fetch->question.is_once)
+	if (fetch->question.is_once || was_unfair(fetch, error))
 		return;
 	if (has_failed && key_equal(&kapture->failed, key) && kapture->failed.text[0])
 		return;
@@ -124,7 +131,7 @@ static void count_try(const struct source_fetch *fetch, const struct source_answ
 		while (i < KAPTURE_OUTCOMES - 1 && kapture_outcomes[i].error != answer->error)
 			i++;
 	}
-	note_try(fetch, answer->error != 0);
+	note_try(fetch, answer->error);
 	counter_add(&kapture->requests[i], 1);
 	histogram_add(&kapture->durations, (uv_hrtime() - fetch->try_started_ns) / 1000);
 }
@@ -151,12 +158,6 @@ static bool try_another_token(struct source_fetch *fetch, const struct kapture_v
 			kapture_judge_token(kapture, false);
 	}
 	return false;
-}
-
-/* Time that a question spent waiting for its turn is not the API's: half of it is a fair share. */
-static bool was_unfair(const struct source_fetch *fetch, int error)
-{
-	return error == -ETIMEDOUT && 2 * fetch->try_time_ms < fetch->kapture->timeout_ms;
 }
 
 /* What a failure says of the API. Returns whether another try has begun. */

@@ -414,11 +414,13 @@ def test_more_than_may_wait_are_turned_away_at_once_and_the_rest_is_served(mount
         assert Metrics(mount)('pending_lookups') == 10000
         # Cached ones are as ever.
         assert (mount / 'by-id/8/name').read_text() == 'Customer 8\n'
+        refused = harness.command('refresh', mount / 'by-id/9')
         gate.set()
         harness.wait_until(lambda: len(results) == 10050, 'all have an answer')
+    assert refused.stderr.endswith('/by-id/9: too many look-ups wait already\n')
     assert sorted(results) == [0] * 10000 + [errno.EBUSY] * 50
     assert len(api.requests) == 2
-    assert Metrics(mount)('lookups_turned_away_total') == 50
+    assert Metrics(mount)('lookups_turned_away_total') == 51
 
 
 def test_lookup_never_waits_longer_than_its_timeout_whatever_it_waits_for(mounts, api):

@@ -38,6 +38,7 @@ struct asking {
 	bool is_answered;
 	int error;
 	bool may_pass;
+	bool is_unfair;
 	bool found;
 };
 
@@ -179,6 +180,7 @@ static inline void answered(void *userdata, const struct source_answer *answer)
 	asking->is_answered = true;
 	asking->error = answer->error;
 	asking->may_pass = answer->may_pass;
+	asking->is_unfair = answer->is_unfair;
 	asking->found = answer->record != NULL;
 	uv_stop(used_loop);
 }

@@ -224,6 +224,33 @@ static void test_a_question_whose_turn_comes_too_late_is_not_asked(void **state)
 	end(fixture);
 }
 
+static void test_a_question_that_had_little_time_left_says_nothing_of_the_api(void **state)
+{
+	struct kapture_settings settings = usual;
+	struct fixture *fixture;
+	struct asking *late;
+	uint64_t began_ms;
+
+	(void)state;
+	settings.timeout_ms = 400;
+	settings.http.concurrency_max = 1;
+	fixture = begin(&settings);
+	began_ms = uv_now(&fixture->loop);
+	ask_for(fixture, "7", false);
+	late = ask_for(fixture, "8", false);
+	while (uv_now(&fixture->loop) - began_ms < 250)
+		uv_run(&fixture->loop, UV_RUN_NOWAIT);
+	reply_with(FOUND);
+	wait_for_requests(fixture, 2);
+	reply_with_error(-ETIMEDOUT);
+	wait_for_answer(fixture, late);
+	assert_int_equal(late->error, -ETIMEDOUT);
+	assert_true(late->is_unfair);
+	assert_int_equal(kapture_stand(fixture->kapture).recent.all, 1);
+	assert_int_equal(kapture_stand(fixture->kapture).recent.bad, 0);
+	end(fixture);
+}
+
 static void test_no_more_requests_at_a_time_than_connections(void **state)
 {
 	struct kapture_settings settings = usual;
@@ -323,6 +350,7 @@ int main(void)
 		cmocka_unit_test(test_without_budget_the_source_is_busy),
 		cmocka_unit_test(test_whose_turn_never_comes_times_out_without_a_request),
 		cmocka_unit_test(test_a_question_whose_turn_comes_too_late_is_not_asked),
+		cmocka_unit_test(test_a_question_that_had_little_time_left_says_nothing_of_the_api),
 		cmocka_unit_test(test_no_more_requests_at_a_time_than_connections),
 		cmocka_unit_test(test_what_nobody_waits_for_comes_last),
 		cmocka_unit_test(test_what_nobody_waits_for_has_half_of_the_rate),
