@@ -127,6 +127,7 @@ UNSAFE = {
     'gone': lambda mount, path: os.unlink(path),
     'a link': lambda mount, path: (os.rename(path, f'{path}.real'),
                                    os.symlink(f'{path}.real', path)),
+    'with a blank': lambda mount, path: rotate(mount, f'{harness.TOKEN} {harness.TOKEN}'),
     'a directory': lambda mount, path: (os.unlink(path), os.mkdir(path)),
 }
 
