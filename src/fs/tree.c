@@ -122,8 +122,9 @@ int tree_find(struct tree *tree, struct tree_query *query, struct node node, boo
 	int r;
 
 	r = tree_key_now(tree, node.slot, &key);
-	if (r)
-		return r;
+	/* Who was evicted comes back with other numbers below. */
+	if (r || (!key.customer && node.kind == NODE_DIRECTORY && node.ordinal))
+		return r ? r : -ESTALE;
 	question.of_any_age = of_any_age;
 	question.is_brief = of_any_age && is_brief(node);
 	r = find_for(tree, query, &question, &key.key, ret);

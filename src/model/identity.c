@@ -294,3 +294,17 @@ int record_identity_changed_ms(const char *bytes, size_t length, int64_t *ret)
 	*ret = (int64_t)delta;
 	return 0;
 }
+
+int record_identity_next_ordinal(const char *bytes, size_t length, uint32_t *ret)
+{
+	struct reader reader = { .bytes = (const unsigned char *)bytes, .length = length };
+	uint64_t next_ordinal;
+
+	(void)take_unsigned(&reader); /* version, members */
+	(void)take_unsigned(&reader);
+	next_ordinal = take_unsigned(&reader);
+	if (reader.failed || next_ordinal > NODE_ORDINAL_MAX + 1)
+		return -EILSEQ;
+	*ret = (uint32_t)next_ordinal;
+	return 0;
+}

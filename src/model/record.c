@@ -281,6 +281,16 @@ uint32_t record_next_ordinal(const struct record *record)
 	return record->next_ordinal;
 }
 
+void record_begin_at(struct record *record, uint32_t ordinal)
+{
+	assert(record->references == 1);
+	if (ordinal > NODE_ORDINAL_MAX + 1 - record->next_ordinal)
+		return;
+	for (uint32_t i = 1; i < record->count; i++)
+		record->members[i].ordinal += ordinal;
+	record->next_ordinal += ordinal;
+}
+
 const struct member *record_by_ordinal(const struct record *record, uint32_t ordinal)
 {
 	uint32_t low = 0;

@@ -313,6 +313,15 @@ int cache_forget(struct cache *cache, uint32_t slot, int64_t now_ms, struct cach
 int cache_forget_key(struct cache *cache, const struct key *key, int64_t now_ms,
                      struct cache_change *ret)
 {
-	cache_end_reservation(cache, key);
-	return forget(cache, forget_key, key, now_ms, ret);
+	struct cache_change change = { 0 };
+	int r = forget(cache, forget_key, key, now_ms, &change);
+	const char *id = change.previous ? record_id(change.previous) : NULL;
+
+	if (r >= 0)
+		(void)!cache_end_reservations(cache, key, id, &change);
+	if (r == CACHE_NONE && change.key_count)
+		r = 0;
+	if (r == 0 || r == CACHE_REMAINS)
+		*ret = change;
+	return r;
 }

@@ -41,7 +41,7 @@ static int insert_key(struct cache *cache, const struct key *key, uint32_t custo
 	int r;
 
 	r = delete_unfound(cache, key, customer, change);
-	row.slot = cache_reserved(cache, key);
+	row.slot = cache_reserved_slot(cache, key, change->customer.record);
 	if (!r && !row.slot)
 		r = cache_new_slot(cache, &row.slot);
 	if (!r)
@@ -168,6 +168,8 @@ static int write_customer(struct cache *cache, const struct key *id, struct reco
 		return r;
 
 	is_new = slot == 0;
+	if (is_new)
+		record_begin_at(record, cache_reserved_ordinal(cache, id));
 	if (change->previous && !change->values)
 		record = change->previous;
 	if (is_new)
@@ -338,6 +340,7 @@ int cache_store(struct cache *cache, const struct key *key, struct record *recor
 	if (r)
 		return r;
 	end_reservation_of(cache, record);
+	cache_end_reservation(cache, key);
 
 	if (!*cache->account)
 		strcpy(cache->account, account);
@@ -351,9 +354,11 @@ int cache_store_lead(struct cache *cache, const struct key *key, const struct re
 	const struct lead lead = { key, record };
 	int r = cache_write(cache, store_lead, &lead, now_ms, ret);
 
-	if (!r)
-		cache_touch(cache, ret->customer.slot, now_ms);
-	return r;
+	if (r)
+		return r;
+	cache_end_reservation(cache, key);
+	cache_touch(cache, ret->customer.slot, now_ms);
+	return 0;
 }
 
 int cache_store_absent(struct cache *cache, const struct key *key, int64_t now_ms,
@@ -364,9 +369,13 @@ int cache_store_absent(struct cache *cache, const struct key *key, int64_t now_m
 
 	r = cache_write(cache, store_absence, &answer, now_ms, ret);
 	cache_drop_recent(cache, 0);
-	if (!r)
+	if (r)
+		return r;
+	if (key->kind == KEY_ID)
+		(void)!cache_end_reservations(cache, key, key->text, ret);
+	else
 		cache_end_reservation(cache, key);
-	return r;
+	return 0;
 }
 
 static int drop_absence(struct cache *cache, const void *arguments, int64_t now_ms,

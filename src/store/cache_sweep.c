@@ -21,6 +21,7 @@
 
 #include <errno.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 #include <sys/stat.h>
 
@@ -35,7 +36,7 @@ enum {
 	ROOM_BESIDES = 8 * DATABASE_PAGE_SIZE,
 	SPARE_PART = 32, /* of the limit, left free for answers that find everybody in use */
 
-	IN_USE_MS = 1000,
+	IN_USE_MS = 10 * 1000,
 	CLOCK_ERROR_MS = 3600 * 1000,
 };
 
@@ -167,6 +168,7 @@ struct victim {
 	uint32_t customer; /* 0: absences */
 	int64_t used_ms;
 	unsigned files_lost; /* before it was found: in another file there is no such victim */
+	struct cache_evicted *evicted; /* to be filled in when it goes */
 };
 
 static int least_used(struct cache *cache, struct victim *ret)
@@ -209,18 +211,54 @@ static int find_victim(struct cache *cache, struct victim *ret)
 	return r;
 }
 
-static int note_evictions(struct cache *cache, uint32_t customer)
+/* What is to be known of the customer afterwards: damage may have taken it. */
+static int note_customer(struct cache *cache, uint32_t customer, struct cache_evicted *evicted)
+{
+	cleanup(rows_reset) sqlite3_stmt *statement = cache->statements[PEEK_CUSTOMER];
+	struct customer_row row;
+	int r;
+
+	rows_bind_integer(statement, 1, customer);
+	r = rows_take_row(cache, statement, &row);
+	if (r)
+		return r < 0 ? r : 0;
+	if (!rows_is_whole(cache, &row) ||
+	    record_identity_changed_ms(row.identity, row.identity_length, &evicted->changed_ms) ||
+	    record_identity_next_ordinal(row.identity, row.identity_length, &evicted->next_ordinal))
+		*evicted->id = '\0';
+	return 0;
+}
+
+static void note_key(struct cache *cache, const struct cache_key *key,
+                     struct cache_evicted *evicted)
+{
+	size_t size = (evicted->key_count + 1) * sizeof(*key);
+	struct cache_key *grown;
+
+	cache_note_eviction(cache, &key->key);
+	if (key->key.kind == KEY_ID)
+		strcpy(evicted->id, key->key.text);
+	grown = realloc(evicted->keys, size);
+	if (!grown)
+		return;
+	evicted->keys = grown;
+	evicted->keys[evicted->key_count++] = *key;
+}
+
+static int note_evictions(struct cache *cache, uint32_t customer, struct cache_evicted *evicted)
 {
 	cleanup(rows_reset) sqlite3_stmt *keys = cache->statements[KEYS_OF_CUSTOMER];
 	struct cache_key found;
 	int r;
 
+	*evicted->id = '\0';
+	evicted->key_count = 0;
 	rows_bind_integer(keys, 1, customer);
 	while ((r = rows_take_key_of(cache, keys, customer, &found)) == 0 || r == ROWS_DAMAGED) {
 		if (r == 0)
-			cache_note_eviction(cache, &found.key);
+			note_key(cache, &found, evicted);
 	}
-	return r < 0 ? r : 0;
+	return r < 0 ? r : note_customer(cache, customer, evicted);
 }
 
 static int evict(struct cache *cache, const void *arguments, int64_t now_ms,
@@ -237,7 +275,7 @@ static int evict(struct cache *cache, const void *arguments, int64_t now_ms,
 		r = rows_run_on(cache, DELETE_OLD_ABSENT, victim->used_ms, ABSENCES_A_STEP);
 	} else {
 		change->customer.slot = victim->customer;
-		r = note_evictions(cache, victim->customer);
+		r = note_evictions(cache, victim->customer, victim->evicted);
 		if (!r)
 			r = cache_delete_customer(cache, victim->customer, change);
 	}
@@ -250,15 +288,20 @@ static bool is_in_use(const struct victim *victim, int64_t now_ms)
 	       victim->used_ms <= now_ms;
 }
 
-/* Returns as cache_write(). */
-static int let_go(struct cache *cache, const struct victim *victim, int64_t now_ms,
+/* Returns as cache_write(). Whom nobody has asked for in a long time leaves no trace. */
+static int let_go(struct cache *cache, struct victim *victim, int64_t now_ms,
                   struct cache_change *ret)
 {
+	struct cache_evicted evicted = { 0 };
 	int r;
 
+	victim->evicted = &evicted;
 	cache->is_letting_go = true;
 	r = cache_write(cache, evict, victim, now_ms, ret);
 	cache->is_letting_go = false;
+	if (!r && victim->used_ms >= now_ms - cache->limits.retain_ms)
+		cache_reserve_evicted(cache, &evicted);
+	free(evicted.keys);
 	if (r)
 		return r;
 	counter_add(&cache->metrics.evictions, victim->customer != 0);

@@ -266,16 +266,24 @@ static int find_key(struct catalog *catalog, const struct key *key,
 }
 
 /*
- * An id on the list of a day is one that the API has told: to say that there is such a customer
- * nobody need be asked.
+ * A key that led to a customer who was evicted is not as well known as one that still does, and has
+ * its directory. An id on the list of a day is one that the API has told: to say that there is such
+ * a customer nobody need be asked.
  */
-static int find_listed(struct catalog *catalog, const struct key *key, struct catalog_entry *ret)
+static int find_reserved(struct catalog *catalog, const struct key *key, struct catalog_entry *ret)
 {
 	struct catalog_entry entry = { .key.key = *key, .is_stale = true };
+	struct cache_reserved reserved;
 	struct cache_key date;
 	int32_t day;
 	int r;
 
+	if (cache_find_reserved(catalog->cache, key, &reserved) == 0 && reserved.is_evicted) {
+		entry.key.slot = reserved.slot;
+		entry.customer.changed_ms = reserved.changed_ms;
+		*ret = entry;
+		return 0;
+	}
 	if (key->kind != KEY_ID)
 		return CATALOG_MISSING;
 	r = cache_find_day_with(catalog->cache, key, &date);
@@ -300,7 +308,7 @@ static int find_entry(struct catalog *catalog, const struct key *key,
 
 	r = find_key(catalog, key, question, &known, &entry.key, &is_stale);
 	if (r && r != CATALOG_ABSENT && question->of_any_age && question->is_brief &&
-	    find_listed(catalog, key, ret) == 0)
+	    find_reserved(catalog, key, ret) == 0)
 		return 0;
 	if (r)
 		return r;

@@ -63,6 +63,21 @@ void catalog_tell(struct catalog *catalog, const struct cache_change *change)
 		catalog->listener.changed(catalog->listener.userdata, change);
 }
 
+/*
+ * What the kernel knows of a customer it was told when that was parsed. Who goes on reading then
+ * reads what it was, and who comes by its path looks it up again.
+ */
+static void tell_evicted(struct catalog *catalog, struct cache_change *change)
+{
+	struct cache_customer known;
+
+	if (change->customer.slot && !change->customer.record && !change->previous &&
+	    hotset_find(catalog->hotset, change->customer.slot, &known))
+		change->previous = known.record;
+	catalog_tell(catalog, change);
+	cache_change_fini(change);
+}
+
 static void sweep(uv_timer_t *timer)
 {
 	struct catalog *catalog = container_of(timer, struct catalog, house.sweep);
@@ -76,8 +91,7 @@ static void sweep(uv_timer_t *timer)
 		r = cache_sweep(catalog->cache, catalog_now_ms(catalog), &change);
 		if (r < 0)
 			break;
-		catalog_tell(catalog, &change);
-		cache_change_fini(&change);
+		tell_evicted(catalog, &change);
 	} while (r == CACHE_MORE && uv_hrtime() - start < STEPS_NS_MAX);
 
 	look_after_log(catalog);
@@ -91,8 +105,7 @@ bool house_make_room(struct catalog *catalog)
 
 	if (cache_make_room(catalog->cache, catalog_now_ms(catalog), &change))
 		return false;
-	catalog_tell(catalog, &change);
-	cache_change_fini(&change);
+	tell_evicted(catalog, &change);
 	return true;
 }
 

@@ -143,8 +143,8 @@ static void note_forgotten(struct catalog *catalog, const struct key *key,
 
 		if (key_parse(KEY_ID, text, strlen(text), &id) == 0)
 			catalog_note(catalog, &id, &note);
-	} else if (change && change->customer.slot) {
-		/* Damage has taken its id. */
+	} else if (change && (change->customer.slot || change->has_gone)) {
+		/* Its id is not known: damage has taken it, or it was evicted before. */
 		answer_order_note_all(&catalog->order, note.stored);
 	}
 }

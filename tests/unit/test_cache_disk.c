@@ -193,7 +193,7 @@ static void test_what_a_full_disk_keeps_in_memory_is_bounded(void **state)
 	run_full(fixture);
 	cache_limit(fixture->cache, &(struct cache_limits){ 200000, INT64_MAX, 0 });
 	do {
-		r = cache_sweep(fixture->cache, 10000, &change);
+		r = cache_sweep(fixture->cache, 100000, &change);
 		assert_true(r >= 0);
 		cache_change_fini(&change);
 		size = counter_value(&fixture->cache->metrics.bytes);

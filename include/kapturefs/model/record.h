@@ -113,6 +113,12 @@ int record_settle(struct record *fresh, const struct record *previous, int64_t n
                   bool *ret_changed) must_check;
 
 /**
+ * Have the members of @record, just settled against none, begin with @ordinal, but for the first;
+ * nothing happens where the ordinals would run out.
+ */
+void record_begin_at(struct record *record, uint32_t ordinal);
+
+/**
  * The ordinals and times as compact bytes for the cache, NUL bytes included; the caller frees
  * *@ret. Returns 0 or -ENOMEM.
  */
@@ -129,3 +135,6 @@ int record_load_identity(struct record *record, const char *bytes, size_t length
  * whole. Returns 0 or -EILSEQ.
  */
 int record_identity_changed_ms(const char *bytes, size_t length, int64_t *ret) must_check;
+
+/** The same for the first ordinal that no member of the customer has ever had. */
+int record_identity_next_ordinal(const char *bytes, size_t length, uint32_t *ret) must_check;

@@ -175,11 +175,21 @@ int cache_find_day_with(struct cache *cache, const struct key *id,
 
 /**
  * The slot that @id, which is not kept, has until it is and from then on; the same each time,
- * unless many others were asked for meanwhile. It outlives no run. Returns 0 or a negative errno.
+ * unless many others were asked for or evicted meanwhile. It outlives no run. Returns 0 or a
+ * negative errno.
  */
 int cache_reserve(struct cache *cache, const struct key *id, uint32_t *ret) must_check;
 
-/** The id that has the slot @slot by cache_reserve(), without customer. Returns 0 or CACHE_NONE. */
+/** A key that has a slot without a customer. */
+struct cache_reserved {
+	uint32_t slot;
+	bool is_evicted; /* and not by cache_reserve(): one of the 65,536 that were evicted last */
+	int64_t changed_ms; /* of the customer, if so */
+};
+
+/** Look such a key up; and by its slot, without customer. Return 0 or CACHE_NONE. */
+int cache_find_reserved(struct cache *cache, const struct key *key,
+                        struct cache_reserved *ret) must_check;
 int cache_read_reserved(struct cache *cache, uint32_t slot, struct cache_key *ret) must_check;
 
 /** When a key of @kind last came or went; Unix time in ms; strictly growing. */

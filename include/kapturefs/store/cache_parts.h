@@ -230,11 +230,35 @@ int cache_note_keys(struct cache *cache, struct cache_change *change) must_check
 
 /* cache_reserve.c */
 
-/** The slot that is reserved for @key, or 0. */
-uint32_t cache_reserved(struct cache *cache, const struct key *key);
+/** A customer who was evicted. */
+struct cache_evicted {
+	char id[KEY_DIGITS_MAX + 1]; /* "": it is not known, or no keys are to have their slots */
+	int64_t changed_ms;
+	uint32_t next_ordinal;
+	struct cache_key *keys; /* owned by whoever fills it in */
+	size_t key_count;
+};
+
+/** The keys of the customer have their slots until they lead somewhere again. */
+void cache_reserve_evicted(struct cache *cache, const struct cache_evicted *evicted);
+
+/**
+ * The slot that @key has, which is about to lead to the customer of @record, or to a roster, NULL;
+ * or 0. And the first ordinal for the members of the customer with @id, who is not known.
+ */
+uint32_t cache_reserved_slot(struct cache *cache, const struct key *key,
+                             const struct record *record);
+uint32_t cache_reserved_ordinal(struct cache *cache, const struct key *id);
 
 /** @key has its slot now, or is not to have it. */
 void cache_end_reservation(struct cache *cache, const struct key *key);
+
+/**
+ * Neither @key nor any other of the same evicted customer, or of that with @id unless it is NULL,
+ * is to have a slot; @change names those of evicted keys. Returns 0 or -ENOMEM.
+ */
+int cache_end_reservations(struct cache *cache, const struct key *key, const char *id,
+                           struct cache_change *change) must_check;
 
 void cache_free_reservations(struct cache *cache);
 
