@@ -125,24 +125,34 @@ int cache_check_limits(struct cache *cache, int64_t pages)
 	r = measure(cache, &sizes);
 	if (r)
 		return r;
-	return sizes.file > sizes.max && sizes.file > (uint64_t)pages * DATABASE_PAGE_SIZE
-	               ? CACHE_FULL
-	               : 0;
+	if (sizes.file <= sizes.max || sizes.file <= (uint64_t)pages * DATABASE_PAGE_SIZE)
+		return 0;
+	cache->lacking = sizes.file - sizes.max;
+	return CACHE_FULL;
 }
 
-/* What is packed is smaller than it came, and what is searched of it has half its length. */
-bool cache_has_room(struct cache *cache, size_t bytes)
+uint64_t cache_room(struct cache *cache)
 {
-	uint64_t needed = bytes / 2 + ROOM_BESIDES;
 	struct sizes sizes;
 	uint64_t room;
 
 	if (measure(cache, &sizes))
-		return true;
+		return UINT64_MAX;
 	room = sizes.file - sizes.used;
 	if (sizes.max > sizes.file)
 		room += sizes.max - sizes.file;
-	return room >= needed;
+	return room;
+}
+
+/* What is packed is smaller than it came, and what is searched of it has half its length. */
+uint64_t cache_room_for(size_t length)
+{
+	return length / 2 + ROOM_BESIDES;
+}
+
+uint64_t cache_room_lacking(const struct cache *cache)
+{
+	return cache->lacking;
 }
 
 void cache_limit(struct cache *cache, const struct cache_limits *limits)

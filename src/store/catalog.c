@@ -233,6 +233,7 @@ int catalog_new(uv_loop_t *loop, struct cache *cache, struct source *source,
 	deadlines_init(catalog, &catalog->patience, settings->patience_ms, -ETIMEDOUT);
 	deadlines_init(catalog, &catalog->none, 0, -EBUSY);
 	house_open(catalog);
+	room_open(catalog);
 	take_account(catalog);
 	*ret = catalog;
 	return 0;
@@ -280,5 +281,6 @@ void catalog_free(struct catalog *catalog)
 	deadlines_close(&catalog->timeout);
 	deadlines_close(&catalog->patience);
 	deadlines_close(&catalog->none);
+	room_close(catalog, timer_closed);
 	house_close(catalog, timer_closed);
 }

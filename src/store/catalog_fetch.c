@@ -42,13 +42,17 @@ void fetch_free(struct fetch *fetch)
 	list_remove(&fetch->link);
 	list_remove(&fetch->of_all);
 	list_remove(&fetch->of_customer);
+	room_leave(fetch);
 	fetch->catalog->fetch_count--;
 	if (fetch->source_fetch)
 		fetch->catalog->source->operations->free(fetch->source_fetch);
 	free(fetch);
 }
 
-static void fetch_answered(void *userdata, const struct source_answer *answer);
+static void source_answered(void *userdata, const struct source_answer *answer)
+{
+	fetch_answered(userdata, answer);
+}
 
 /* FNV-1a. */
 static struct list *bucket_of(struct catalog *catalog, const struct key *key)
@@ -116,9 +120,10 @@ int fetch_new(struct catalog *catalog, const struct source_question *question, s
 	list_init(&fetch->tickets);
 	list_init(&fetch->link);
 	list_init(&fetch->of_customer);
+	list_init(&fetch->of_room);
 	fetch->hurry = question->hurry;
 	fetch->customer = customer_of(catalog, &question->key);
-	r = catalog->source->operations->start(catalog->source, &fetch->question, fetch_answered,
+	r = catalog->source->operations->start(catalog->source, &fetch->question, source_answered,
 	                                       fetch, &fetch->source_fetch);
 	if (r) {
 		free(fetch);
@@ -187,11 +192,10 @@ static bool repeat(struct fetch *fetch)
 	return true;
 }
 
-/* What those who wait are told of an answer without error, if anybody still does. */
-static struct catalog_result take(struct fetch *fetch, const struct source_answer *answer)
+/* What those who wait are told of an answer that was kept with @r, if anybody still does. */
+static struct catalog_result take(struct fetch *fetch, int r)
 {
 	static const char refused[] = "the answer is another account's (cmId), and refused";
-	int r = catalog_keep(fetch, answer);
 	bool will_do = r == ANSWER_IS_LATE &&
 	               (!fetch->is_urgent || fetch->is_repeated || catalog_is_new_enough(fetch));
 
@@ -258,10 +262,10 @@ static void note_outcome(const struct fetch *fetch, const struct source_answer *
 		backoff_note(catalog->backoff, subject, &failure, now_ms);
 }
 
-static void fetch_answered(void *userdata, const struct source_answer *answer)
+void fetch_answered(struct fetch *fetch, const struct source_answer *answer)
 {
-	struct fetch *fetch = userdata;
 	struct catalog *catalog = fetch->catalog;
+	int kept = answer->error ? 0 : catalog_keep(fetch, answer);
 	struct catalog_result result = {
 		.error = answer->error,
 		.may_pass = answer->may_pass,
@@ -269,8 +273,12 @@ static void fetch_answered(void *userdata, const struct source_answer *answer)
 		.status = answer->status,
 	};
 
+	if (kept == CACHE_FULL) {
+		room_wait(fetch, answer);
+		return;
+	}
 	if (!result.error)
-		result = take(fetch, answer);
+		result = take(fetch, kept);
 	note_outcome(fetch, answer, &result);
 	if (result.is_overtaken && fetch->is_urgent)
 		result.error = catalog_tell_again(catalog, &fetch->question.key);

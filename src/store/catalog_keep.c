@@ -196,19 +196,20 @@ static size_t length_of(const struct source_answer *answer)
 /* Others go to make room, and how many it takes shows for certain when it is stored. */
 int catalog_keep(struct fetch *fetch, const struct source_answer *answer)
 {
-	struct catalog *catalog = fetch->catalog;
 	const struct answer_note note = {
 		.sent = fetch_sent(fetch),
-		.stored = source_draw(catalog->source),
+		.stored = source_draw(fetch->catalog->source),
 	};
+	int room = room_make(fetch, length_of(answer));
 	int r;
 
-	while (!cache_has_room(catalog->cache, length_of(answer)) && house_make_room(catalog))
-		;
-	do
-		r = keep(fetch, answer, &note);
-	while (r == CACHE_FULL && house_make_room(catalog));
-	return r == CACHE_FULL ? -EFBIG : r;
+	if (room == CACHE_FULL)
+		return CACHE_FULL;
+	r = keep(fetch, answer, &note);
+	if (r != CACHE_FULL)
+		return r;
+	room_note_full(fetch);
+	return room == CACHE_NONE ? -EFBIG : CACHE_FULL;
 }
 
 /* What is there */

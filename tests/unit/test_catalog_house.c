@@ -272,6 +272,114 @@ static void test_others_have_their_turn_while_many_are_evicted(void **state)
 	end(&house);
 }
 
+/* A cache that is full of small customers, and the answer of a large one. */
+struct full {
+	struct house house;
+	struct key key;
+	struct catalog_ticket *ticket;
+	bool has_come;
+	int error;
+};
+
+static struct record *make_large(const char *id)
+{
+	enum { SIZE = 100 << 10 };
+	struct record *record = NULL;
+	char *json = malloc(SIZE + 128);
+	unsigned seed = 7;
+	int length = sprintf(json, "{\"id\":%s,\"cmId\":%s,\"name\":\"", id, ACCOUNT);
+
+	for (int i = 0; i < SIZE; i++)
+		json[length++] = (char)('a' + rand_r(&seed) % 26);
+	length += sprintf(json + length, "\"}");
+	assert_int_equal(payload_read_customer(json, (size_t)length, &record), 0);
+	free(json);
+	return record;
+}
+
+static void store_small(struct fixture *fixture, uint32_t number, int64_t now_ms)
+{
+	struct record *record;
+	struct cache_change change;
+	struct key key;
+	char id[16];
+
+	snprintf(id, sizeof(id), "%u", number);
+	record = make_customer(id, ACCOUNT, "Asha");
+	key = make_key(KEY_ID, id);
+	if (cache_store(fixture->cache, &key, record, now_ms, &change) == 0)
+		cache_change_fini(&change);
+	record_unref(record);
+}
+
+static void large_came(void *userdata, const struct catalog_result *result)
+{
+	struct full *full = userdata;
+
+	full->has_come = true;
+	full->error = result->error;
+	full->ticket = NULL;
+}
+
+static void answer_large(struct full *full, void **state)
+{
+	struct fixture *fixture = *state;
+	struct record *record = make_large("7");
+
+	*full = (struct full){ .key = make_key(KEY_ID, "7") };
+	begin(&full->house, state);
+	cache_limit(fixture->cache, &(struct cache_limits){ 3 << 20, INT64_MAX, 0 });
+	for (uint32_t number = 1000; cache_room(fixture->cache) > 80000; number++)
+		store_small(fixture, number, number);
+	assert_int_equal(catalog_want(full->house.catalog, &full->key, large_came, full,
+	                              &full->ticket),
+	                 0);
+	latest->done(latest->userdata, &(struct source_answer){ .record = record });
+	record_unref(record);
+}
+
+static void test_others_have_their_turn_while_room_is_made_for_one(void **state)
+{
+	struct key other = make_key(KEY_ID, "8");
+	struct full full;
+
+	answer_large(&full, state);
+	assert_false(full.has_come);
+	/* There is room enough for a small one. */
+	fetch(&full.house, &other, "8");
+	assert_int_equal(find(&full.house, &other, false), 0);
+	assert_false(full.has_come);
+	while (!full.has_come)
+		uv_run(&full.house.loop, UV_RUN_ONCE);
+	assert_int_equal(full.error, 0);
+	assert_true(full.house.evictions > 100);
+	assert_int_equal(find(&full.house, &full.key, false), 0);
+	assert_int_equal(find(&full.house, &other, false), 0);
+	end(&full.house);
+}
+
+static void test_an_answer_that_waits_for_room_can_be_forgotten(void **state)
+{
+	struct full full;
+
+	answer_large(&full, state);
+	assert_int_equal(catalog_forget(full.house.catalog, &full.key), CATALOG_MISSING);
+	while (!full.has_come)
+		uv_run(&full.house.loop, UV_RUN_ONCE);
+	assert_int_equal(full.error, -ESTALE);
+	assert_int_equal(find(&full.house, &full.key, false), CATALOG_MISSING);
+	end(&full.house);
+}
+
+static void test_the_catalog_can_end_while_an_answer_waits_for_room(void **state)
+{
+	struct full full;
+
+	answer_large(&full, state);
+	catalog_cancel(full.ticket);
+	end(&full.house);
+}
+
 static void test_a_lost_file_changes_every_listing(void **state)
 {
 	struct key key = make_key(KEY_PHONE, "555");
@@ -315,6 +423,9 @@ int main(void)
 		in_a_cache(test_an_expired_customer_is_missing_but_serves_when_asking_fails),
 		in_a_cache(test_what_is_evicted_is_told_and_not_kept_in_memory),
 		in_a_cache(test_others_have_their_turn_while_many_are_evicted),
+		in_a_cache(test_others_have_their_turn_while_room_is_made_for_one),
+		in_a_cache(test_an_answer_that_waits_for_room_can_be_forgotten),
+		in_a_cache(test_the_catalog_can_end_while_an_answer_waits_for_room),
 		in_a_cache(test_a_lost_file_changes_every_listing),
 		in_a_cache(test_a_key_without_its_customer_is_missing),
 	};

@@ -345,8 +345,13 @@ int cache_forget(struct cache *cache, uint32_t slot, int64_t now_ms,
 int cache_forget_key(struct cache *cache, const struct key *key, int64_t now_ms,
                      struct cache_change *ret) must_check;
 
-/** Whether there is likely to be room for an answer of @bytes. */
-bool cache_has_room(struct cache *cache, size_t bytes);
+/**
+ * How many bytes there is room for; how many an answer of @length is likely to take; and, after
+ * CACHE_FULL, how many were too many.
+ */
+uint64_t cache_room(struct cache *cache);
+uint64_t cache_room_for(size_t length);
+uint64_t cache_room_lacking(const struct cache *cache);
 
 /**
  * Make room for an answer: evict the customer, or some absences, that were not used for the longest

@@ -91,6 +91,7 @@ struct cache {
 
 	struct cache_limits limits;
 	bool is_nearly_full;
+	uint64_t lacking;     /* bytes, when there was last no room for a transaction */
 	bool is_letting_go;   /* the transaction under way makes room */
 	size_t written_bytes; /* by the transaction under way, in rows of any length */
 	struct cache_log log;

@@ -35,6 +35,9 @@ struct fetch {
 	struct source_question question;
 	enum source_hurry hurry; /* of those who wait */
 	struct list tickets;
+	struct list of_room;         /* of those that wait for room */
+	uint64_t room;               /* bytes that the answer takes; 0: it is not known */
+	struct source_answer answer; /* meanwhile, with a reference of its record */
 	struct source_fetch *source_fetch;
 	uint64_t deadline_ms; /* of the loop's clock */
 	uint64_t insisted;    /* drawn when somebody last asked for something newer */
@@ -90,6 +93,11 @@ struct catalog {
 		uv_timer_t timer;
 	} returning;
 	struct house house;
+	struct {
+		struct list fetches; /* those that wait for room, who needs least first */
+		struct turn_share share;
+		uv_timer_t timer;
+	} room;
 	struct turn_share searching;
 	int64_t started_ms;
 	struct recent served;
@@ -189,7 +197,8 @@ enum {
 
 /**
  * Store of the @answer to @fetch what counts, see answer_order.h, and tell the listener. Returns 0,
- * an outcome, or a negative errno and nothing changed.
+ * an outcome, CACHE_FULL when there has to be more room for it and that takes more than its share
+ * of a turn, or a negative errno; with either nothing changed.
  */
 int catalog_keep(struct fetch *fetch, const struct source_answer *answer) must_check;
 
@@ -204,6 +213,28 @@ void catalog_tell(struct catalog *catalog, const struct cache_change *change);
 
 /** One of @handles_open is closed: the last frees the catalog. */
 void catalog_let_go(struct catalog *catalog);
+
+/** The @answer to @fetch is there. */
+void fetch_answered(struct fetch *fetch, const struct source_answer *answer);
+
+/* catalog_room.c */
+void room_open(struct catalog *catalog);
+void room_close(struct catalog *catalog, uv_close_cb closed);
+
+/**
+ * Make the room that is needed for the answer of @length to @fetch. Returns 0, CACHE_NONE if that
+ * cannot be, or CACHE_FULL when the turn's share of time is over.
+ */
+int room_make(struct fetch *fetch, size_t length) must_check;
+
+/** There was no room for the answer after all. */
+void room_note_full(struct fetch *fetch);
+
+/** Have fetch_answered() run with @answer when there is room for it. */
+void room_wait(struct fetch *fetch, const struct source_answer *answer);
+
+/** It does not wait any more, if it did. */
+void room_leave(struct fetch *fetch);
 
 /* catalog_house.c */
 void house_open(struct catalog *catalog);

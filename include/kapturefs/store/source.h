@@ -46,7 +46,8 @@ struct source_answer {
 	uint64_t retry_after_ms; /* of an error: how long the API wants to be left alone, or 0 */
 	struct record
 	        *record; /* borrowed, fresh from payload; NULL without error: no such customer */
-	const struct roster *roster; /* borrowed; for a date, without error */
+	const struct roster
+	        *roster; /* for a date, without error; borrowed until its fetch is freed */
 };
 
 /** How the source stands. */
