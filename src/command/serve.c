@@ -144,14 +144,22 @@ static void answer_changed(void *userdata, const struct cache_change *change)
 		notifier_answer_changed(mount->notifier, change);
 }
 
+static bool is_shown(void *userdata, uint32_t customer, uint32_t ordinal, uint16_t version)
+{
+	const struct mount *mount = userdata;
+
+	return mount->tree && tree_keeps(mount->tree, customer, ordinal, version);
+}
+
 static int open_stack(struct mount *mount)
 {
 	int r = stack_open(&mount->stack, mount->settings->config, mount->settings->secrets);
 
-	if (!r)
-		catalog_listen(mount->stack.catalog,
-		               (struct catalog_listener){ answer_changed, mount });
-	return r;
+	if (r)
+		return r;
+	catalog_listen(mount->stack.catalog, (struct catalog_listener){ answer_changed, mount });
+	cache_on_shown(mount->stack.cache, is_shown, mount);
+	return 0;
 }
 
 /* Who has started us hears it; where that is over, the log has it. */
@@ -397,7 +405,7 @@ static void tear_down(struct mount *mount)
 		filesystem_fail_waiting(mount->filesystem, -ENOTCONN);
 	session_close(mount->session);
 	filesystem_free(mount->filesystem);
-	tree_free(mount->tree);
+	tree_free(steal(&mount->tree));
 	control_free(mount->control);
 	question_free(mount->question);
 	uv_close((uv_handle_t *)&mount->hurry, NULL);

@@ -33,7 +33,8 @@ static void handle_getattr(fuse_req_t req, fuse_ino_t number, struct fuse_file_i
 {
 	struct request request = filesystem_request(req, number, "getattr", serve_getattr);
 
-	(void)file;
+	/* libfuse has one where the kernel says so (FUSE_GETATTR_FH), and nothing is in it. */
+	request.by_descriptor = file;
 	request_run(&request);
 }
 

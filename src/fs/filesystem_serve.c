@@ -18,6 +18,7 @@ enum {
 	BLOCK_SIZE = 512,
 	TELLING_MS_MAX = 1000,
 	TICKS_MS = 2 * 10, /* at the 100 Hz of the slowest kernels */
+	OPENING_MS = 100,
 };
 
 static struct filesystem *filesystem_of(const struct request *request)
@@ -65,6 +66,17 @@ static double to_timeout(uint64_t valid_ms)
 	return valid_ms > TICKS_MS ? (double)(valid_ms - TICKS_MS) / 1000 : 0;
 }
 
+/*
+ * Whoever opens a file looks its name up first, and then asks whether he may: that is to be of what
+ * he has just been told, whatever comes in between.
+ */
+static uint64_t attributes_valid_ms(const struct tree_attributes *attributes)
+{
+	return attributes->type == S_IFREG && attributes->valid_ms < OPENING_MS
+	               ? OPENING_MS
+	               : attributes->valid_ms;
+}
+
 static struct fuse_entry_param to_entry(const struct filesystem *filesystem,
                                         const struct tree_attributes *attributes)
 {
@@ -72,8 +84,9 @@ static struct fuse_entry_param to_entry(const struct filesystem *filesystem,
 
 	return (struct fuse_entry_param){
 		.ino = attributes->number,
+		.generation = attributes->generation,
 		.attr = to_stat(filesystem, attributes),
-		.attr_timeout = valid,
+		.attr_timeout = to_timeout(attributes_valid_ms(attributes)),
 		.entry_timeout = attributes->is_fleeting ? 0 : valid,
 	};
 }
@@ -151,7 +164,8 @@ int serve_getattr(struct request *request)
 
 	if (filesystem_told(request) == REQUEST_SETTLING)
 		return REQUEST_SETTLING;
-	r = tree_stat(filesystem_of(request)->tree, &request->query, request->number, &attributes);
+	r = tree_stat(filesystem_of(request)->tree, &request->query, request->number,
+	              request->by_descriptor, &attributes);
 	if (!r)
 		r = drop_listing(request, &attributes);
 	if (r)
@@ -352,7 +366,8 @@ int serve_lseek(struct request *request)
 	struct tree_attributes attributes;
 	int r;
 
-	r = tree_stat(filesystem_of(request)->tree, &request->query, request->number, &attributes);
+	r = tree_stat(filesystem_of(request)->tree, &request->query, request->number, true,
+	              &attributes);
 	if (r)
 		return r;
 	if (request->offset < 0 || (uint64_t)request->offset >= attributes.size)

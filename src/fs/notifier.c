@@ -1,15 +1,11 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * The queue is a ring of notices, oldest first:
+ * The queue is a ring of pushes, oldest first: each the values of one directory of one record.
  *
- *   push     the values of one directory of one record
- *   change   the pages of what a new answer changed are to be dropped
- *
- * A change takes the pushes of its customer out of the queue. What is being pushed at that moment
- * cannot be stopped, but the change stands behind it, and so has the last word.
- *
- * Changes that somebody waits to see have a queue of their own, which goes first and is as long as
- * there are people who wait. They are numbered, so that it can be seen which are done.
+ * What is to be dropped has a queue of its own, which goes first and is as long as there are people
+ * who wait for it. It is numbered, so that it can be seen what is done. It takes the pushes of its
+ * customer out of their queue; what is being pushed at that moment cannot be stopped, but the drop
+ * stands behind it, and so has the last word.
  */
 
 #include <errno.h>
@@ -47,20 +43,19 @@ void notifier_add_metrics(struct notifier *notifier, struct metrics *metrics)
 	                    "Directories not pushed because the queue was full.");
 	metrics_add_counter(metrics, &notifier->changed_values, METRIC_COUNTER,
 	                    "kapturefs_changed_values_total", "",
-	                    "Values whose pages the kernel was told to drop.");
+	                    "Values of which the kernel was told that they are no more.");
 	metrics_add_counter(metrics, &notifier->dropped_entries, METRIC_COUNTER,
 	                    "kapturefs_dropped_entries_total", "",
 	                    "Names that the kernel was told to drop, and had.");
 	metrics_add_counter(metrics, &notifier->dropped_changes, METRIC_COUNTER,
 	                    "kapturefs_dropped_changes_total", "",
-	                    "Changes not told because the queue was full of others.");
+	                    "Changes that could not be told for want of memory.");
 	listings_add_metrics(notifier->listings, metrics);
 }
 
-static void take_back(struct notice *notice)
+static void take_back(struct push *push)
 {
-	record_unref(steal(&notice->record));
-	record_unref(steal(&notice->successor));
+	record_unref(steal(&push->record));
 }
 
 static void urgent_free(struct urgent *urgent)
@@ -96,21 +91,18 @@ static void tell_urgent(struct notifier *notifier)
 	tell_told(notifier);
 }
 
-static void tell_next(struct notifier *notifier)
+static void push_next(struct notifier *notifier)
 {
-	struct notice notice = notifier->notices[notifier->first];
+	struct push push = notifier->pushes[notifier->first];
 
-	notifier->first = (notifier->first + 1) % NOTICES_MAX;
+	notifier->first = (notifier->first + 1) % PUSHES_MAX;
 	notifier->count--;
-	if (!notice.record)
+	if (!push.record)
 		return;
 
 	pthread_mutex_unlock(&notifier->teller.lock);
-	if (notice.is_push)
-		notifier_push_values(notifier, &notice);
-	else
-		notifier_drop_changed(notifier, notice.customer, notice.record, notice.successor);
-	take_back(&notice);
+	notifier_push_values(notifier, &push);
+	take_back(&push);
 	pthread_mutex_lock(&notifier->teller.lock);
 }
 
@@ -127,7 +119,7 @@ static void run(void *userdata)
 		if (!list_is_empty(&notifier->urgent))
 			tell_urgent(notifier);
 		else
-			tell_next(notifier);
+			push_next(notifier);
 		notifier->is_telling = false;
 	}
 }
@@ -149,48 +141,20 @@ void notifier_on_told(struct notifier *notifier, notifier_told_fn *told, void *u
 	notifier->userdata = userdata;
 }
 
-static struct notice *notice_at(struct notifier *notifier, unsigned place)
+static struct push *push_at(struct notifier *notifier, unsigned place)
 {
-	return &notifier->notices[(notifier->first + place) % NOTICES_MAX];
+	return &notifier->pushes[(notifier->first + place) % PUSHES_MAX];
 }
 
-/* The next three run with the lock held. */
-
+/* With the lock held. */
 static void take_back_pushes(struct notifier *notifier, uint32_t customer)
 {
 	for (unsigned i = 0; i < notifier->count; i++) {
-		struct notice *notice = notice_at(notifier, i);
+		struct push *push = push_at(notifier, i);
 
-		if (notice->is_push && notice->customer == customer)
-			take_back(notice);
+		if (push->customer == customer)
+			take_back(push);
 	}
-}
-
-/* Make room by giving up a push; false when there is none. */
-static bool give_up_push(struct notifier *notifier)
-{
-	for (unsigned i = 0; i < notifier->count; i++) {
-		struct notice *notice = notice_at(notifier, i);
-
-		if (!notice->is_push)
-			continue;
-		take_back(notice);
-		for (; i + 1 < notifier->count; i++)
-			*notice_at(notifier, i) = *notice_at(notifier, i + 1);
-		notifier->count--;
-		return true;
-	}
-	return false;
-}
-
-static void add(struct notifier *notifier, const struct notice *notice)
-{
-	*notice_at(notifier, notifier->count) = *notice;
-	record_ref(notice->record);
-	if (notice->successor)
-		record_ref(notice->successor);
-	notifier->count++;
-	pthread_cond_signal(&notifier->teller.filled);
 }
 
 bool notifier_is_busy(struct notifier *notifier)
@@ -206,53 +170,41 @@ bool notifier_is_busy(struct notifier *notifier)
 void notifier_push(struct notifier *notifier, uint32_t customer, struct record *record,
                    uint32_t directory)
 {
-	const struct notice notice = {
-		.record = record,
-		.customer = customer,
-		.directory = directory,
-		.is_push = true,
-	};
-
 	pthread_mutex_lock(&notifier->teller.lock);
-	if (notifier->count < NOTICES_MAX)
-		add(notifier, &notice);
-	else
+	if (notifier->count < PUSHES_MAX) {
+		*push_at(notifier, notifier->count++) =
+		        (struct push){ record_ref(record), customer, directory };
+		pthread_cond_signal(&notifier->teller.filled);
+	} else {
 		counter_add(&notifier->dropped_pushes, 1);
+	}
 	pthread_mutex_unlock(&notifier->teller.lock);
 }
 
-static void add_change(struct notifier *notifier, const struct cache_change *change)
+static struct record *ref(struct record *record)
 {
-	const struct notice notice = {
-		.record = change->previous,
-		.successor = change->customer.record,
-		.customer = change->customer.slot,
-	};
-
-	pthread_mutex_lock(&notifier->teller.lock);
-	take_back_pushes(notifier, notice.customer);
-	if (notifier->count < NOTICES_MAX || give_up_push(notifier))
-		add(notifier, &notice);
-	else
-		counter_add(&notifier->dropped_changes, 1);
-	pthread_mutex_unlock(&notifier->teller.lock);
+	return record ? record_ref(record) : NULL;
 }
 
 static struct urgent *urgent_new(const struct cache_change *change)
 {
-	size_t keys_size = change->key_count * sizeof(change->keys[0]);
-	struct urgent *urgent = calloc(1, sizeof(*urgent) + keys_size);
+	size_t count = change->key_count + change->place_count;
+	struct urgent *urgent = calloc(1, sizeof(*urgent) + count * sizeof(urgent->numbers[0]));
 
 	if (!urgent)
 		return NULL;
 	list_init(&urgent->link);
 	urgent->customer = change->customer.slot;
-	urgent->previous = change->previous ? record_ref(change->previous) : NULL;
-	urgent->successor = change->customer.record ? record_ref(change->customer.record) : NULL;
+	urgent->previous = ref(change->previous);
+	urgent->successor = ref(change->customer.record);
+	urgent->is_forgotten = change->is_forgotten;
 	urgent->ended = change->ended;
 	urgent->key_count = change->key_count;
-	if (keys_size)
-		memcpy(urgent->keys, change->keys, keys_size);
+	urgent->place_count = change->place_count;
+	for (size_t i = 0; i < change->key_count; i++)
+		urgent->numbers[i] = change->keys[i];
+	for (size_t i = 0; i < change->place_count; i++)
+		urgent->numbers[change->key_count + i] = change->places[i];
 	return urgent;
 }
 
@@ -264,7 +216,8 @@ static void add_urgent(struct notifier *notifier, const struct cache_change *cha
 	pthread_mutex_lock(&notifier->teller.lock);
 	notifier->urgent_added++;
 	if (urgent) {
-		take_back_pushes(notifier, urgent->customer);
+		if (urgent->is_forgotten)
+			take_back_pushes(notifier, urgent->customer);
 		urgent->number = notifier->urgent_added;
 		list_insert_before(&notifier->urgent, &urgent->link);
 		pthread_cond_signal(&notifier->teller.filled);
@@ -280,10 +233,8 @@ void notifier_answer_changed(struct notifier *notifier, const struct cache_chang
 		return;
 
 	notifier_expire(notifier, change);
-	if (change->at_once)
+	if (notifier_has_to_drop(change))
 		add_urgent(notifier, change);
-	else if (change->previous && (!change->customer.record || change->values))
-		add_change(notifier, change);
 }
 
 struct notification notifier_last(const struct notifier *notifier)
@@ -325,7 +276,7 @@ void notifier_stop(struct notifier *notifier)
 	listings_stop(notifier->listings);
 	pthread_mutex_lock(&notifier->teller.lock);
 	for (unsigned i = 0; i < notifier->count; i++)
-		take_back(notice_at(notifier, i));
+		take_back(push_at(notifier, i));
 	notifier->count = 0;
 	while (!list_is_empty(&notifier->urgent))
 		urgent_free(container_of(notifier->urgent.next, struct urgent, link));

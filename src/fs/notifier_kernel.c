@@ -3,10 +3,15 @@
  * The part of notifier that talks to the kernel. -ENOENT is its usual answer: it does not know the
  * node, so it has nothing to drop or to keep.
  *
- * Names are dropped below customers only, and that waits for look-ups in the same directory, which
- * are of that customer. Below by-id and its like it would wait for everybody's look-ups, and have
- * everybody wait; so what is there either means the same whatever changes, or is looked up each
- * time, like <key>.json.
+ * All that a change does is told by the attributes: the kernel asks for them before it shows
+ * anything of a node, and gets ESTALE for a value that was replaced or a member that has gone. Then
+ * it looks the path up anew, name by name, whatever it believed of the names. There are two things
+ * of which it asks nothing: what a link says, which is dropped, and then asked for, with the same
+ * end; and a file in the middle of a path, which may be a directory by now. Its name is dropped.
+ *
+ * To drop a name waits for look-ups in the same directory, which are of that customer. Below by-id
+ * and its like it would wait for everybody's look-ups, and have everybody wait; so what is there
+ * either means the same whatever changes, or is looked up each time, like <key>.json.
  */
 
 #include <string.h>
@@ -43,141 +48,144 @@ static void push_value(struct notifier *notifier, uint32_t customer, const struc
 		            (member->value_length + PAGE_BYTES - 1) / PAGE_BYTES);
 }
 
-void notifier_push_values(struct notifier *notifier, const struct notice *notice)
+void notifier_push_values(struct notifier *notifier, const struct push *push)
 {
-	const struct member *directory = record_member(notice->record, notice->directory);
+	const struct member *directory = record_member(push->record, push->directory);
 
 	for (uint32_t i = 0; i < directory->child_count; i++) {
 		const struct member *child =
-		        record_member(notice->record, directory->first_child + i);
+		        record_member(push->record, directory->first_child + i);
 
 		if (!member_is_directory(child) && child->value_length > 0 &&
 		    child->value_length <= PUSH_SIZE_MAX)
-			push_value(notifier, notice->customer, child);
+			push_value(notifier, push->customer, child);
 	}
 }
 
-/* Pages */
+/* Pages and names; on the thread */
 
 static void drop_pages(struct notifier *notifier, struct node node)
 {
 	(void)fuse_lowlevel_notify_inval_inode(notifier->session, node_pack(node), 0, 0);
 }
 
-static void drop_value(struct notifier *notifier, struct node node)
+/* Nothing is left of who was forgotten. */
+static void drop_all_pages(struct notifier *notifier, const struct urgent *urgent)
 {
-	counter_add(&notifier->changed_values, 1);
-	drop_pages(notifier, node);
+	const struct member *member;
+
+	for (uint32_t i = 0; (member = record_member(urgent->previous, i)); i++) {
+		if (!member_is_directory(member)) {
+			drop_pages(notifier, view_field_node(urgent->customer, member));
+			continue;
+		}
+		for (size_t k = 0; k < urgent->key_count; k++)
+			drop_pages(notifier,
+			           node_of(NODE_DIRECTORY, urgent->numbers[k], member->ordinal));
+	}
+	drop_pages(notifier, view_json_node(urgent->customer, urgent->previous));
+	drop_pages(notifier, view_primary_node(urgent->customer, urgent->previous));
+	for (size_t k = 0; k < urgent->key_count; k++) {
+		for (size_t i = 0; i < array_length(kinds_of_key); i++)
+			drop_pages(notifier, node_of(kinds_of_key[i], urgent->numbers[k], 0));
+	}
+	for (uint32_t kind = 0; kind < KEY_LISTINGS; kind++)
+		drop_pages(notifier, node_of(NODE_KEYS, kind + 1, 0));
 }
 
-/* What the member is in a later record, if there is one and it is still there. */
 static const struct member *member_now(const struct record *successor, const struct member *before)
 {
 	return successor ? record_by_ordinal(successor, before->ordinal) : NULL;
 }
 
-static void drop_changed_fields(struct notifier *notifier, uint32_t customer,
-                                const struct record *previous, const struct record *successor)
+/* The directory that stands where @before, a file, stood; or NULL. */
+static const struct member *directory_instead(const struct record *previous,
+                                              const struct record *successor,
+                                              const struct member *before)
 {
-	const struct member *before;
-	const struct member *now;
+	const struct member *parent = record_member(previous, before->parent);
+	const struct member *child;
 
-	for (uint32_t i = 0; (before = record_member(previous, i)); i++) {
-		now = member_now(successor, before);
-		if (!member_is_directory(before) && (!now || now->changed_ms != before->changed_ms))
-			drop_value(notifier, view_field_node(customer, before));
+	if (member_is_directory(before) || member_now(successor, before))
+		return NULL;
+	parent = member_now(successor, parent);
+	child = parent ? record_child(successor, parent, before->name, before->name_length) : NULL;
+	return child && member_is_directory(child) ? child : NULL;
+}
+
+static void drop_name(struct notifier *notifier, const struct urgent *urgent,
+                      const struct member *before)
+{
+	uint32_t directory = record_member(urgent->previous, before->parent)->ordinal;
+
+	for (size_t k = 0; k < urgent->key_count; k++) {
+		uint64_t number = node_pack(node_of(NODE_DIRECTORY, urgent->numbers[k], directory));
+
+		if (fuse_lowlevel_notify_inval_entry(notifier->session, number, before->name,
+		                                     before->name_length) == 0)
+			counter_add(&notifier->dropped_entries, 1);
 	}
 }
 
-void notifier_drop_changed(struct notifier *notifier, uint32_t customer,
-                           const struct record *previous, const struct record *successor)
+/* What the link to the primary contact says, the kernel keeps. */
+static bool has_other_primary(const struct record *previous, const struct record *successor)
 {
-	drop_changed_fields(notifier, customer, previous, successor);
-	drop_value(notifier, view_json_node(customer, previous));
+	return !successor ||
+	       view_primary_node(0, previous).version != view_primary_node(0, successor).version;
 }
 
-/* Listings, links and states have no versions, so their pages go whatever changed. */
-static void drop_pages_of_key(struct notifier *notifier, const struct urgent *urgent, uint32_t key)
-{
-	const struct member *before;
-
-	for (size_t i = 0; i < array_length(kinds_of_key); i++)
-		drop_pages(notifier, node_of(kinds_of_key[i], key, 0));
-	for (uint32_t i = 0; (before = record_member(urgent->previous, i)); i++) {
-		if (member_is_directory(before))
-			drop_pages(notifier, node_of(NODE_DIRECTORY, key, before->ordinal));
-	}
-}
-
-static void drop_all_pages(struct notifier *notifier, const struct urgent *urgent)
-{
-	drop_changed_fields(notifier, urgent->customer, urgent->previous, urgent->successor);
-	drop_pages(notifier, view_primary_node(urgent->customer, urgent->previous));
-	for (size_t i = 0; i < urgent->key_count; i++)
-		drop_pages_of_key(notifier, urgent, urgent->keys[i]);
-	for (uint32_t kind = 0; !urgent->successor && kind < KEY_LISTINGS; kind++)
-		drop_pages(notifier, node_of(NODE_KEYS, kind + 1, 0));
-	drop_value(notifier, view_json_node(urgent->customer, urgent->previous));
-}
-
-/* Names */
-
-static void drop_name(struct notifier *notifier, uint32_t key, uint32_t directory, const char *name,
-                      size_t length)
-{
-	if (fuse_lowlevel_notify_inval_entry(notifier->session,
-	                                     node_pack(node_of(NODE_DIRECTORY, key, directory)),
-	                                     name, length) == 0)
-		counter_add(&notifier->dropped_entries, 1);
-}
-
-static void drop_member(struct notifier *notifier, uint32_t key, const struct record *record,
-                        const struct member *member)
-{
-	drop_name(notifier, key, record_member(record, member->parent)->ordinal, member->name,
-	          member->name_length);
-}
-
-/*
- * Directories that are still there keep their names, because somebody may be in them. Of the
- * others, what is in them goes along.
- */
-static void drop_old_names(struct notifier *notifier, const struct urgent *urgent, uint32_t key)
+static bool has_new_directory(const struct record *previous, const struct record *successor)
 {
 	const struct member *before;
 
-	for (uint32_t i = 1; (before = record_member(urgent->previous, i)); i++) {
-		if (!member_now(urgent->successor, before))
-			drop_member(notifier, key, urgent->previous, before);
+	for (uint32_t i = 1; (before = record_member(previous, i)); i++) {
+		if (directory_instead(previous, successor, before))
+			return true;
 	}
+	return false;
 }
 
-/* A name that was not there a moment ago is remembered, too. */
-static void drop_present_names(struct notifier *notifier, const struct urgent *urgent, uint32_t key)
+bool notifier_has_to_drop(const struct cache_change *change)
 {
-	const struct member *contacts = record_contacts(urgent->successor);
-	const struct member *member;
+	const struct record *previous = change->previous;
+	const struct record *successor = change->customer.record;
 
-	for (uint32_t i = 1; (member = record_member(urgent->successor, i)); i++) {
-		if (!member_is_directory(member) ||
-		    !record_by_ordinal(urgent->previous, member->ordinal))
-			drop_member(notifier, key, urgent->successor, member);
+	if (change->place_count || change->is_forgotten || change->ended.count)
+		return true;
+	if (!previous || (successor && !change->values))
+		return false;
+	return has_other_primary(previous, successor) || has_new_directory(previous, successor);
+}
+
+/* The links of customers who have left the lists of days. */
+static void drop_places(struct notifier *notifier, const struct urgent *urgent)
+{
+	const uint32_t *places = urgent->numbers + urgent->key_count;
+
+	for (size_t k = 0; k < urgent->key_count; k++) {
+		for (size_t i = 0; i < urgent->place_count; i++)
+			drop_pages(notifier, node_of(NODE_DAY, urgent->numbers[k], places[i]));
 	}
-	if (contacts)
-		drop_name(notifier, key, contacts->ordinal, "primary", strlen("primary"));
 }
 
 void notifier_drop_urgent(struct notifier *notifier, const struct urgent *urgent)
 {
+	const struct member *before;
+
 	for (size_t i = 0; i < urgent->ended.count; i++)
 		drop_pages(notifier, folder_export_node(urgent->ended.generations[i]));
+	drop_places(notifier, urgent);
 	if (!urgent->previous)
 		return;
-	drop_all_pages(notifier, urgent);
-	for (size_t i = 0; i < urgent->key_count; i++) {
-		drop_old_names(notifier, urgent, urgent->keys[i]);
-		if (urgent->successor)
-			drop_present_names(notifier, urgent, urgent->keys[i]);
+	if (urgent->is_forgotten) {
+		drop_all_pages(notifier, urgent);
+		return;
+	}
+	if (has_other_primary(urgent->previous, urgent->successor))
+		drop_pages(notifier, view_primary_node(urgent->customer, urgent->previous));
+	for (uint32_t i = 1; (before = record_member(urgent->previous, i)); i++) {
+		if (directory_instead(urgent->previous, urgent->successor, before))
+			drop_name(notifier, urgent, before);
 	}
 }
 
@@ -204,27 +212,60 @@ static void expire_previous(struct notifier *notifier, const struct cache_change
 
 	for (uint32_t i = 0; (before = record_member(change->previous, i)); i++) {
 		now = member_now(change->customer.record, before);
-		if (now && now->changed_ms == before->changed_ms)
+		if (now && now->changes == before->changes)
 			continue;
-		if (member_is_directory(before))
+		if (member_is_directory(before)) {
 			expire_directory(notifier, change, before->ordinal);
-		else
-			expire(notifier, view_field_node(change->customer.slot, before));
+			continue;
+		}
+		counter_add(&notifier->changed_values, 1);
+		expire(notifier, view_field_node(change->customer.slot, before));
 	}
 	expire(notifier, view_json_node(change->customer.slot, change->previous));
 	expire(notifier, view_primary_node(change->customer.slot, change->previous));
 }
 
+/* What is of the customer itself, under whatever key. */
+static void expire_values(struct notifier *notifier, const struct cache_customer *customer)
+{
+	const struct member *member;
+
+	for (uint32_t i = 0; (member = record_member(customer->record, i)); i++) {
+		if (!member_is_directory(member))
+			expire(notifier, view_field_node(customer->slot, member));
+	}
+	expire(notifier, view_json_node(customer->slot, customer->record));
+	expire(notifier, view_primary_node(customer->slot, customer->record));
+}
+
+static void expire_directories(struct notifier *notifier, const struct cache_change *change,
+                               const struct record *record)
+{
+	const struct member *member;
+
+	for (uint32_t i = 0; (member = record_member(record, i)); i++) {
+		if (member_is_directory(member))
+			expire_directory(notifier, change, member->ordinal);
+	}
+}
+
 static void expire_keys(struct notifier *notifier, const struct cache_change *change)
 {
-	expire_directory(notifier, change, 0);
 	for (size_t i = 0; i < change->key_count; i++) {
 		for (size_t j = 0; j < array_length(kinds_of_key); j++)
 			expire(notifier, node_of(kinds_of_key[j], change->keys[i], 0));
 	}
 }
 
-void notifier_expire(struct notifier *notifier, const struct cache_change *change)
+static void expire_places(struct notifier *notifier, const struct cache_change *change)
+{
+	for (size_t i = 0; i < change->key_count; i++) {
+		for (size_t j = 0; j < change->place_count; j++)
+			expire(notifier, node_of(NODE_DAY, change->keys[i], change->places[j]));
+	}
+}
+
+static void expire_listings(struct notifier *notifier, const struct cache_change *change)
 {
 	for (int kind = 0; kind < KEY_LISTINGS; kind++) {
 		if (change->listing[kind])
@@ -233,12 +274,26 @@ void notifier_expire(struct notifier *notifier, const struct cache_change *chang
 	/* That dates can be asked for is seen in the root. */
 	if (change->listing[KEY_DATE])
 		expire(notifier, node_of(NODE_ROOT, 1, 0));
-	/*
-	 * Who opens a directory that the kernel believes in is only told when reading it that it
-	 * is none any more; one that it does not believe in is looked up again.
-	 */
-	if (change->at_once || change->roster || change->has_gone)
-		expire_keys(notifier, change);
-	if (change->previous && (!change->customer.record || change->values))
+}
+
+void notifier_expire(struct notifier *notifier, const struct cache_change *change)
+{
+	const struct cache_customer *customer = &change->customer;
+	bool has_changed = change->previous && (!customer->record || change->values);
+
+	expire_listings(notifier, change);
+	expire_keys(notifier, change);
+	expire_places(notifier, change);
+	if (has_changed)
 		expire_previous(notifier, change);
+	if (change->at_once || change->has_gone)
+		expire_directory(notifier, change, 0);
+	if (customer->record && (change->links || change->rules))
+		expire_values(notifier, customer);
+	if (customer->record && change->rules)
+		expire_directories(notifier, change, customer->record);
+	if (change->other.record) {
+		expire_values(notifier, &change->other);
+		expire_directories(notifier, change, change->other.record);
+	}
 }

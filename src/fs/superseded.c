@@ -3,43 +3,57 @@
 #include <errno.h>
 #include <stdlib.h>
 
+#include "kapturefs/base/list.h"
 #include "kapturefs/fs/superseded.h"
 #include "kapturefs/fs/view.h"
 
-enum { ENTRIES_MAX = 1024 };
+enum { BUCKETS = 256 };
 
 struct entry {
-	struct record *record; /* owned */
+	struct list by_age;
+	struct list of_customer; /* among those of one hash, the latest last */
+	struct record *record;   /* owned */
 	uint32_t customer;
+	bool at_once;
 	uint64_t added_ms;
 };
 
-/* A ring, oldest first. */
 struct superseded {
-	unsigned first;
-	unsigned count;
+	size_t size_max;
 	size_t size;
-	struct entry entries[ENTRIES_MAX];
+	struct list by_age; /* oldest first */
+	struct list buckets[BUCKETS];
 };
 
-int superseded_new(struct superseded **ret)
+int superseded_new(size_t size_max, struct superseded **ret)
 {
 	struct superseded *superseded = calloc(1, sizeof(*superseded));
 
 	if (!superseded)
 		return -ENOMEM;
+	superseded->size_max = size_max;
+	list_init(&superseded->by_age);
+	for (size_t i = 0; i < BUCKETS; i++)
+		list_init(&superseded->buckets[i]);
 	*ret = superseded;
 	return 0;
 }
 
-static void drop_oldest(struct superseded *superseded)
+static void drop(struct superseded *superseded, struct entry *entry)
 {
-	struct entry *entry = &superseded->entries[superseded->first];
-
 	superseded->size -= record_footprint(entry->record);
-	record_unref(steal(&entry->record));
-	superseded->first = (superseded->first + 1) % ENTRIES_MAX;
-	superseded->count--;
+	record_unref(entry->record);
+	list_remove(&entry->by_age);
+	list_remove(&entry->of_customer);
+	free(entry);
+}
+
+static bool drop_oldest(struct superseded *superseded)
+{
+	if (list_is_empty(&superseded->by_age))
+		return false;
+	drop(superseded, container_of(superseded->by_age.next, struct entry, by_age));
+	return true;
 }
 
 void superseded_free(struct superseded *superseded)
@@ -47,63 +61,77 @@ void superseded_free(struct superseded *superseded)
 	if (!superseded)
 		return;
 
-	while (superseded->count)
-		drop_oldest(superseded);
+	while (drop_oldest(superseded))
+		;
 	free(superseded);
 }
 
-static bool is_over(const struct entry *entry, uint64_t now_ms)
+static size_t bucket_of(uint32_t customer)
 {
-	return now_ms - entry->added_ms > SUPERSEDED_LIFE_MS;
+	return customer % BUCKETS;
 }
 
 void superseded_add(struct superseded *superseded, uint32_t customer, struct record *record,
-                    uint64_t now_ms)
+                    bool at_once, uint64_t now_ms)
 {
-	while (superseded->count &&
-	       (superseded->count == ENTRIES_MAX || superseded->size > SUPERSEDED_SIZE_MAX ||
-	        is_over(&superseded->entries[superseded->first], now_ms)))
-		drop_oldest(superseded);
+	struct entry *entry = malloc(sizeof(*entry));
 
-	superseded->entries[(superseded->first + superseded->count) % ENTRIES_MAX] =
-	        (struct entry){ record_ref(record), customer, now_ms };
+	if (!entry)
+		return;
+	*entry = (struct entry){
+		.record = record_ref(record),
+		.customer = customer,
+		.at_once = at_once,
+		.added_ms = now_ms,
+	};
+	list_init(&entry->by_age);
+	list_init(&entry->of_customer);
+	list_insert_before(&superseded->by_age, &entry->by_age);
+	list_insert_before(&superseded->buckets[bucket_of(customer)], &entry->of_customer);
 	superseded->size += record_footprint(record);
-	superseded->count++;
-}
-
-static struct entry *entry_at(struct superseded *superseded, unsigned place)
-{
-	return &superseded->entries[(superseded->first + place) % ENTRIES_MAX];
+	/* The newest stays, whatever its size. */
+	while (superseded->size > superseded->size_max && superseded->by_age.next != &entry->by_age)
+		drop_oldest(superseded);
 }
 
 void superseded_forget(struct superseded *superseded, uint32_t customer)
 {
-	unsigned kept = 0;
+	struct list *bucket = &superseded->buckets[bucket_of(customer)];
+	struct list *next;
 
-	for (unsigned i = 0; i < superseded->count; i++) {
-		struct entry *entry = entry_at(superseded, i);
+	for (struct list *link = bucket->next; link != bucket; link = next) {
+		struct entry *entry = container_of(link, struct entry, of_customer);
 
-		if (entry->customer == customer) {
-			superseded->size -= record_footprint(entry->record);
-			record_unref(steal(&entry->record));
-			continue;
-		}
-		*entry_at(superseded, kept++) = *entry;
+		next = link->next;
+		if (entry->customer == customer)
+			drop(superseded, entry);
 	}
-	superseded->count = kept;
 }
 
-struct record *superseded_find(const struct superseded *superseded, const struct node *node,
-                               uint64_t now_ms)
+static const struct entry *find(const struct superseded *superseded, const struct node *node)
 {
-	for (unsigned i = superseded->count; i > 0; i--) {
-		const struct entry *entry =
-		        &superseded->entries[(superseded->first + i - 1) % ENTRIES_MAX];
+	const struct list *bucket = &superseded->buckets[bucket_of(node->slot)];
 
-		if (is_over(entry, now_ms))
-			return NULL;
+	for (struct list *link = bucket->previous; link != bucket; link = link->previous) {
+		const struct entry *entry = container_of(link, struct entry, of_customer);
+
 		if (entry->customer == node->slot && view_shows(entry->record, node))
-			return entry->record;
+			return entry;
 	}
 	return NULL;
+}
+
+struct record *superseded_find(const struct superseded *superseded, const struct node *node)
+{
+	const struct entry *entry = find(superseded, node);
+
+	return entry ? entry->record : NULL;
+}
+
+struct record *superseded_find_young(const struct superseded *superseded, const struct node *node,
+                                     uint64_t since_ms)
+{
+	const struct entry *entry = find(superseded, node);
+
+	return entry && !entry->at_once && entry->added_ms >= since_ms ? entry->record : NULL;
 }

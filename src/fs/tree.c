@@ -13,14 +13,14 @@
 #include <string.h>
 #include <sys/stat.h>
 #include <time.h>
-#include <uv.h>
 
 #include "kapturefs/base/buffer.h"
 #include "kapturefs/fs/marker.h"
 #include "kapturefs/fs/folder.h"
 #include "kapturefs/fs/tree_parts.h"
 
-enum { META_SIZE_MAX = 1024 };
+/* Of the memory for parsed customers, which it is besides. */
+enum { SUPERSEDED_PART = 4 };
 
 int tree_new(struct catalog *catalog, struct control *control, struct tree **ret)
 {
@@ -30,7 +30,7 @@ int tree_new(struct catalog *catalog, struct control *control, struct tree **ret
 	tree = calloc(1, sizeof(*tree));
 	if (!tree)
 		return -ENOMEM;
-	r = superseded_new(&tree->superseded);
+	r = superseded_new(catalog_memory_max(catalog) / SUPERSEDED_PART, &tree->superseded);
 	if (!r)
 		r = searches_new(&tree->searches);
 	if (r)
@@ -51,19 +51,6 @@ void tree_free(struct tree *tree)
 	superseded_free(tree->superseded);
 	searches_free(tree->searches);
 	free(tree);
-}
-
-static uint64_t now_ms(void)
-{
-	return uv_hrtime() / 1000000;
-}
-
-void tree_answer_changed(struct tree *tree, const struct cache_change *change)
-{
-	if (change->at_once && !change->customer.record)
-		superseded_forget(tree->superseded, change->customer.slot);
-	else if (change->previous && (change->values || !change->customer.record))
-		superseded_add(tree->superseded, change->customer.slot, change->previous, now_ms());
 }
 
 void tree_bytes_fini(struct tree_bytes *bytes)
@@ -166,13 +153,6 @@ static int find_by_customer_slot(struct tree *tree, struct tree_query *query, ui
 }
 
 /* Attributes */
-
-uint64_t tree_valid_ms(const struct tree *tree, const struct catalog_entry *entry)
-{
-	int64_t left_ms = entry->expires_ms - catalog_now_ms(tree->catalog);
-
-	return left_ms > 0 && !entry->is_stale ? (uint64_t)left_ms : 0;
-}
 
 void tree_fill_top(const struct tree *tree, struct node node, struct tree_attributes *ret)
 {
@@ -295,7 +275,7 @@ static int lookup_in_keys(struct tree *tree, struct tree_query *query, enum key_
 		return tree_absent_for(0, ret);
 	if (r)
 		return r;
-	return view_fill(view, is_link, &entry, tree->started_ms, tree_valid_ms(tree, &entry), ret);
+	return view_fill(view, is_link, &entry, ret);
 }
 
 static int lookup_in_directory(struct tree *tree, struct tree_query *query, struct node node,
@@ -304,7 +284,6 @@ static int lookup_in_directory(struct tree *tree, struct tree_query *query, stru
 	cleanup(catalog_entry_fini) struct catalog_entry entry = { 0 };
 	const struct member *directory;
 	const struct member *child;
-	uint64_t valid_ms;
 	int r;
 
 	r = tree_find(tree, query, node, false, &entry);
@@ -316,17 +295,17 @@ static int lookup_in_directory(struct tree *tree, struct tree_query *query, stru
 	if (!directory)
 		return -ESTALE;
 
-	valid_ms = tree_valid_ms(tree, &entry);
 	child = record_child(entry.customer.record, directory, name, strlen(name));
 	if (child) {
-		view_fill_member(&entry, child, valid_ms, ret);
+		view_fill_member(&entry, child, ret);
 		return 0;
 	}
 	if (strcmp(name, "primary") == 0 && view_has_primary(entry.customer.record, directory)) {
-		view_fill_primary(&entry, valid_ms, ret);
+		view_fill_primary(&entry, ret);
 		return 0;
 	}
-	return tree_absent_for(valid_ms, ret);
+	/* It may come by any answer, for whatever key. */
+	return tree_absent_for(0, ret);
 }
 
 int tree_lookup(struct tree *tree, struct tree_query *query, uint64_t number, const char *name,
@@ -364,10 +343,9 @@ bool tree_is_of_customer(enum node_kind kind)
 	return kind == NODE_FIELD || kind == NODE_PRIMARY || kind == NODE_JSON;
 }
 
-static int fill_known(const struct tree *tree, struct node node, const struct catalog_entry *entry,
+static int fill_known(struct node node, const struct catalog_entry *entry,
                       struct tree_attributes *ret)
 {
-	uint64_t valid_ms = tree_valid_ms(tree, entry);
 	const struct member *member;
 	const struct view *view;
 
@@ -375,55 +353,17 @@ static int fill_known(const struct tree *tree, struct node node, const struct ca
 		member = record_by_ordinal(entry->customer.record, node.ordinal);
 		if (!member || member_is_directory(member) != (node.kind == NODE_DIRECTORY))
 			return -ESTALE;
-		view_fill_member(entry, member, valid_ms, ret);
+		view_fill_member(entry, member, ret);
 		return 0;
 	}
 	if (node.kind == NODE_PRIMARY) {
 		if (!record_primary_contact(entry->customer.record))
 			return -ESTALE;
-		view_fill_primary(entry, valid_ms, ret);
+		view_fill_primary(entry, ret);
 		return 0;
 	}
 	view = view_by_kind(node.kind);
-	return view ? view_fill(view, node.kind == view->link, entry, tree->started_ms, valid_ms,
-	                        ret)
-	            : -ESTALE;
-}
-
-/*
- * The record in which a NODE_FIELD or NODE_JSON has the version that was asked for, if that is
- * not the present one but was a moment ago; or NULL.
- */
-struct record *tree_recent_record(struct tree *tree, const struct node *node)
-{
-	struct cache_customer customer;
-	bool is_present = false;
-
-	if (tree_customer_now(tree, node->slot, &customer) == 0) {
-		is_present = view_shows(customer.record, node);
-		record_unref(customer.record);
-	}
-	return is_present ? NULL : superseded_find(tree->superseded, node, now_ms());
-}
-
-static bool stat_recent(struct tree *tree, const struct node *node, struct tree_attributes *ret)
-{
-	const struct record *record = tree_recent_record(tree, node);
-	const struct member *member;
-	size_t json_length;
-
-	if (!record)
-		return false;
-	member = record_by_ordinal(record, node->ordinal);
-	record_json(record, &json_length);
-	*ret = (struct tree_attributes){
-		.number = node_pack(*node),
-		.type = S_IFREG,
-		.links = 1,
-		.size = node->kind == NODE_JSON ? json_length : member->value_length,
-		.changed_ms = member->changed_ms,
-	};
-	return true;
+	return view ? view_fill(view, node.kind == view->link, entry, ret) : -ESTALE;
 }
 
 bool tree_has_versions(enum node_kind kind)
@@ -431,10 +371,24 @@ bool tree_has_versions(enum node_kind kind)
 	return kind == NODE_FIELD || kind == NODE_JSON;
 }
 
-int tree_stat(struct tree *tree, struct tree_query *query, uint64_t number,
-              struct tree_attributes *ret)
+static int stat_entry(struct tree *tree, struct tree_query *query, struct node node,
+                      struct tree_attributes *ret)
 {
 	cleanup(catalog_entry_fini) struct catalog_entry entry = { 0 };
+	int r;
+
+	r = tree_is_of_customer(node.kind) ? find_by_customer_slot(tree, query, node.slot, &entry)
+	                                   : tree_find(tree, query, node, true, &entry);
+	if (!r)
+		r = fill_known(node, &entry, ret);
+	if (!r && ret->number != node_pack(node))
+		r = -ESTALE;
+	return r == -ENOENT ? -ESTALE : r;
+}
+
+int tree_stat(struct tree *tree, struct tree_query *query, uint64_t number, bool by_descriptor,
+              struct tree_attributes *ret)
+{
 	struct control_snapshot snapshot;
 	struct node node;
 	int r;
@@ -460,19 +414,10 @@ int tree_stat(struct tree *tree, struct tree_query *query, uint64_t number,
 		return tree_stat_day(tree, query, node, ret);
 	if (folder_has(node))
 		return folder_stat(tree, node, ret);
-	if (tree_has_versions(node.kind) && stat_recent(tree, &node, ret))
+	if (tree_has_versions(node.kind) &&
+	    tree_stat_replaced(tree, query, &node, by_descriptor, ret))
 		return 0;
-
-	r = tree_is_of_customer(node.kind) ? find_by_customer_slot(tree, query, node.slot, &entry)
-	                                   : tree_find(tree, query, node, true, &entry);
-	if (r == -ENOENT)
-		return -ESTALE;
-	if (!r)
-		r = fill_known(tree, node, &entry, ret);
-	/* A node of an earlier version shows the present value, and is not told of the next. */
-	if (!r && tree_has_versions(node.kind) && ret->number != number)
-		ret->valid_ms = 0;
-	return r;
+	return stat_entry(tree, query, node, ret);
 }
 
 /* The entry of a node of either slot, as known now, however old. */

@@ -80,22 +80,14 @@ int tree_day_now(struct tree *tree, uint32_t slot, struct catalog_day *ret)
 
 /* Attributes */
 
-static uint64_t valid_ms(const struct tree *tree, const struct catalog_day *day)
-{
-	int64_t left_ms = day->expires_ms - catalog_now_ms(tree->catalog);
-
-	return left_ms > 0 && !day->is_stale ? (uint64_t)left_ms : 0;
-}
-
-static void fill_day(const struct tree *tree, const struct catalog_day *day,
-                     struct tree_attributes *ret)
+static void fill_day(const struct catalog_day *day, struct tree_attributes *ret)
 {
 	*ret = (struct tree_attributes){
 		.number = node_pack(node_of(NODE_DAY, day->key.slot, 0)),
 		.type = S_IFDIR,
 		.links = 1,
 		.changed_ms = day->changed_ms,
-		.valid_ms = valid_ms(tree, day),
+		.valid_ms = day->valid_ms,
 		.is_expired = day->is_stale,
 	};
 }
@@ -104,12 +96,9 @@ static void fill_day(const struct tree *tree, const struct catalog_day *day,
  * Who is there was there from the day itself on, whenever that was found out. The kernel follows a
  * link without asking for its attributes, so it may not believe in one for long.
  */
-int tree_fill_day_link(const struct tree *tree, const struct catalog_day *day, uint32_t place,
-                       struct tree_attributes *ret)
+int tree_fill_day_link(const struct catalog_day *day, uint32_t place, struct tree_attributes *ret)
 {
 	const char *id = roster_at(day->roster, place);
-	uint64_t left_ms = valid_ms(tree, day);
-
 	if (!id)
 		return -ESTALE;
 	*ret = (struct tree_attributes){
@@ -118,7 +107,7 @@ int tree_fill_day_link(const struct tree *tree, const struct catalog_day *day, u
 		.links = 1,
 		.size = strlen(LINK_PREFIX) + strlen(id),
 		.changed_ms = date_midnight_ms(day_of(&day->key.key)),
-		.valid_ms = left_ms < LINK_VALID_MS ? left_ms : LINK_VALID_MS,
+		.valid_ms = day->valid_ms < LINK_VALID_MS ? day->valid_ms : LINK_VALID_MS,
 	};
 	return 0;
 }
@@ -143,7 +132,7 @@ int tree_lookup_day(struct tree *tree, struct tree_query *query, const char *nam
 
 	r = find(tree, query, &key, true, &day);
 	if (!r)
-		fill_day(tree, &day, ret);
+		fill_day(&day, ret);
 	return r;
 }
 
@@ -164,8 +153,7 @@ int tree_lookup_in_day(struct tree *tree, struct tree_query *query, struct node 
 	if (r)
 		return r;
 	place = roster_find(day.roster, id.text, strlen(id.text));
-	return place ? tree_fill_day_link(tree, &day, place, ret)
-	             : tree_absent_for(valid_ms(tree, &day), ret);
+	return place ? tree_fill_day_link(&day, place, ret) : tree_absent_for(0, ret);
 }
 
 int tree_stat_day(struct tree *tree, struct tree_query *query, struct node node,
@@ -178,8 +166,8 @@ int tree_stat_day(struct tree *tree, struct tree_query *query, struct node node,
 	if (r)
 		return r;
 	if (node.ordinal)
-		return tree_fill_day_link(tree, &day, node.ordinal, ret);
-	fill_day(tree, &day, ret);
+		return tree_fill_day_link(&day, node.ordinal, ret);
+	fill_day(&day, ret);
 	return 0;
 }
 

@@ -134,16 +134,15 @@ static int list_keys(struct tree *tree, enum key_kind kind, struct listing *list
 	return catalog_list_keys(tree->catalog, kind, slot, emit_key, &keys);
 }
 
-static int list_members(const struct tree *tree, const struct catalog_entry *entry,
-                        const struct member *directory, struct listing *listing)
+static int list_members(const struct catalog_entry *entry, const struct member *directory,
+                        struct listing *listing)
 {
 	const struct record *record = entry->customer.record;
-	uint64_t valid_ms = tree_valid_ms(tree, entry);
 	struct tree_attributes attributes;
 	const struct member *child;
 
 	if (view_has_primary(record, directory)) {
-		view_fill_primary(entry, valid_ms, &attributes);
+		view_fill_primary(entry, &attributes);
 		if (!emit(listing, "primary", &attributes, true, COOKIE_PRIMARY))
 			return 0;
 	}
@@ -153,7 +152,7 @@ static int list_members(const struct tree *tree, const struct catalog_entry *ent
 	                                   ? (uint32_t)(listing->cookie - COOKIE_FIRST)
 	                                   : 0);
 	for (; child; child = record_sibling(record, child)) {
-		view_fill_member(entry, child, valid_ms, &attributes);
+		view_fill_member(entry, child, &attributes);
 		if (!emit(listing, child->name, &attributes, true, COOKIE_FIRST + child->ordinal))
 			break;
 	}
@@ -177,7 +176,7 @@ static int list_directory(struct tree *tree, struct tree_query *query, struct no
 		return -ESTALE;
 	if (!emit_dots(listing, node_pack(node)))
 		return 0;
-	return list_members(tree, &entry, directory, listing);
+	return list_members(&entry, directory, listing);
 }
 
 static int list_day(struct tree *tree, struct tree_query *query, uint32_t slot,
@@ -197,7 +196,7 @@ static int list_day(struct tree *tree, struct tree_query *query, uint32_t slot,
 		return 0;
 	while (place++ < day.roster->count) {
 		/* Those that are gone have left their places. */
-		if (tree_fill_day_link(tree, &day, place, &attributes) == 0 &&
+		if (tree_fill_day_link(&day, place, &attributes) == 0 &&
 		    !emit(listing, roster_at(day.roster, place), &attributes, true,
 		          COOKIE_FIRST + place))
 			break;

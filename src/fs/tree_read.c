@@ -43,17 +43,18 @@ static int read_snapshot(const struct tree *tree, struct node node, struct tree_
 	return 0;
 }
 
+/* The version that was asked for, or none. */
 static int read_record(struct record *record, const struct node *node, struct tree_bytes *ret)
 {
 	const struct member *member = record_by_ordinal(record, node->ordinal);
 
+	if (!view_shows(record, node))
+		return -ESTALE;
 	if (node->kind == NODE_JSON) {
 		ret->data = record_json(record, &ret->length);
 		ret->record = record_ref(record);
 		return 0;
 	}
-	if (!member || member_is_directory(member))
-		return -ESTALE;
 
 	ret->data = member->value;
 	ret->length = member->value_length;
@@ -65,7 +66,7 @@ int tree_read(struct tree *tree, uint64_t number, uint64_t offset, size_t size,
               struct tree_bytes *ret)
 {
 	cleanup(catalog_entry_fini) struct catalog_entry entry = { 0 };
-	struct record *recent;
+	struct record *replaced = NULL;
 	struct node node;
 	int r;
 
@@ -84,9 +85,10 @@ int tree_read(struct tree *tree, uint64_t number, uint64_t offset, size_t size,
 	if (!tree_has_versions(node.kind) && node.kind != NODE_META)
 		return -EISDIR;
 
-	recent = tree_has_versions(node.kind) ? tree_recent_record(tree, &node) : NULL;
-	if (recent)
-		return read_record(recent, &node, ret);
+	if (tree_has_versions(node.kind))
+		replaced = superseded_find(tree->superseded, &node);
+	if (replaced)
+		return read_record(replaced, &node, ret);
 	r = tree_entry_now(tree, node, &entry);
 	if (r)
 		return r;
@@ -149,7 +151,7 @@ int tree_readlink(struct tree *tree, uint64_t number, struct tree_bytes *ret)
 	if (r)
 		return r;
 	primary = record_primary_contact(entry.customer.record);
-	if (!primary)
+	if (!primary || view_primary_node(node.slot, entry.customer.record).version != node.version)
 		return -ESTALE;
 	ret->data = primary->name;
 	ret->length = primary->name_length;

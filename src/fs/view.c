@@ -53,9 +53,9 @@ struct node view_json_node(uint32_t slot, const struct record *record)
 /* The kernel keeps what a link says, so that a link that says something else is another node. */
 struct node view_primary_node(uint32_t slot, const struct record *record)
 {
-	const struct member *contacts = record_contacts(record);
+	uint32_t changes = record_primary(record).changes;
 
-	return (struct node){ NODE_PRIMARY, slot, 0, contacts ? member_version(contacts) : 0 };
+	return (struct node){ NODE_PRIMARY, slot, 0, (uint16_t)(changes & NODE_VERSION_MAX) };
 }
 
 bool view_shows(const struct record *record, const struct node *node)
@@ -66,8 +66,14 @@ bool view_shows(const struct record *record, const struct node *node)
 	       member_is_directory(member) == (node->kind == NODE_JSON);
 }
 
+/* Who lists a directory that has expired is to ask. */
+static uint64_t directory_valid_ms(const struct catalog_entry *entry)
+{
+	return entry->is_stale ? 0 : entry->valid_ms;
+}
+
 void view_fill_member(const struct catalog_entry *entry, const struct member *member,
-                      uint64_t valid_ms, struct tree_attributes *ret)
+                      struct tree_attributes *ret)
 {
 	bool is_directory = member_is_directory(member);
 
@@ -75,29 +81,30 @@ void view_fill_member(const struct catalog_entry *entry, const struct member *me
 		.number = node_pack(
 		        is_directory ? node_of(NODE_DIRECTORY, entry->key.slot, member->ordinal)
 		                     : view_field_node(entry->customer.slot, member)),
+		.generation = is_directory ? 0 : member_generation(member),
 		.type = is_directory ? S_IFDIR : S_IFREG,
 		.links = is_directory ? 1 : entry->customer.keys,
 		.size = member->value_length,
 		.changed_ms = member->changed_ms,
-		.valid_ms = valid_ms,
+		.valid_ms = is_directory ? directory_valid_ms(entry) : entry->valid_ms,
 		.is_expired = is_directory && entry->is_stale,
 	};
 }
 
-void view_fill_primary(const struct catalog_entry *entry, uint64_t valid_ms,
-                       struct tree_attributes *ret)
+void view_fill_primary(const struct catalog_entry *entry, struct tree_attributes *ret)
 {
-	const struct member *contacts = record_contacts(entry->customer.record);
+	struct record_primary changed = record_primary(entry->customer.record);
 	const struct member *primary = record_primary_contact(entry->customer.record);
 
 	*ret = (struct tree_attributes){
 		.number =
 		        node_pack(view_primary_node(entry->customer.slot, entry->customer.record)),
+		.generation = changed.changes / (NODE_VERSION_MAX + 1),
 		.type = S_IFLNK,
 		.links = entry->customer.keys,
 		.size = primary->name_length,
-		.changed_ms = contacts->changed_ms,
-		.valid_ms = valid_ms,
+		.changed_ms = changed.changed_ms,
+		.valid_ms = entry->valid_ms,
 	};
 }
 
@@ -105,25 +112,25 @@ void view_fill_primary(const struct catalog_entry *entry, uint64_t valid_ms,
  * Its name means one version, and is where the kernel cannot be made to drop names; see
  * notifier_kernel.c.
  */
-static void fill_json(const struct catalog_entry *entry, uint64_t valid_ms,
-                      struct tree_attributes *ret)
+static void fill_json(const struct catalog_entry *entry, struct tree_attributes *ret)
 {
 	size_t length;
 
 	record_json(entry->customer.record, &length);
 	*ret = (struct tree_attributes){
 		.number = node_pack(view_json_node(entry->customer.slot, entry->customer.record)),
+		.generation = member_generation(record_member(entry->customer.record, 0)),
 		.type = S_IFREG,
 		.links = entry->customer.keys,
 		.size = length,
 		.changed_ms = entry->customer.changed_ms,
-		.valid_ms = valid_ms,
+		.valid_ms = entry->valid_ms,
 		.is_fleeting = true,
 	};
 }
 
 static void fill_link(const struct catalog_entry *entry, enum node_kind kind, size_t length,
-                      uint64_t valid_ms, struct tree_attributes *ret)
+                      struct tree_attributes *ret)
 {
 	*ret = (struct tree_attributes){
 		.number = node_pack(node_of(kind, entry->key.slot, 0)),
@@ -131,20 +138,19 @@ static void fill_link(const struct catalog_entry *entry, enum node_kind kind, si
 		.links = 1,
 		.size = length,
 		.changed_ms = entry->customer.changed_ms,
-		.valid_ms = valid_ms,
+		.valid_ms = entry->valid_ms,
 	};
 }
 
 /* As of the first member, which is the customer. */
-static void fill_directory(const struct catalog_entry *entry, uint64_t valid_ms,
-                           struct tree_attributes *ret)
+static void fill_directory(const struct catalog_entry *entry, struct tree_attributes *ret)
 {
 	*ret = (struct tree_attributes){
 		.number = node_pack(node_of(NODE_DIRECTORY, entry->key.slot, 0)),
 		.type = S_IFDIR,
 		.links = 1,
 		.changed_ms = entry->customer.changed_ms,
-		.valid_ms = valid_ms,
+		.valid_ms = directory_valid_ms(entry),
 		.is_expired = entry->is_stale,
 	};
 }
@@ -182,10 +188,8 @@ int view_print_meta(const struct catalog_entry *entry, struct buffer *text)
  * The text follows from the answer and its state alone, and so does the time at which it became
  * what it is: whoever sees the same time may keep the text.
  */
-static int fill_meta(const struct catalog_entry *entry, int64_t started_ms, uint64_t valid_ms,
-                     struct tree_attributes *ret)
+static int fill_meta(const struct catalog_entry *entry, struct tree_attributes *ret)
 {
-	int64_t changed_ms = entry->is_from_api ? entry->key.fetched_ms : started_ms;
 	cleanup(buffer_fini) struct buffer text;
 	int r;
 
@@ -194,15 +198,13 @@ static int fill_meta(const struct catalog_entry *entry, int64_t started_ms, uint
 	if (r)
 		return r;
 
-	if (entry->is_stale && entry->expires_ms > changed_ms)
-		changed_ms = entry->expires_ms;
 	*ret = (struct tree_attributes){
 		.number = node_pack(node_of(NODE_META, entry->key.slot, 0)),
 		.type = S_IFREG,
 		.links = 1,
 		.size = text.length,
-		.changed_ms = changed_ms,
-		.valid_ms = valid_ms,
+		.changed_ms = entry->stated_ms,
+		.valid_ms = entry->valid_ms,
 	};
 	return 0;
 }
@@ -214,23 +216,23 @@ bool view_has_primary(const struct record *record, const struct member *director
 }
 
 int view_fill(const struct view *view, bool is_link, const struct catalog_entry *entry,
-              int64_t started_ms, uint64_t valid_ms, struct tree_attributes *ret)
+              struct tree_attributes *ret)
 {
 	char name[KEY_NAME_SIZE];
 
 	if (is_link) {
 		key_print_name(&entry->key.key, name);
-		fill_link(entry, view->link, strlen(name) + strlen(view->suffix), valid_ms, ret);
+		fill_link(entry, view->link, strlen(name) + strlen(view->suffix), ret);
 		return 0;
 	}
 	if (view->kind == NODE_JSON) {
-		fill_json(entry, valid_ms, ret);
+		fill_json(entry, ret);
 		return 0;
 	}
 	if (view->kind == NODE_META)
-		return fill_meta(entry, started_ms, valid_ms, ret);
+		return fill_meta(entry, ret);
 
-	fill_directory(entry, valid_ms, ret);
+	fill_directory(entry, ret);
 	return 0;
 }
 

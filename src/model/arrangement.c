@@ -11,13 +11,15 @@ void identity_fini(struct identity *identity)
 {
 	free(identity->ordinals);
 	free(identity->times_ms);
+	free(identity->changes);
 }
 
 int identity_init(struct identity *identity, uint32_t count)
 {
 	identity->ordinals = calloc(count, sizeof(*identity->ordinals));
 	identity->times_ms = calloc(count, sizeof(*identity->times_ms));
-	return identity->ordinals && identity->times_ms ? 0 : -ENOMEM;
+	identity->changes = calloc(count, sizeof(*identity->changes));
+	return identity->ordinals && identity->times_ms && identity->changes ? 0 : -ENOMEM;
 }
 
 struct arrangement {
@@ -133,6 +135,7 @@ static void arrange_members(struct record *record, const struct arrangement *arr
 		*member = arrangement->members[old];
 		member->ordinal = identity->ordinals[old];
 		member->changed_ms = identity->times_ms[old];
+		member->changes = identity->changes[old];
 		member->parent = arrangement->new_index[member->parent];
 		if (!member_is_directory(member))
 			continue;
@@ -182,5 +185,6 @@ int record_identify(struct record *record, const struct identity *identity)
 	record->contacts = arrangement.new_index[record->contacts];
 	record->primary_contact = arrangement.new_index[record->primary_contact];
 	record->next_ordinal = identity->next_ordinal;
+	record->primary = identity->primary;
 	return 0;
 }

@@ -1,16 +1,19 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * The part of record that turns ordinals and times into bytes and back.
+ * The part of record that turns ordinals, times and changes into bytes and back.
  *
  * All numbers as base-128 varints, signed ones in zigzag:
  *
- *   1                     version
+ *   2                     version
  *   members, next ordinal
  *   (run, delta)...       ordinals: so many in a row, the first delta beyond the one due
  *   (run, delta)...       times: so many alike, in milliseconds later than the time before
+ *   (run, delta)...       changes: so many alike, so many more than those before
+ *   changes, delta        of the primary contact; its time, later than the customer's
  *   8 bytes               checksum of the customer's JSON and the bytes above, little endian
  *
- * The members stand in the order of the JSON, where neighbours mostly came together.
+ * The members stand in the order of the JSON, where neighbours mostly came together. Version 1 was
+ * without changes.
  */
 
 #include <errno.h>
@@ -22,7 +25,8 @@
 #include "kapturefs/model/record_parts.h"
 
 enum {
-	VERSION = 1,
+	VERSION = 2,
+	VERSION_WITHOUT_CHANGES = 1,
 	CHECKSUM_LENGTH = 8,
 	VARINT_BITS = 7,
 };
@@ -106,6 +110,25 @@ static int put_times(struct buffer *buffer, const struct record *record)
 	return r;
 }
 
+static int put_changes(struct buffer *buffer, const struct record *record)
+{
+	uint64_t before = 0;
+	uint32_t length;
+	int r = 0;
+
+	for (uint32_t i = 0; !r && i < record->count; i += length) {
+		uint32_t changes = in_document(record, i)->changes;
+
+		for (length = 1; i + length < record->count; length++) {
+			if (in_document(record, i + length)->changes != changes)
+				break;
+		}
+		r = put_run(buffer, length, changes - before);
+		before = changes;
+	}
+	return r;
+}
+
 static int put_checksum(struct buffer *buffer, const struct record *record)
 {
 	uint64_t sum = checksum(record, buffer->data, buffer->length);
@@ -131,6 +154,13 @@ int record_save_identity(const struct record *record, char **ret, size_t *ret_le
 		r = put_ordinals(&buffer, record);
 	if (!r)
 		r = put_times(&buffer, record);
+	if (!r)
+		r = put_changes(&buffer, record);
+	if (!r)
+		r = put_unsigned(&buffer, record->primary.changes);
+	if (!r)
+		r = put_signed(&buffer, (uint64_t)record->primary.changed_ms -
+		                                (uint64_t)record->members[0].changed_ms);
 	if (!r)
 		r = put_checksum(&buffer, record);
 	if (r)
@@ -183,18 +213,21 @@ static uint32_t take_run(struct reader *reader, uint32_t length_max, uint64_t *r
 	return reader->failed || length > length_max ? 0 : (uint32_t)length;
 }
 
-/* How many members there are; 0, which is too few, if it is no identity. */
-static uint32_t take_head(struct reader *reader, uint32_t *ret_next_ordinal)
-{
-	uint64_t version = take_unsigned(reader);
-	uint64_t count = take_unsigned(reader);
-	uint64_t next_ordinal = take_unsigned(reader);
+struct head {
+	uint64_t version;
+	uint64_t count; /* of members */
+	uint64_t next_ordinal;
+};
 
-	if (reader->failed || version != VERSION || count > UINT32_MAX ||
-	    next_ordinal > NODE_ORDINAL_MAX + 1)
-		return 0;
-	*ret_next_ordinal = (uint32_t)next_ordinal;
-	return (uint32_t)count;
+static int take_head(struct reader *reader, struct head *ret)
+{
+	ret->version = take_unsigned(reader);
+	ret->count = take_unsigned(reader);
+	ret->next_ordinal = take_unsigned(reader);
+	if (reader->failed || ret->version < VERSION_WITHOUT_CHANGES || ret->version > VERSION ||
+	    ret->count > UINT32_MAX || ret->next_ordinal > NODE_ORDINAL_MAX + 1)
+		return -EILSEQ;
+	return 0;
 }
 
 static int take_ordinals(struct reader *reader, const struct record *record,
@@ -233,6 +266,40 @@ static int take_times(struct reader *reader, const struct record *record, struct
 	return 0;
 }
 
+static int take_changes(struct reader *reader, const struct record *record,
+                        struct identity *identity)
+{
+	uint64_t changes = 0;
+	uint64_t delta;
+
+	for (uint32_t i = 0; i < record->count;) {
+		uint32_t length = take_run(reader, record->count - i, &delta);
+
+		changes += delta;
+		if (!length || changes > UINT32_MAX)
+			return -EILSEQ;
+		while (length-- > 0)
+			identity->changes[record->by_document[i++]] = (uint32_t)changes;
+	}
+	return 0;
+}
+
+/* What was before there were changes became the primary contact with the last change of any. */
+static void guess_primary(const struct record *record, struct identity *identity)
+{
+	identity->primary.changed_ms = identity->times_ms[record->contacts];
+}
+
+static int take_primary(struct reader *reader, struct identity *identity)
+{
+	uint64_t changes = take_unsigned(reader);
+
+	identity->primary.changed_ms =
+	        (int64_t)(take_signed(reader) + (uint64_t)identity->times_ms[0]);
+	identity->primary.changes = (uint32_t)changes;
+	return reader->failed || changes > UINT32_MAX ? -EILSEQ : 0;
+}
+
 static bool is_intact(const struct record *record, const char *bytes, size_t length)
 {
 	const unsigned char *end = (const unsigned char *)bytes + length - CHECKSUM_LENGTH;
@@ -246,14 +313,23 @@ static bool is_intact(const struct record *record, const char *bytes, size_t len
 static int take_identity(struct reader *reader, const struct record *record,
                          struct identity *identity)
 {
+	struct head head;
 	int r;
 
-	if (take_head(reader, &identity->next_ordinal) != record->count)
+	r = take_head(reader, &head);
+	if (r || head.count != record->count)
 		return -EILSEQ;
 
+	identity->next_ordinal = (uint32_t)head.next_ordinal;
 	r = take_ordinals(reader, record, identity);
 	if (!r)
 		r = take_times(reader, record, identity);
+	if (!r && head.version != VERSION_WITHOUT_CHANGES)
+		r = take_changes(reader, record, identity);
+	if (!r && head.version != VERSION_WITHOUT_CHANGES)
+		r = take_primary(reader, identity);
+	else if (!r)
+		guess_primary(record, identity);
 	if (r)
 		return r;
 	return reader->length || identity->ordinals[0] != 0 ? -EILSEQ : 0;
@@ -279,17 +355,18 @@ int record_load_identity(struct record *record, const char *bytes, size_t length
 int record_identity_changed_ms(const char *bytes, size_t length, int64_t *ret)
 {
 	struct reader reader = { .bytes = (const unsigned char *)bytes, .length = length };
-	uint32_t next_ordinal;
-	uint32_t count = take_head(&reader, &next_ordinal);
+	struct head head;
 	uint64_t delta;
 	uint32_t run;
 
-	for (uint32_t i = 0; i < count; i += run) {
-		run = take_run(&reader, count - i, &delta);
+	if (take_head(&reader, &head))
+		return -EILSEQ;
+	for (uint64_t i = 0; i < head.count; i += run) {
+		run = take_run(&reader, (uint32_t)(head.count - i), &delta);
 		if (!run)
 			return -EILSEQ;
 	}
-	if (!take_run(&reader, count, &delta))
+	if (!take_run(&reader, (uint32_t)head.count, &delta))
 		return -EILSEQ;
 	*ret = (int64_t)delta;
 	return 0;

@@ -147,6 +147,7 @@ static void put_members(struct record *record, const struct record_parts *parts,
 		member->name = put_text(&place, part->name, part->name_length, "");
 		member->ordinal = i;
 		member->changed_ms = 0;
+		member->changes = 0;
 		put_value(&place, part, member);
 		record->by_document[i] = i;
 		record->by_ordinal[i] = i;
@@ -241,6 +242,17 @@ int record_new(const struct record_parts *parts, struct record **ret)
 	find_contacts(record);
 	*ret = steal(&record);
 	return 0;
+}
+
+void record_raise(struct record *record, int64_t now_ms)
+{
+	assert(record->references == 1);
+	for (uint32_t i = 0; i < record->count; i++) {
+		if (record->members[i].changed_ms < now_ms)
+			record->members[i].changed_ms = now_ms;
+	}
+	if (record->primary.changed_ms < now_ms)
+		record->primary.changed_ms = now_ms;
 }
 
 /* Reading */
@@ -362,7 +374,12 @@ const struct member *record_sibling(const struct record *record, const struct me
 
 uint16_t member_version(const struct member *member)
 {
-	return (uint16_t)(member->changed_ms / RECORD_VERSION_MS) & NODE_VERSION_MAX;
+	return (uint16_t)(member->changes & NODE_VERSION_MAX);
+}
+
+uint32_t member_generation(const struct member *member)
+{
+	return member->changes / (NODE_VERSION_MAX + 1);
 }
 
 bool member_is_directory(const struct member *member)
@@ -373,6 +390,11 @@ bool member_is_directory(const struct member *member)
 const struct member *record_primary_contact(const struct record *record)
 {
 	return record->primary_contact ? &record->members[record->primary_contact] : NULL;
+}
+
+struct record_primary record_primary(const struct record *record)
+{
+	return record->primary;
 }
 
 const struct member *record_contacts(const struct record *record)

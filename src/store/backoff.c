@@ -127,6 +127,14 @@ void backoff_fail(struct backoff *backoff, struct backoff_subject subject,
 	entry->until_ms = now_ms + alone_ms;
 }
 
+uint64_t backoff_left_ms(const struct backoff *backoff, struct backoff_subject subject,
+                         uint64_t now_ms)
+{
+	const struct backoff_entry *entry = find(backoff, hash_of(subject));
+
+	return entry && now_ms < entry->until_ms ? entry->until_ms - now_ms : 0;
+}
+
 const struct backoff_failure *backoff_find(const struct backoff *backoff,
                                            struct backoff_subject subject, uint64_t now_ms)
 {

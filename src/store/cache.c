@@ -433,6 +433,12 @@ void cache_on_lost(struct cache *cache, cache_lost_fn *lost, void *userdata)
 	cache->lost_userdata = userdata;
 }
 
+void cache_on_shown(struct cache *cache, cache_is_shown_fn *is_shown, void *userdata)
+{
+	cache->is_shown = is_shown;
+	cache->is_shown_userdata = userdata;
+}
+
 const char *cache_account(const struct cache *cache)
 {
 	return cache->account;

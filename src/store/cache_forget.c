@@ -16,14 +16,47 @@
 
 /* Inside a transaction */
 
-int cache_note_key(struct cache_change *change, uint32_t slot)
+static int append(uint32_t **numbers, size_t *count, uint32_t number)
 {
-	uint32_t *grown = reallocarray(change->keys, change->key_count + 1, sizeof(*change->keys));
+	uint32_t *grown = reallocarray(*numbers, *count + 1, sizeof(**numbers));
 
 	if (!grown)
 		return -ENOMEM;
-	change->keys = grown;
-	change->keys[change->key_count++] = slot;
+	grown[(*count)++] = number;
+	*numbers = grown;
+	return 0;
+}
+
+int cache_note_key(struct cache_change *change, uint32_t slot)
+{
+	return append(&change->keys, &change->key_count, slot);
+}
+
+int cache_note_places(struct cache_change *change, const struct roster *roster)
+{
+	int r = 0;
+
+	for (uint32_t place = 1; !r && place <= roster->count; place++) {
+		if (!roster_at(roster, place))
+			r = append(&change->places, &change->place_count, place);
+	}
+	return r;
+}
+
+/* The customer from whom the key @found has gone, if there is one, and it is not what changed. */
+static int note_other(struct cache *cache, const struct cache_key *found,
+                      struct cache_change *change)
+{
+	struct cache_customer other;
+	int r;
+
+	if (found->key.kind == KEY_DATE || found->customer == change->customer.slot)
+		return 0;
+	r = rows_read_customer(cache, found->customer, &other);
+	if (r)
+		return r < 0 ? r : 0;
+	record_unref(change->other.record);
+	change->other = other;
 	return 0;
 }
 
@@ -41,7 +74,9 @@ int cache_delete_key(struct cache *cache, const struct cache_key *found,
 	rows_bind_integer(statement, 1, found->key.kind);
 	rows_bind_integer(statement, 2, found->slot);
 	r = rows_execute(cache, statement);
-	return r ? r : rows_expect_changes(cache, before);
+	if (!r)
+		r = rows_expect_changes(cache, before);
+	return r ? r : note_other(cache, found, change);
 }
 
 int cache_delete_damaged_key(struct cache *cache, const struct key *key,
@@ -140,6 +175,7 @@ static int forget_customer(struct cache *cache, const void *arguments, int64_t n
 	if (r < 0 || r == CACHE_NONE)
 		return r;
 	change->customer.slot = *slot;
+	change->is_forgotten = true;
 	r = cache_delete_customer(cache, *slot, change);
 	if (!r)
 		r = sieve_note(cache, *slot, SIEVE_FORGOTTEN);

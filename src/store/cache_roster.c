@@ -160,6 +160,8 @@ static int write_roster(struct cache *cache, const struct answer *answer, int64_
 	change->roster = !is_new && has_changed;
 	if (is_new)
 		r = cache_new_slot(cache, slot);
+	else if (has_changed)
+		r = cache_note_places(change, &roster);
 	if (!r && (is_new || has_changed))
 		r = rows_write_roster(cache, *slot, &roster,
 		                      is_new || now_ms > changed_ms ? now_ms : changed_ms + 1);
@@ -226,8 +228,10 @@ static int leave_roster(struct cache *cache, uint32_t slot, const struct key *id
 		return delete_found(cache, slot, change);
 	roster_remove(&roster, id->text);
 	change->roster = true;
-	return rows_write_roster(cache, slot, &roster,
-	                         now_ms > changed_ms ? now_ms : changed_ms + 1);
+	r = cache_note_places(change, &roster);
+	return r ? r
+	         : rows_write_roster(cache, slot, &roster,
+	                             now_ms > changed_ms ? now_ms : changed_ms + 1);
 }
 
 /* The key by date of the roster with @slot. */

@@ -165,6 +165,8 @@ static const char *const statement_texts[STATEMENTS] = {
 	[UPDATE_USE] = "UPDATE use SET used_ms = ?2 WHERE customer = ?1",
 	[DELETE_USE] = "DELETE FROM use WHERE customer = ?1",
 	[LEAST_USED] = "SELECT customer, used_ms FROM use ORDER BY used_ms LIMIT 1",
+	[NEXT_USED] = "SELECT customer, used_ms FROM use WHERE (used_ms, customer) > (?1, ?2)"
+	              " ORDER BY used_ms, customer LIMIT 1",
 	[AGREE_ON_NOW] = "UPDATE use SET used_ms = ?1 WHERE customer IN"
 	                 " (SELECT customer FROM use WHERE used_ms > ?2"
 	                 "  ORDER BY used_ms DESC LIMIT ?3)",

@@ -52,6 +52,7 @@ static int insert_key(struct cache *cache, const struct key *key, uint32_t custo
 		return r;
 
 	change->listing[key->kind] = true;
+	change->links = change->previous;
 	cache_note_return(cache, key);
 	return 0;
 }
@@ -130,6 +131,20 @@ int cache_write_used(struct cache *cache, uint32_t slot, int64_t now_ms)
 	return rows_execute(cache, statement);
 }
 
+struct shown {
+	struct cache *cache;
+	uint32_t customer;
+};
+
+static bool is_shown(void *userdata, uint32_t ordinal, uint16_t version)
+{
+	const struct shown *shown = userdata;
+	struct cache *cache = shown->cache;
+
+	return cache->is_shown &&
+	       cache->is_shown(cache->is_shown_userdata, shown->customer, ordinal, version);
+}
+
 /*
  * Give @record its identity. A customer whose ordinals run out begins anew, as another customer:
  * a number that the kernel may know must not be used for anything else.
@@ -137,7 +152,9 @@ int cache_write_used(struct cache *cache, uint32_t slot, int64_t now_ms)
 static int settle(struct cache *cache, struct record *record, uint32_t *slot, int64_t now_ms,
                   struct cache_change *change)
 {
-	int r = record_settle(record, change->previous, now_ms, &change->values);
+	struct shown shown = { cache, *slot };
+	const struct record_moment moment = { now_ms, is_shown, &shown };
+	int r = record_settle(record, change->previous, &moment, &change->values);
 
 	if (r != -EFBIG || !change->previous)
 		return r;
@@ -147,15 +164,32 @@ static int settle(struct cache *cache, struct record *record, uint32_t *slot, in
 
 	*slot = 0;
 	record_unref(steal(&change->previous));
-	return record_settle(record, NULL, now_ms, &change->values);
+	return record_settle(record, NULL, &moment, &change->values);
+}
+
+/*
+ * Whoever reads by @key and had another customer sees one who is new to him: so nothing of this one
+ * may be older than that.
+ */
+static int raise_times(struct cache *cache, const struct key *key, uint32_t customer,
+                       struct record *record, int64_t now_ms)
+{
+	struct cache_key found;
+	int r = rows_find_key(cache, key, &found);
+
+	if (r)
+		return r < 0 ? r : 0;
+	if (found.customer != customer)
+		record_raise(record, now_ms);
+	return 0;
 }
 
 /*
  * Where no value changed the record stays what it was, down to the text that it came in: so what
  * shows its JSON changes only when its time does.
  */
-static int write_customer(struct cache *cache, const struct key *id, struct record *record,
-                          int64_t now_ms, struct cache_change *change)
+static int write_customer(struct cache *cache, const struct key *key, const struct key *id,
+                          struct record *record, int64_t now_ms, struct cache_change *change)
 {
 	uint32_t slot;
 	bool is_new;
@@ -172,8 +206,7 @@ static int write_customer(struct cache *cache, const struct key *id, struct reco
 		record_begin_at(record, cache_reserved_ordinal(cache, id));
 	if (change->previous && !change->values)
 		record = change->previous;
-	if (is_new)
-		r = cache_new_slot(cache, &slot);
+	r = is_new ? cache_new_slot(cache, &slot) : raise_times(cache, key, slot, record, now_ms);
 	if (!r)
 		r = rows_write_customer(cache, slot, record, now_ms);
 	if (!r && is_new)
@@ -207,6 +240,33 @@ int cache_note_keys(struct cache *cache, struct cache_change *change)
 	}
 }
 
+static int describe(struct cache *cache, uint32_t slot, struct cache_change *change)
+{
+	int r = rows_read_customer(cache, slot, &change->customer);
+
+	/* Of a date there is a roster. */
+	if (r < 0)
+		return r;
+	change->customer.slot = slot;
+	change->customer.keys = 0;
+	change->rules = true;
+	r = cache_note_keys(cache, change);
+	return r || change->key_count ? r : CACHE_NONE;
+}
+
+int cache_describe(struct cache *cache, uint32_t slot, struct cache_change *ret)
+{
+	int r;
+
+	do {
+		*ret = (struct cache_change){ 0 };
+		r = describe(cache, slot, ret);
+		if (r)
+			cache_change_fini(ret);
+	} while (cache_rescue(cache, r));
+	return r;
+}
+
 /* As rows_expect_key(). */
 static int expect_customer(struct cache *cache, uint32_t slot)
 {
@@ -238,7 +298,7 @@ static int store_record(struct cache *cache, const void *arguments, int64_t now_
 		return -EPROTO;
 	r = claim_for_account(cache, record_account(answer->record), change);
 	if (!r)
-		r = write_customer(cache, &id, answer->record, now_ms, change);
+		r = write_customer(cache, answer->key, &id, answer->record, now_ms, change);
 	if (!r)
 		r = cache_lead_key(cache, &id, change->customer.slot, now_ms, change);
 	if (!r && !key_equal(&id, answer->key))
@@ -268,8 +328,27 @@ static int find_later(struct cache *cache, const struct record *record, struct c
 		r = rows_read_customer(cache, found.customer, &change->customer);
 	if (r)
 		return r < 0 ? r : CACHE_NONE;
-	change->previous = record_ref(change->customer.record);
 	change->customer.keys = 0;
+	return 0;
+}
+
+/* Its times may have changed, and nothing else. */
+static int write_later(struct cache *cache, const struct lead *lead, int64_t now_ms,
+                       struct cache_change *change)
+{
+	struct cache_customer *customer = &change->customer;
+	int64_t changed_ms;
+	int r;
+
+	r = raise_times(cache, lead->key, customer->slot, customer->record, now_ms);
+	changed_ms = record_member(customer->record, 0)->changed_ms;
+	if (!r && changed_ms != customer->changed_ms)
+		r = rows_write_customer(cache, customer->slot, customer->record,
+		                        customer->fetched_ms);
+	if (r)
+		return r;
+	customer->changed_ms = changed_ms;
+	change->previous = record_ref(customer->record);
 	return 0;
 }
 
@@ -282,6 +361,8 @@ static int store_lead(struct cache *cache, const void *arguments, int64_t now_ms
 	r = claim_for_account(cache, record_account(lead->record), change);
 	if (!r)
 		r = find_later(cache, lead->record, change);
+	if (!r)
+		r = write_later(cache, lead, now_ms, change);
 	if (!r)
 		r = cache_lead_key(cache, lead->key, change->customer.slot, now_ms, change);
 	if (!r)
@@ -306,10 +387,11 @@ static int store_absence(struct cache *cache, const void *arguments, int64_t now
 	int r;
 
 	r = rows_find_key(cache, answer->key, &found);
-	if (r == 0) {
+	if (r == 0 && answer->key->kind == KEY_ID) {
 		change->customer.slot = found.customer;
-		r = answer->key->kind == KEY_ID ? delete_whole(cache, found.customer, change)
-		                                : cache_delete_key(cache, &found, change);
+		r = delete_whole(cache, found.customer, change);
+	} else if (r == 0) {
+		r = cache_delete_key(cache, &found, change);
 	} else if (r == ROWS_DAMAGED) {
 		r = cache_delete_damaged_key(cache, answer->key, change);
 	}

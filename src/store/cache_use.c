@@ -126,6 +126,52 @@ void cache_touch(struct cache *cache, uint32_t slot, int64_t now_ms)
 	*use = (struct cache_use){ slot, now_ms };
 }
 
+/* Listing */
+
+static bool next_touched(struct cache *cache, struct cache_used *used, uint32_t *ret)
+{
+	while (used->place < TOUCHED_SETS * TOUCHED_A_SET) {
+		const struct cache_use *use =
+		        &cache->touched
+		                 .sets[used->place / TOUCHED_A_SET][used->place % TOUCHED_A_SET];
+
+		used->place++;
+		if (use->customer && use->used_ms > used->used_ms) {
+			*ret = use->customer;
+			return true;
+		}
+	}
+	return false;
+}
+
+static int next_used(struct cache *cache, struct cache_used *used)
+{
+	cleanup(rows_reset) sqlite3_stmt *statement = cache->statements[NEXT_USED];
+	int r;
+
+	rows_bind_integer(statement, 1, used->used_ms);
+	rows_bind_integer(statement, 2, used->customer);
+	r = rows_step(cache, statement);
+	if (r)
+		return r;
+	used->customer = (uint32_t)sqlite3_column_int64(statement, 0);
+	used->used_ms = sqlite3_column_int64(statement, 1);
+	return 0;
+}
+
+int cache_next_used(struct cache *cache, struct cache_used *used, uint32_t *ret)
+{
+	int r;
+
+	if (next_touched(cache, used, ret))
+		return 0;
+	do {
+		r = next_used(cache, used);
+	} while (cache_rescue(cache, r));
+	*ret = used->customer;
+	return r;
+}
+
 /* Misses */
 
 void cache_note_eviction(struct cache *cache, const struct key *key)

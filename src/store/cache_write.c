@@ -195,6 +195,9 @@ void cache_change_fini(struct cache_change *change)
 {
 	record_unref(steal(&change->customer.record));
 	record_unref(steal(&change->previous));
+	record_unref(steal(&change->other.record));
 	free(steal(&change->keys));
 	change->key_count = 0;
+	free(steal(&change->places));
+	change->place_count = 0;
 }

@@ -172,18 +172,6 @@ struct catalog_standing catalog_stand(const struct catalog *catalog)
 	};
 }
 
-void catalog_change(struct catalog *catalog, const struct catalog_settings *settings)
-{
-	catalog->settings.ttl_ms = settings->ttl_ms;
-	catalog->settings.negative_ttl_ms = settings->negative_ttl_ms;
-	catalog->settings.max_stale_ms = settings->max_stale_ms;
-	catalog->settings.timeout_ms = settings->timeout_ms;
-	catalog->settings.patience_ms = settings->patience_ms;
-	catalog->settings.offline = settings->offline;
-	catalog->timeout.duration_ms = settings->timeout_ms;
-	catalog->patience.duration_ms = settings->patience_ms;
-}
-
 static void take_account(struct catalog *catalog)
 {
 	const char *settings = catalog->account;
@@ -234,6 +222,7 @@ int catalog_new(uv_loop_t *loop, struct cache *cache, struct source *source,
 	deadlines_init(catalog, &catalog->none, 0, -EBUSY);
 	house_open(catalog);
 	room_open(catalog);
+	rules_open(catalog);
 	take_account(catalog);
 	*ret = catalog;
 	return 0;
@@ -242,6 +231,11 @@ int catalog_new(uv_loop_t *loop, struct cache *cache, struct source *source,
 uint32_t catalog_phone_country(const struct catalog *catalog)
 {
 	return catalog->settings.phone_country;
+}
+
+size_t catalog_memory_max(const struct catalog *catalog)
+{
+	return catalog->settings.memory_max;
 }
 
 uint64_t catalog_timeout_ms(const struct catalog *catalog)
@@ -282,5 +276,6 @@ void catalog_free(struct catalog *catalog)
 	deadlines_close(&catalog->patience);
 	deadlines_close(&catalog->none);
 	room_close(catalog, timer_closed);
+	rules_close(catalog, timer_closed);
 	house_close(catalog, timer_closed);
 }

@@ -94,6 +94,20 @@ bool fetch_is_about(struct catalog *catalog, uint32_t customer)
 	return false;
 }
 
+void fetch_overtake(const struct fetch *by, uint32_t customer)
+{
+	const struct catalog_result result = { .is_overtaken = true };
+	struct list *bucket = customers_bucket(by->catalog, customer);
+
+	for (struct list *link = bucket->next; link != bucket; link = link->next) {
+		struct fetch *fetch = container_of(link, struct fetch, of_customer);
+
+		if (fetch != by && fetch->customer == customer && !fetch->is_urgent &&
+		    !fetch->is_answered)
+			fetch_come_back(fetch, &result);
+	}
+}
+
 /* To whom @key leads now; 0: nobody who is known. */
 static uint32_t customer_of(struct catalog *catalog, const struct key *key)
 {
@@ -170,10 +184,15 @@ static void move_latecomers(struct fetch *fetch)
 /* Whoever wanted a new answer does not believe the old one, if he can help it. */
 static void doubt(struct catalog *catalog, const struct key *key)
 {
+	struct cache_change change;
 	struct cache_key known;
 
-	if (cache_find_key(catalog->cache, key, &known) == 0)
-		(void)!cache_expire(catalog->cache, known.customer);
+	if (cache_find_key(catalog->cache, key, &known) ||
+	    cache_expire(catalog->cache, known.customer) ||
+	    cache_describe(catalog->cache, known.customer, &change))
+		return;
+	catalog_tell(catalog, &change);
+	cache_change_fini(&change);
 }
 
 /* Whether the key is fetched once more for those who wait. */

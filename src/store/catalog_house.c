@@ -57,8 +57,12 @@ static void look_after_log(struct catalog *catalog)
 
 void catalog_tell(struct catalog *catalog, const struct cache_change *change)
 {
-	if (!change->customer.record && change->customer.slot)
+	if (change->customer.record)
+		catalog_keep_hot(catalog, &change->customer);
+	else if (change->customer.slot)
 		hotset_remove(catalog->hotset, change->customer.slot);
+	if (change->other.record)
+		catalog_keep_hot(catalog, &change->other);
 	if (catalog->listener.changed)
 		catalog->listener.changed(catalog->listener.userdata, change);
 }

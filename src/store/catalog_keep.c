@@ -53,9 +53,9 @@ static void tell(const struct fetch *fetch, struct cache_change *change)
 	struct catalog *catalog = fetch->catalog;
 
 	change->at_once = fetch->is_urgent;
-	if (change->customer.record)
-		catalog_keep_hot(catalog, &change->customer);
 	catalog_tell(catalog, change);
+	if (change->customer.record && (change->values || change->at_once))
+		fetch_overtake(fetch, change->customer.slot);
 	cache_change_fini(change);
 	house_answer_kept(catalog);
 }

@@ -128,7 +128,9 @@ int LLVMFuzzerTestOneInput(const uint8_t *bytes, size_t length)
 
 		if (!record)
 			continue;
-		r = record_settle(record, previous, NOW_MS + i * 1000, &has_changed);
+		r = record_settle(record, previous,
+		                  &(struct record_moment){ .now_ms = NOW_MS + i * 1000 },
+		                  &has_changed);
 		assert_int_equal(r, 0);
 		assert_true(previous || has_changed);
 		assert_sound(record);

@@ -114,7 +114,10 @@ static inline void assert_same(const struct record *left, const struct record *r
 		assert_int_equal(a->ordinal, b->ordinal);
 		assert_int_equal(a->parent, b->parent);
 		assert_true(a->changed_ms == b->changed_ms);
+		assert_int_equal(a->changes, b->changes);
 	}
+	assert_true(record_primary(left).changed_ms == record_primary(right).changed_ms);
+	assert_int_equal(record_primary(left).changes, record_primary(right).changes);
 }
 
 static inline void assert_survives(const struct record *record)

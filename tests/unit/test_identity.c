@@ -27,7 +27,9 @@ static struct record *settle(const char *json, const struct record *previous, in
 	struct record *record = make_record(json);
 	bool changed;
 
-	assert_int_equal(record_settle(record, previous, now_ms, &changed), 0);
+	assert_int_equal(record_settle(record, previous,
+	                               &(struct record_moment){ .now_ms = now_ms }, &changed),
+	                 0);
 	return record;
 }
 
@@ -79,9 +81,57 @@ static void test_identity_is_compact(void **state)
 	struct bytes bytes = save(record);
 
 	(void)state;
-	assert_true(bytes.length <= 24);
+	assert_true(bytes.length <= 28);
 	free(bytes.data);
 	record_unref(record);
+}
+
+static void test_changes_survive_saving(void **state)
+{
+	struct record *first = settle("{\"id\":7,\"a\":1,\"b\":1,\"c\":1}", NULL, 8000);
+	struct record *second = settle("{\"id\":7,\"a\":2,\"b\":1,\"c\":1}", first, 9000);
+	struct record *third = settle("{\"id\":7,\"a\":3,\"b\":2,\"contacts\":[{\"id\":1,"
+	                              "\"isPrimaryContact\":true}]}",
+	                              second, 10000);
+
+	(void)state;
+	assert_int_equal(get_member(third, "a")->changes, 2);
+	assert_int_equal(get_member(third, "b")->changes, 1);
+	assert_int_equal(record_primary(third).changes, 1);
+	assert_int_equal(record_primary(third).changed_ms, 10000);
+	assert_survives(second);
+	assert_survives(third);
+	record_unref(first);
+	record_unref(second);
+	record_unref(third);
+}
+
+/* Of version 1, as caches had it before there were changes. */
+static void test_an_identity_without_changes_is_read_as_one_that_has_none(void **state)
+{
+	struct record *record = settle(customer, NULL, 1000);
+	struct record *loaded = copy_fresh(record);
+	struct bytes bytes = save(record);
+	size_t length = bytes.length - CHECKSUM_LENGTH - 4; /* a run of changes, and the primary */
+	uint64_t sum = UINT64_C(0xcbf29ce484222325);
+	size_t json_length;
+	const char *json = record_json(record, &json_length);
+
+	(void)state;
+	bytes.data[0] = 1;
+	for (size_t i = 0; i < json_length; i++)
+		sum = (sum ^ (unsigned char)json[i]) * UINT64_C(0x100000001b3);
+	for (size_t i = 0; i < length; i++)
+		sum = (sum ^ (unsigned char)bytes.data[i]) * UINT64_C(0x100000001b3);
+	for (size_t i = 0; i < CHECKSUM_LENGTH; i++)
+		bytes.data[length + i] = (char)(sum >> (8 * i));
+	assert_int_equal(record_load_identity(loaded, bytes.data, length + CHECKSUM_LENGTH), 0);
+	assert_int_equal(get_member(loaded, "name")->changed_ms, 1000);
+	assert_int_equal(get_member(loaded, "name")->changes, 0);
+	assert_int_equal(record_primary(loaded).changed_ms, 1000);
+	free(bytes.data);
+	record_unref(record);
+	record_unref(loaded);
 }
 
 static void test_a_loaded_record_can_be_settled_on(void **state)
@@ -286,14 +336,18 @@ static void test_ordinals_run_out_at_last(void **state)
 	assert_int_equal(load_next_ordinal(record, NODE_ORDINAL_MAX + 2), -EILSEQ);
 	assert_int_equal(load_next_ordinal(record, NODE_ORDINAL_MAX + 1), 0);
 	assert_int_equal(record_next_ordinal(record), NODE_ORDINAL_MAX + 1);
-	assert_int_equal(record_settle(more, record, 1000, &changed), -EFBIG);
+	assert_int_equal(record_settle(more, record, &(struct record_moment){ .now_ms = 1000 },
+	                               &changed),
+	                 -EFBIG);
 	assert_int_equal(get_member(more, "a")->changed_ms, 0);
 	fresh = settle("{\"id\":8}", record, 1000);
 	assert_int_equal(get_member(fresh, "id")->ordinal, 1);
 	record_unref(fresh);
 
 	assert_int_equal(load_next_ordinal(record, NODE_ORDINAL_MAX), 0);
-	assert_int_equal(record_settle(more, record, 1000, &changed), 0);
+	assert_int_equal(record_settle(more, record, &(struct record_moment){ .now_ms = 1000 },
+	                               &changed),
+	                 0);
 	assert_int_equal(get_member(more, "a")->ordinal, NODE_ORDINAL_MAX);
 	assert_survives(more);
 	record_unref(record);
@@ -337,6 +391,8 @@ int main(void)
 		cmocka_unit_test(test_times_in_any_order_survive_saving),
 		cmocka_unit_test(test_a_fresh_record_survives_saving),
 		cmocka_unit_test(test_identity_is_compact),
+		cmocka_unit_test(test_changes_survive_saving),
+		cmocka_unit_test(test_an_identity_without_changes_is_read_as_one_that_has_none),
 		cmocka_unit_test(test_a_loaded_record_can_be_settled_on),
 		cmocka_unit_test(test_identity_cut_short_or_with_a_flipped_bit_is_refused),
 		cmocka_unit_test(test_identity_of_another_customer_is_refused),

@@ -20,6 +20,8 @@
 #include "kapturefs/fs/notifier.h"
 #include "kapturefs/fs/view.h"
 
+#define DIRECTORY_NOW "{\"id\":7,\"cmId\":1,\"name\":{\"first\":\"Asha\"}}"
+
 enum { SLOT = 7, KEY = 11, QUEUE_MAX = 1024 };
 
 struct fixture {
@@ -33,17 +35,24 @@ struct fixture {
 static int set_up(void **state)
 {
 	static struct fixture fixture;
+	static uint32_t keys[] = { KEY, KEY + 1 };
 	bool changed;
 
 	kernel.count = 0;
 	fixture.record = make_customer("7", "1", "Asha");
 	fixture.successor = make_customer("7", "1", "Bela");
-	assert_int_equal(record_settle(fixture.record, NULL, 1000, &changed), 0);
-	assert_int_equal(record_settle(fixture.successor, fixture.record, 2000, &changed), 0);
+	assert_int_equal(record_settle(fixture.record, NULL,
+	                               &(struct record_moment){ .now_ms = 1000 }, &changed),
+	                 0);
+	assert_int_equal(record_settle(fixture.successor, fixture.record,
+	                               &(struct record_moment){ .now_ms = 2000 }, &changed),
+	                 0);
 	fixture.change = (struct cache_change){
 		.values = true,
 		.customer = { .record = fixture.successor, .slot = SLOT },
 		.previous = fixture.record,
+		.keys = keys,
+		.key_count = array_length(keys),
 	};
 	metrics_init(&fixture.metrics);
 	assert_int_equal(notifier_new(&fixture.notifier), 0);
@@ -96,54 +105,97 @@ static void test_a_push_stores_each_value_of_the_directory(void **state)
 	assert_int_equal(counter(fixture, "kapturefs_pushed_pages_total "), 4);
 }
 
-static void test_a_change_expires_attributes_at_once_and_drops_pages_later(void **state)
+static bool is_expired(uint64_t number)
 {
-	struct fixture *fixture = *state;
-	uint64_t number = name_number(fixture->record);
 	bool is_expired = false;
 
-	hold(true);
-	notifier_answer_changed(fixture->notifier, &fixture->change);
 	pthread_mutex_lock(&kernel.lock);
 	for (unsigned i = 0; i < kernel.count; i++)
 		is_expired |= kernel.calls[i].offset < 0 && kernel.calls[i].number == number;
 	pthread_mutex_unlock(&kernel.lock);
-	assert_true(is_expired);
-	assert_int_equal(drop_of(number), -1);
-	hold(false);
-	wait_for_drop(number);
+	return is_expired;
 }
 
-static void test_only_what_changed_is_dropped(void **state)
+static uint64_t directory_number(uint32_t key)
+{
+	return node_pack(node_of(NODE_DIRECTORY, key, 0));
+}
+
+/* Before it returns, and even while the threads wait for a page. */
+static void test_a_change_expires_what_changed_under_every_key_and_nothing_else(void **state)
 {
 	struct fixture *fixture = *state;
 	const struct member *root = record_member(fixture->record, 0);
 	const struct member *id = record_child(fixture->record, root, "id", 2);
-	uint64_t json = node_pack(view_json_node(SLOT, fixture->record));
-
-	notifier_answer_changed(fixture->notifier, &fixture->change);
-	wait_for_drop(json);
-	assert_int_not_equal(drop_of(name_number(fixture->record)), -1);
-	assert_int_equal(drop_of(node_pack(view_field_node(SLOT, id))), -1);
-}
-
-static void test_a_change_takes_waiting_pushes_back_and_has_the_last_word(void **state)
-{
-	struct fixture *fixture = *state;
-	uint64_t number = name_number(fixture->record);
 
 	hold(true);
-	notifier_push(fixture->notifier, SLOT, fixture->record, 0);
-	wait_until_held();
-	for (int i = 0; i < 100; i++)
-		notifier_push(fixture->notifier, SLOT, fixture->record, 0);
 	notifier_answer_changed(fixture->notifier, &fixture->change);
-	hold(false);
-	wait_for_drop(number);
+	assert_true(is_expired(name_number(fixture->record)));
+	assert_true(is_expired(node_pack(view_json_node(SLOT, fixture->record))));
+	assert_true(is_expired(directory_number(KEY)));
+	assert_true(is_expired(directory_number(KEY + 1)));
+	assert_true(is_expired(node_pack(node_of(NODE_META, KEY + 1, 0))));
+	assert_false(is_expired(node_pack(view_field_node(SLOT, id))));
+	assert_true(notifier_has_told(fixture->notifier, notifier_last(fixture->notifier)));
+}
 
-	/* The one that was under way could not be stopped; none of the others happened. */
-	assert_int_equal(stores_of(number), 1);
-	assert_true(first_store_of(number) < drop_of(number));
+static void test_another_number_of_links_expires_all_values(void **state)
+{
+	struct fixture *fixture = *state;
+	const struct member *member;
+
+	fixture->change.values = false;
+	fixture->change.links = true;
+	fixture->change.customer.record = fixture->record;
+	notifier_answer_changed(fixture->notifier, &fixture->change);
+	for (uint32_t i = 1; (member = record_member(fixture->record, i)); i++) {
+		if (!member_is_directory(member))
+			assert_true(is_expired(node_pack(view_field_node(SLOT, member))));
+	}
+	assert_false(is_expired(directory_number(KEY)));
+}
+
+static void test_who_loses_a_key_is_expired_too(void **state)
+{
+	struct fixture *fixture = *state;
+	const struct member *root = record_member(fixture->successor, 0);
+	const struct member *name = record_child(fixture->successor, root, "name", 4);
+
+	fixture->change.values = false;
+	fixture->change.other =
+	        (struct cache_customer){ .record = fixture->successor, .slot = SLOT + 1 };
+	notifier_answer_changed(fixture->notifier, &fixture->change);
+	assert_true(is_expired(node_pack(view_field_node(SLOT + 1, name))));
+	assert_true(is_expired(directory_number(KEY)));
+}
+
+static void test_other_rules_expire_all_there_is(void **state)
+{
+	struct fixture *fixture = *state;
+	const struct member *member;
+
+	fixture->change.values = false;
+	fixture->change.rules = true;
+	notifier_answer_changed(fixture->notifier, &fixture->change);
+	for (uint32_t i = 1; (member = record_member(fixture->successor, i)); i++) {
+		if (!member_is_directory(member))
+			assert_true(is_expired(node_pack(view_field_node(SLOT, member))));
+	}
+	assert_true(is_expired(directory_number(KEY + 1)));
+	assert_true(is_expired(node_pack(node_of(NODE_META, KEY, 0))));
+}
+
+static void wait_until_told(struct fixture *fixture)
+{
+	while (!notifier_has_told(fixture->notifier, notifier_last(fixture->notifier)))
+		wait_a_moment();
+}
+
+static void forget(struct fixture *fixture)
+{
+	fixture->change.is_forgotten = true;
+	fixture->change.customer.record = NULL;
+	notifier_answer_changed(fixture->notifier, &fixture->change);
 }
 
 static void test_at_the_limit_pushes_are_dropped_and_nobody_waits(void **state)
@@ -157,51 +209,40 @@ static void test_at_the_limit_pushes_are_dropped_and_nobody_waits(void **state)
 		notifier_push(fixture->notifier, SLOT + 1, fixture->record, 0);
 	assert_int_equal(counter(fixture, "kapturefs_dropped_pushes_total "), QUEUE_MAX);
 
-	/* A change finds room all the same. */
-	notifier_answer_changed(fixture->notifier, &fixture->change);
+	/* A forgotten customer finds room all the same. */
+	forget(fixture);
 	assert_int_equal(counter(fixture, "kapturefs_dropped_changes_total "), 0);
 }
 
-static uint64_t directory_number(uint32_t key)
-{
-	return node_pack(node_of(NODE_DIRECTORY, key, 0));
-}
-
-static void tell_at_once(struct fixture *fixture)
-{
-	static uint32_t keys[] = { KEY, KEY + 1 };
-
-	fixture->change.at_once = true;
-	fixture->change.keys = keys;
-	fixture->change.key_count = array_length(keys);
-	notifier_answer_changed(fixture->notifier, &fixture->change);
-}
-
-static void wait_until_told(struct fixture *fixture)
-{
-	while (!notifier_has_told(fixture->notifier, notifier_last(fixture->notifier)))
-		wait_a_moment();
-}
-
-static void test_what_is_to_be_seen_at_once_drops_names_under_every_key(void **state)
+/* Of a file in the middle of a path the kernel asks nothing. */
+static void test_the_name_of_a_file_that_became_a_directory_is_dropped_under_every_key(void **state)
 {
 	struct fixture *fixture = *state;
+	struct record *successor;
+	bool changed;
 
-	tell_at_once(fixture);
+	assert_int_equal(payload_read_customer(DIRECTORY_NOW, strlen(DIRECTORY_NOW), &successor),
+	                 0);
+	assert_int_equal(record_settle(successor, fixture->record,
+	                               &(struct record_moment){ .now_ms = 3000 }, &changed),
+	                 0);
+	fixture->change.customer.record = successor;
+	notifier_answer_changed(fixture->notifier, &fixture->change);
 	wait_until_told(fixture);
 	assert_int_equal(names_dropped(directory_number(KEY), "name"), 1);
 	assert_int_equal(names_dropped(directory_number(KEY + 1), "name"), 1);
-	assert_int_not_equal(drop_of(name_number(fixture->record)), -1);
-	assert_int_not_equal(drop_of(node_pack(node_of(NODE_META, KEY, 0))), -1);
+	assert_int_equal(names_dropped(directory_number(KEY), "id"), 0);
+	record_unref(successor);
 }
 
-static void test_ordinary_changes_drop_no_names(void **state)
+static void test_other_changes_drop_no_names_and_no_pages(void **state)
 {
 	struct fixture *fixture = *state;
 
 	notifier_answer_changed(fixture->notifier, &fixture->change);
-	wait_for_drop(node_pack(view_json_node(SLOT, fixture->record)));
+	wait_until_told(fixture);
 	assert_int_equal(names_dropped(directory_number(KEY), "name"), 0);
+	assert_int_equal(drop_of(name_number(fixture->record)), -1);
 }
 
 static void test_of_the_forgotten_everything_is_dropped(void **state)
@@ -209,16 +250,13 @@ static void test_of_the_forgotten_everything_is_dropped(void **state)
 	struct fixture *fixture = *state;
 	const struct member *member;
 
-	fixture->change.customer.record = NULL;
-	tell_at_once(fixture);
+	forget(fixture);
 	wait_until_told(fixture);
 	for (uint32_t i = 1; (member = record_member(fixture->record, i)); i++) {
-		if (member_is_directory(member))
-			continue;
-		assert_int_not_equal(drop_of(node_pack(view_field_node(SLOT, member))), -1);
-		if (member->parent == 0)
-			assert_int_equal(names_dropped(directory_number(KEY), member->name), 1);
+		if (!member_is_directory(member))
+			assert_int_not_equal(drop_of(node_pack(view_field_node(SLOT, member))), -1);
 	}
+	assert_int_not_equal(drop_of(node_pack(node_of(NODE_META, KEY, 0))), -1);
 	for (uint32_t kind = 0; kind < KEY_KINDS; kind++)
 		assert_int_not_equal(drop_of(node_pack(node_of(NODE_KEYS, kind + 1, 0))), -1);
 }
@@ -235,7 +273,7 @@ static void test_it_is_told_only_when_it_is_done_and_goes_before_all_others(void
 	notifier_push(fixture->notifier, SLOT, fixture->record, 0);
 	for (int i = 0; i < 2 * QUEUE_MAX; i++)
 		notifier_push(fixture->notifier, SLOT + 2, fixture->record, 0);
-	tell_at_once(fixture);
+	forget(fixture);
 	assert_false(notifier_has_told(fixture->notifier, notifier_last(fixture->notifier)));
 	hold(false);
 	wait_until_told(fixture);
@@ -253,8 +291,7 @@ static void test_both_threads_at_full_speed(void **state)
 		if (i % 3 == 0)
 			notifier_answer_changed(fixture->notifier, &fixture->change);
 		if (i % 7 == 0)
-			tell_at_once(fixture);
-		fixture->change.at_once = false;
+			forget(fixture);
 		(void)notifier_has_told(fixture->notifier, notifier_last(fixture->notifier));
 	}
 	wait_until_told(fixture);
@@ -268,12 +305,13 @@ int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		TEST(test_a_push_stores_each_value_of_the_directory),
-		TEST(test_a_change_expires_attributes_at_once_and_drops_pages_later),
-		TEST(test_only_what_changed_is_dropped),
-		TEST(test_a_change_takes_waiting_pushes_back_and_has_the_last_word),
+		TEST(test_a_change_expires_what_changed_under_every_key_and_nothing_else),
+		TEST(test_another_number_of_links_expires_all_values),
+		TEST(test_who_loses_a_key_is_expired_too),
+		TEST(test_other_rules_expire_all_there_is),
 		TEST(test_at_the_limit_pushes_are_dropped_and_nobody_waits),
-		TEST(test_what_is_to_be_seen_at_once_drops_names_under_every_key),
-		TEST(test_ordinary_changes_drop_no_names),
+		TEST(test_the_name_of_a_file_that_became_a_directory_is_dropped_under_every_key),
+		TEST(test_other_changes_drop_no_names_and_no_pages),
 		TEST(test_of_the_forgotten_everything_is_dropped),
 		TEST(test_it_is_told_only_when_it_is_done_and_goes_before_all_others),
 		TEST(test_both_threads_at_full_speed),

@@ -8,6 +8,7 @@
 #include <string.h>
 #include <cmocka.h>
 
+#include "kapturefs/model/node.h"
 #include "records.h"
 
 /* A customer whose answers come one after the other. */
@@ -22,7 +23,9 @@ static void answer(struct history *history, const char *json)
 	struct record *fresh = make_record(json);
 
 	history->now_ms += 1000;
-	assert_int_equal(record_settle(fresh, history->record, history->now_ms, &history->changed),
+	assert_int_equal(record_settle(fresh, history->record,
+	                               &(struct record_moment){ .now_ms = history->now_ms },
+	                               &history->changed),
 	                 0);
 	assert_sound(fresh);
 	record_unref(history->record);
@@ -218,7 +221,7 @@ static void test_an_answer_that_says_the_same_changes_nothing(void **state)
 	answer(&history, json);
 	assert_nothing_changed(&history);
 	answer(&history,
-	       " {\"d\":[{\"id\":2},{\"id\":1}],\"a\":{\"c\":\"\\u0078\",\"b\":1},\"id\":7}");
+	       " {\"d\":[{\"id\":1},{\"id\":2}],\"a\":{\"c\":\"\\u0078\",\"b\":1},\"id\":7}");
 	assert_nothing_changed(&history);
 	assert_int_equal(ordinal_of(&history, "id"), 1);
 	assert_int_equal(ordinal_of(&history, "a"), 2);
@@ -238,20 +241,96 @@ static void test_a_changed_value_changes_its_time_and_those_above(void **state)
 	assert_only_changed(&history, "", "a", "a/b", "a/b/c");
 	assert_int_equal(ordinal_of(&history, "a/b/c"), ordinal);
 	answer(&history, "{\"id\":7,\"a\":{\"b\":{\"c\":\"9\",\"d\":2}},\"e\":{\"c\":1}}");
-	assert_only_changed(&history, "", "a", "a/b", "a/b/c");
+	/* Another type, in the same bytes. */
+	assert_only_changed(&history, "", "a", "a/b");
 	assert_int_equal(ordinal_of(&history, "a/b/c"), ordinal);
 	answer(&history, "{\"id\":7,\"a\":{\"b\":{\"c\":\"9\",\"d\":2.0}},\"e\":{\"c\":1}}");
 	assert_only_changed(&history, "", "a", "a/b", "a/b/d");
 	end(&history);
 }
 
-static void test_values_that_show_the_same_bytes_differ_by_type(void **state)
+static void test_another_type_in_the_same_bytes_is_the_same_file_and_another_customer(void **state)
 {
 	struct history history = begin("{\"id\":7,\"a\":\"\",\"b\":true,\"c\":null}");
+	uint32_t changes = get_member(history.record, "a")->changes;
 
 	(void)state;
 	answer(&history, "{\"id\":7,\"a\":null,\"b\":\"true\",\"c\":null}");
-	assert_only_changed(&history, "", "a", "b");
+	assert_only_changed(&history, "");
+	assert_int_equal(get_member(history.record, "a")->changes, changes);
+	end(&history);
+}
+
+static void test_elements_with_ids_that_come_in_another_order_change_their_array(void **state)
+{
+	struct history history = begin("{\"id\":7,\"d\":[{\"id\":1},{\"id\":2},{\"id\":3}]}");
+
+	(void)state;
+	answer(&history, "{\"d\":[{\"id\":2},{\"id\":1},{\"id\":3}],\"id\":7}");
+	assert_only_changed(&history, "", "d");
+	answer(&history, "{\"d\":[{\"id\":2},{\"id\":1},{\"id\":3}],\"id\":7}");
+	assert_nothing_changed(&history);
+	end(&history);
+}
+
+/* The clock of a fast API, or one that was set back. */
+static void test_a_change_is_another_version_and_later_whatever_the_clock_says(void **state)
+{
+	struct history history = begin("{\"id\":7,\"a\":0}");
+	uint16_t version = member_version(get_member(history.record, "a"));
+	int64_t changed_ms = get_member(history.record, "a")->changed_ms;
+
+	(void)state;
+	for (uint32_t i = 1; i <= 3 * (NODE_VERSION_MAX + 1); i++) {
+		char json[64];
+
+		snprintf(json, sizeof(json), "{\"id\":7,\"a\":%u}", i);
+		history.now_ms -= i % 3 ? 1000 : 5000;
+		answer(&history, json);
+		assert_int_not_equal(member_version(get_member(history.record, "a")), version);
+		assert_true(get_member(history.record, "a")->changed_ms > changed_ms);
+		version = member_version(get_member(history.record, "a"));
+		changed_ms = get_member(history.record, "a")->changed_ms;
+		assert_int_equal(member_generation(get_member(history.record, "a")),
+		                 i / (NODE_VERSION_MAX + 1));
+	}
+	end(&history);
+}
+
+static bool is_low(void *userdata, uint32_t ordinal, uint16_t version)
+{
+	const uint32_t *shown = userdata;
+
+	return ordinal == *shown && version < 100;
+}
+
+static void test_a_version_that_is_still_shown_is_passed_over(void **state)
+{
+	struct history history = begin("{\"id\":7,\"a\":0,\"b\":0}");
+	uint32_t shown = ordinal_of(&history, "a");
+	const struct record_moment moment = { 9000, is_low, &shown };
+	struct record *fresh = make_record("{\"id\":7,\"a\":1,\"b\":1}");
+	bool changed;
+
+	(void)state;
+	assert_int_equal(record_settle(fresh, history.record, &moment, &changed), 0);
+	assert_int_equal(member_version(get_member(fresh, "a")), 100);
+	assert_int_equal(member_version(get_member(fresh, "b")), 1);
+	record_unref(fresh);
+	end(&history);
+}
+
+static void test_nothing_is_older_than_the_key_that_came(void **state)
+{
+	struct history history = begin("{\"id\":7,\"a\":{\"b\":0}}");
+
+	(void)state;
+	record_raise(history.record, history.now_ms - 1);
+	assert_int_equal(get_member(history.record, "a/b")->changed_ms, history.now_ms);
+	record_raise(history.record, history.now_ms + 1);
+	assert_int_equal(get_member(history.record, "")->changed_ms, history.now_ms + 1);
+	assert_int_equal(get_member(history.record, "a/b")->changed_ms, history.now_ms + 1);
+	assert_int_equal(get_member(history.record, "a/b")->changes, 0);
 	end(&history);
 }
 
@@ -299,7 +378,7 @@ static void test_an_object_that_becomes_an_array_is_the_same_directory(void **st
 
 	(void)state;
 	answer(&history, "{\"id\":7,\"a\":[1]}");
-	assert_nothing_changed(&history);
+	assert_only_changed(&history, "");
 	assert_int_equal(ordinal_of(&history, "a/0"), 3);
 	end(&history);
 }
@@ -332,9 +411,13 @@ static void test_settling_again_begins_with_the_answer(void **state)
 	bool changed;
 
 	(void)state;
-	assert_int_equal(record_settle(record, history.record, 2000, &changed), 0);
+	assert_int_equal(record_settle(record, history.record,
+	                               &(struct record_moment){ .now_ms = 2000 }, &changed),
+	                 0);
 	assert_int_equal(get_member(record, "b")->ordinal, 3);
-	assert_int_equal(record_settle(record, NULL, 3000, &changed), 0);
+	assert_int_equal(record_settle(record, NULL, &(struct record_moment){ .now_ms = 3000 },
+	                               &changed),
+	                 0);
 	assert_int_equal(get_member(record, "b")->ordinal, 1);
 	assert_int_equal(get_member(record, "a")->ordinal, 2);
 	assert_int_equal(get_member(record, "id")->ordinal, 3);
@@ -376,7 +459,14 @@ int main(void)
 		cmocka_unit_test(test_a_customer_never_seen_has_changed_now),
 		cmocka_unit_test(test_an_answer_that_says_the_same_changes_nothing),
 		cmocka_unit_test(test_a_changed_value_changes_its_time_and_those_above),
-		cmocka_unit_test(test_values_that_show_the_same_bytes_differ_by_type),
+		cmocka_unit_test(
+		        test_another_type_in_the_same_bytes_is_the_same_file_and_another_customer),
+		cmocka_unit_test(
+		        test_elements_with_ids_that_come_in_another_order_change_their_array),
+		cmocka_unit_test(
+		        test_a_change_is_another_version_and_later_whatever_the_clock_says),
+		cmocka_unit_test(test_a_version_that_is_still_shown_is_passed_over),
+		cmocka_unit_test(test_nothing_is_older_than_the_key_that_came),
 		cmocka_unit_test(
 		        test_a_new_member_gets_a_new_ordinal_and_an_old_one_does_not_come_back),
 		cmocka_unit_test(test_a_member_that_becomes_a_directory_or_a_file_is_another),

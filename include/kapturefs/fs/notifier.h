@@ -5,11 +5,11 @@
  * their being read.
  *
  * Telling that attributes have to be asked again takes no lock that a pending request can hold, so
- * the reactor does that itself, before anybody is answered. Dropping and storing pages waits for
- * the locks of pages that are being read, which only the reactor can have read; so that is the
- * work of a thread, from a queue that is bounded: values are dropped when it is full, since the
- * kernel asks for what it has not got. A second thread drops the listings of directories that have
- * expired, see listings.h.
+ * the reactor does that itself, before anybody is answered. Dropping names and pages, and storing
+ * pages, waits for the locks of directories and pages that are being read, which only the reactor
+ * can have read; so that is the work of a thread, from a queue that is bounded: values are dropped
+ * when it is full, since the kernel asks for what it has not got. A second thread drops the
+ * listings of directories that have expired, see listings.h.
  */
 
 #include <stdbool.h>
@@ -57,18 +57,18 @@ bool notifier_has_ended(struct notifier *notifier);
 bool notifier_is_busy(struct notifier *notifier);
 
 /**
- * What an answer changed: attributes at once, before this returns; pages soon after, and if it is
- * to be seen at once also the names of what is below the customer.
+ * What an answer changed: attributes at once, before this returns; what these do not tell, soon
+ * after.
  */
 void notifier_answer_changed(struct notifier *notifier, const struct cache_change *change);
 
 /** What somebody may have to wait for; zero for nothing. */
 struct notification {
-	uint64_t change; /* all changes that were to be seen at once, to the one with this number */
+	uint64_t change; /* all that had to be dropped, to the one with this number */
 	uint64_t drop;   /* of a listing, see listings.h */
 };
 
-/** The last change that was to be seen at once. */
+/** All that has to be dropped until now. */
 struct notification notifier_last(const struct notifier *notifier);
 
 /** The kernel is given a listing of @directory, a node's number, and may keep it. */

@@ -11,26 +11,27 @@
 #include "kapturefs/fs/notifier.h"
 #include "kapturefs/fs/teller.h"
 
-enum { NOTICES_MAX = 1024 };
+enum { PUSHES_MAX = 1024 };
 
-struct notice {
-	struct record *record;    /* owned; NULL for what was taken back */
-	struct record *successor; /* of a change: owned, or NULL */
+/* The values of one directory of one record. */
+struct push {
+	struct record *record; /* owned; NULL for what was taken back */
 	uint32_t customer;
-	uint32_t directory; /* of a push: an index of the record's */
-	bool is_push;
+	uint32_t directory; /* an index of the record's */
 };
 
-/* A change that somebody waits to see. */
+/* What attributes alone cannot tell. */
 struct urgent {
 	struct list link;
 	struct record *previous;  /* owned, or NULL */
-	struct record *successor; /* owned, or NULL if the customer is gone */
+	struct record *successor; /* owned, or NULL if there is none any more */
 	uint32_t customer;
+	bool is_forgotten;
 	uint64_t number;
 	struct cache_exports ended;
 	size_t key_count;
-	uint32_t keys[]; /* slots */
+	size_t place_count;
+	uint32_t numbers[]; /* slots of keys, and places in the rosters of dates */
 };
 
 struct notifier {
@@ -42,7 +43,7 @@ struct notifier {
 	bool is_telling; /* what has left the queues */
 	unsigned first;
 	unsigned count;
-	struct notice notices[NOTICES_MAX];
+	struct push pushes[PUSHES_MAX];
 	struct list urgent;
 	uint64_t urgent_added; /* numbers of the last that was queued, and worked off */
 	uint64_t urgent_told;
@@ -55,16 +56,17 @@ struct notifier {
 
 /* notifier_kernel.c */
 
-/** Push the values of the notice's directory. */
-void notifier_push_values(struct notifier *notifier, const struct notice *notice);
+/** Push the values of the directory. */
+void notifier_push_values(struct notifier *notifier, const struct push *push);
 
-/** Drop the pages of what changed between two records, the second NULL for all. */
-void notifier_drop_changed(struct notifier *notifier, uint32_t customer,
-                           const struct record *previous, const struct record *successor);
+/** Whether the names or pages that the kernel keeps would show what @change has ended. */
+bool notifier_has_to_drop(const struct cache_change *change);
 
-/** Drop all that would show the customer as it was. */
+/** Drop these. */
 void notifier_drop_urgent(struct notifier *notifier, const struct urgent *urgent);
 
-/** Have the kernel ask for the attributes of what @change changed. Takes no lock that a pending
- * request can hold. */
+/**
+ * Have the kernel ask for the attributes of all that @change changed, under all keys. Takes no lock
+ * that a pending request can hold.
+ */
 void notifier_expire(struct notifier *notifier, const struct cache_change *change);

@@ -56,6 +56,7 @@ struct request {
 	const char *name;
 	size_t size;
 	off_t offset;
+	bool by_descriptor;  /* of getattr: for somebody who has it open */
 	bool plus;           /* of readdir: with nodes */
 	bool seeks_hole;     /* of lseek */
 	uint64_t started_ns; /* of uv_hrtime() */

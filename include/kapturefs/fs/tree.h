@@ -57,9 +57,13 @@ define_cleanup(struct tree *, tree_free);
  */
 void tree_answer_changed(struct tree *tree, const struct cache_change *change);
 
+/** Whether a value that was replaced is kept, for whoever reads it; see cache_on_shown(). */
+bool tree_keeps(const struct tree *tree, uint32_t customer, uint32_t ordinal, uint16_t version);
+
 /*
  * All of these return 0, TREE_MISSING, or a negative errno: -ENOENT, -ESTALE for a node whose key
- * or customer is gone, -ENOTDIR, -EISDIR, -EINVAL, and what catalog_find() returns.
+ * or customer is gone, or whose value was replaced, -ENOTDIR, -EISDIR, -EINVAL, and what
+ * catalog_find() returns.
  */
 
 /**
@@ -69,7 +73,8 @@ void tree_answer_changed(struct tree *tree, const struct cache_change *change);
 int tree_lookup(struct tree *tree, struct tree_query *query, uint64_t number, const char *name,
                 struct tree_attributes *ret) must_check;
 
-int tree_stat(struct tree *tree, struct tree_query *query, uint64_t number,
+/** With @by_descriptor for somebody who has it open, for whom a value stays what it was. */
+int tree_stat(struct tree *tree, struct tree_query *query, uint64_t number, bool by_descriptor,
               struct tree_attributes *ret) must_check;
 
 /**

@@ -59,11 +59,8 @@ int tree_find_day(struct tree *tree, struct tree_query *query, uint32_t slot, bo
 int tree_day_now(struct tree *tree, uint32_t slot, struct catalog_day *ret) must_check;
 
 /** The attributes of the link at @place. Returns 0, or -ESTALE if there is none (any more). */
-int tree_fill_day_link(const struct tree *tree, const struct catalog_day *day, uint32_t place,
+int tree_fill_day_link(const struct catalog_day *day, uint32_t place,
                        struct tree_attributes *ret) must_check;
-
-/** How long an answer still is fresh: 0 if it is not. */
-uint64_t tree_valid_ms(const struct tree *tree, const struct catalog_entry *entry);
 
 /** There is no such entry, which holds for @valid_ms. Returns -ENOENT. */
 int tree_absent_for(uint64_t valid_ms, struct tree_attributes *ret) must_check;
@@ -109,10 +106,11 @@ int tree_id_key(const struct record *record, struct key *ret) must_check;
 bool tree_has_versions(enum node_kind kind);
 
 /**
- * The record in which @node, one with versions, has the version that was asked for, if that is not
- * the present one but was a moment ago; borrowed, or NULL.
+ * The attributes of @node, one with versions, if the version was replaced and is still shown to
+ * whoever asks; false if not.
  */
-struct record *tree_recent_record(struct tree *tree, const struct node *node);
+bool tree_stat_replaced(const struct tree *tree, const struct tree_query *query,
+                        const struct node *node, bool by_descriptor, struct tree_attributes *ret);
 
 /** The snapshot behind a NODE_CONTROL_FILE. Returns 0 or -ESTALE. */
 int tree_recall(const struct tree *tree, struct node node, struct control_snapshot *ret) must_check;

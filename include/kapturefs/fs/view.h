@@ -14,7 +14,8 @@
 
 struct tree_attributes {
 	uint64_t number;
-	mode_t type; /* S_IFDIR, S_IFREG or S_IFLNK */
+	uint32_t generation; /* tells it from what had the same number long before */
+	mode_t type;         /* S_IFDIR, S_IFREG or S_IFLNK */
 	uint32_t links;
 	uint64_t size;
 	int64_t changed_ms; /* Unix time */
@@ -40,11 +41,10 @@ const struct view *view_by_name(const char *name, size_t *length);
 const struct view *view_by_kind(enum node_kind kind);
 
 /**
- * The attributes of @view of @entry, or of a link to it. @started_ms is when this run began.
- * Returns 0 or -ENOMEM.
+ * The attributes of @view of @entry, or of a link to it. Returns 0 or -ENOMEM.
  */
 int view_fill(const struct view *view, bool is_link, const struct catalog_entry *entry,
-              int64_t started_ms, uint64_t valid_ms, struct tree_attributes *ret) must_check;
+              struct tree_attributes *ret) must_check;
 
 /** Whether view_fill() does without customer.record and customer.keys of the entry. */
 bool view_is_brief(const struct view *view, bool is_link);
@@ -54,11 +54,10 @@ bool view_asks(const struct view *view, bool is_link);
 
 /** The attributes of a member of the entry's record. */
 void view_fill_member(const struct catalog_entry *entry, const struct member *member,
-                      uint64_t valid_ms, struct tree_attributes *ret);
+                      struct tree_attributes *ret);
 
 /** The attributes of `contacts/primary`, which must exist. */
-void view_fill_primary(const struct catalog_entry *entry, uint64_t valid_ms,
-                       struct tree_attributes *ret);
+void view_fill_primary(const struct catalog_entry *entry, struct tree_attributes *ret);
 
 /** Whether @directory shows a link `primary`. */
 bool view_has_primary(const struct record *record, const struct member *directory);

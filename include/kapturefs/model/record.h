@@ -36,7 +36,14 @@ struct member {
 	uint32_t first_child; /* of objects and arrays */
 	uint32_t child_count;
 	int64_t changed_ms; /* when this value, or anything below, was first seen; Unix time */
+	uint32_t changes;   /* how often it has changed since it came */
 	enum member_type type;
+};
+
+/** Which of the contacts is the primary one, as something that changes. */
+struct record_primary {
+	int64_t changed_ms; /* when it last became another, or none */
+	uint32_t changes;
 };
 
 struct record; /* opaque; see the accessors */
@@ -81,36 +88,51 @@ const struct member *record_child_after(const struct record *record, const struc
 const struct member *record_sibling(const struct record *record, const struct member *child);
 
 /**
- * A number that tells a value from those that stood in its place shortly before and after: it
- * follows from the time of the change, and record_settle() sees to it that two neighbours differ.
- * At most NODE_VERSION_MAX.
+ * A number that tells a value from those that stood in its place before and after, at most
+ * NODE_VERSION_MAX: so it comes round again, each time in another generation.
  */
 uint16_t member_version(const struct member *member);
+uint32_t member_generation(const struct member *member);
 
 /** Whether the member is shown as a directory. */
 bool member_is_directory(const struct member *member);
 
 /** The element of `contacts` whose isPrimaryContact is true (the first, if several), or NULL. */
 const struct member *record_primary_contact(const struct record *record);
+struct record_primary record_primary(const struct record *record);
 /** The customer's `contacts`, if that is an array, or NULL. */
 const struct member *record_contacts(const struct record *record);
 
 /*
- * Identity. A record fresh from payload has ordinals in document order and no times.
+ * Identity. A record fresh from payload has ordinals in document order, no times, and no changes.
  */
 
 /**
- * Give @fresh the ordinals and times of @previous (NULL for a customer never seen): a member with
- * the same path and the same nature (file or directory) keeps its ordinal; a file with the same
- * value and type, and a directory in which nothing changed, keep their time; everything else gets
- * @now_ms, or the next moment that makes another version of it. A directory changes when something
- * below it changes, comes or goes.
- *
- * Must be called before the record is shared. Returns 0 with *@ret_changed telling whether any
- * value changed, came or went; -EFBIG when ordinals run out; -ENOMEM.
+ * Whether the version @version of the member with @ordinal is still shown to somebody, so that no
+ * other value may have it.
  */
-int record_settle(struct record *fresh, const struct record *previous, int64_t now_ms,
-                  bool *ret_changed) must_check;
+typedef bool record_is_shown_fn(void *userdata, uint32_t ordinal, uint16_t version);
+
+/** When an answer came, and what it must not be taken for. */
+struct record_moment {
+	int64_t now_ms;
+	record_is_shown_fn *is_shown; /* NULL: nothing is */
+	void *userdata;
+};
+
+/**
+ * Give @fresh the ordinals, times and changes of @previous (NULL for a customer never seen): a
+ * member with the same path and the same nature (file or directory) keeps its ordinal; a file with
+ * the same bytes, and a directory in which nothing changed, keep their time; everything else gets
+ * @moment's, or a later one than it had. A directory changes when something below it changes, comes
+ * or goes, when an element of an array comes to stand elsewhere, and when a value changes its type
+ * without changing its bytes.
+ *
+ * Must be called before the record is shared. Returns 0 with *@ret_changed telling whether anything
+ * changed, came or went; -EFBIG when ordinals run out; -ENOMEM.
+ */
+int record_settle(struct record *fresh, const struct record *previous,
+                  const struct record_moment *moment, bool *ret_changed) must_check;
 
 /**
  * Have the members of @record, just settled against none, begin with @ordinal, but for the first;
@@ -119,8 +141,14 @@ int record_settle(struct record *fresh, const struct record *previous, int64_t n
 void record_begin_at(struct record *record, uint32_t ordinal);
 
 /**
- * The ordinals and times as compact bytes for the cache, NUL bytes included; the caller frees
- * *@ret. Returns 0 or -ENOMEM.
+ * A key came to lead here that led elsewhere: nothing of the customer is older than @now_ms any
+ * more. Before the record is shared.
+ */
+void record_raise(struct record *record, int64_t now_ms);
+
+/**
+ * The ordinals, times and changes as compact bytes for the cache, NUL bytes included; the caller
+ * frees *@ret. Returns 0 or -ENOMEM.
  */
 int record_save_identity(const struct record *record, char **ret, size_t *ret_length) must_check;
 

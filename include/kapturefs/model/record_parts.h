@@ -9,9 +9,6 @@
 #include "kapturefs/base/base.h"
 #include "kapturefs/model/record.h"
 
-/* A version lasts so long, at least; they come round again after 4 s. */
-enum { RECORD_VERSION_MS = 4 };
-
 /* In one allocation with its arrays and all the text that they point to. */
 struct record {
 	atomic_size_t references; /* the notifier's thread holds some */
@@ -25,6 +22,7 @@ struct record {
 	uint32_t next_ordinal;
 	uint32_t contacts; /* indices of members; 0, the customer, where there are none */
 	uint32_t primary_contact;
+	struct record_primary primary;
 
 	/* Orders of all members, as indices. A directory's range is the same in by_name. */
 	uint32_t *by_document; /* breadth first, in the order of the answer */
@@ -39,7 +37,7 @@ struct record_parts {
 	/*
 	 * Breadth first, in the order of the answer. Names are file names, unique
 	 * among siblings; the values of numbers and strings come without the
-	 * newline, those of other types are ignored, and so are ordinals and times.
+	 * newline, those of other types are ignored, and so are ordinals, times and changes.
 	 */
 	const struct member *members;
 	uint32_t count;
@@ -52,11 +50,13 @@ struct record_parts {
 /** Build a record fresh from payload. Returns 0, the caller owns *@ret; or -ENOMEM. */
 int record_new(const struct record_parts *parts, struct record **ret) must_check;
 
-/** Ordinals and times, by the index that the members have now. */
+/** Ordinals, times and changes, by the index that the members have now. */
 struct identity {
 	uint32_t *ordinals; /* the customer's is 0 */
 	int64_t *times_ms;
+	uint32_t *changes;
 	uint32_t next_ordinal;
+	struct record_primary primary;
 };
 
 /**

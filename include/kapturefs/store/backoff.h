@@ -52,5 +52,9 @@ const struct backoff_failure *backoff_find(const struct backoff *backoff,
 const struct backoff_failure *backoff_last(const struct backoff *backoff,
                                            struct backoff_subject subject);
 
+/** How long it is left alone yet; 0 if it is not. */
+uint64_t backoff_left_ms(const struct backoff *backoff, struct backoff_subject subject,
+                         uint64_t now_ms);
+
 /** The subject has not failed, or is to be asked for again: the row is over. */
 void backoff_end(struct backoff *backoff, struct backoff_subject subject);

@@ -62,14 +62,21 @@ struct cache_change {
 	bool listing[KEY_LISTINGS]; /* a key of that kind came or went, or can be asked for now */
 	bool roster;                /* customers of a date that was known came or went */
 	bool has_gone;              /* a customer or date is not kept any more */
-	bool values;                /* a value of a customer known before changed, came or went */
+	bool is_forgotten;          /* ... and nobody is to see what it was */
+	bool values; /* a value of a customer known before changed, came, went or was moved */
+	bool links;  /* a key of a customer known before came or went */
+	bool rules;  /* what is known of the customer counts for another time than it did */
 	struct cache_customer customer; /* as stored; without record if none is (any more) */
 	struct record *previous;        /* as it was, or NULL */
 	struct cache_exports ended;     /* of forgetting: those that were read and are no more */
+	struct cache_customer other;    /* one from whom a key went; without record if none did */
 	bool at_once; /* somebody waits to see it; set by whoever knows, not by the cache */
 	/* Slots of keys: all that lead to the customer, and any that went. */
 	uint32_t *keys;
 	size_t key_count;
+	/* Of rosters: the places of customers who went, of any date in @keys. */
+	uint32_t *places;
+	size_t place_count;
 };
 
 /* Life cycle */
@@ -109,6 +116,13 @@ typedef void cache_lost_fn(void *userdata);
 
 /** Have @lost called whenever that happens, from inside whatever noticed it. */
 void cache_on_lost(struct cache *cache, cache_lost_fn *lost, void *userdata);
+
+/** Whether @version of the value with @ordinal of @customer is still shown to somebody. */
+typedef bool cache_is_shown_fn(void *userdata, uint32_t customer, uint32_t ordinal,
+                               uint16_t version);
+
+/** Give no value a version of which @is_shown says that another has it. */
+void cache_on_shown(struct cache *cache, cache_is_shown_fn *is_shown, void *userdata);
 
 /** Register what went wrong, what was evicted and how large the cache is. */
 void cache_add_metrics(struct cache *cache, struct metrics *metrics);
@@ -322,6 +336,25 @@ int cache_export_mend(struct cache *cache, int64_t now_ms, struct cache_change *
  * cache_find_key().
  */
 int cache_expire(struct cache *cache, uint32_t slot) must_check;
+
+/**
+ * The customer or date with @slot as a change of nothing but the rules by which it counts. Returns
+ * as cache_find_key(), 0 with *@ret to be ended by cache_change_fini().
+ */
+int cache_describe(struct cache *cache, uint32_t slot, struct cache_change *ret) must_check;
+
+/** Where a list of those who were used goes on; begins with the time after which they were. */
+struct cache_used {
+	int64_t used_ms;
+	uint32_t customer;
+	uint32_t place; /* in memory, before those that were written down */
+};
+
+/**
+ * The next customer or date that somebody used since; some come twice. Returns 0, CACHE_NONE at the
+ * end, or a negative errno.
+ */
+int cache_next_used(struct cache *cache, struct cache_used *used, uint32_t *ret) must_check;
 
 /**
  * The outcome of forgetting when bytes are still to be found in the files; cache_tidy() will try

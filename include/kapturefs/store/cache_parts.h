@@ -110,6 +110,8 @@ struct cache {
 
 	cache_lost_fn *lost;
 	void *lost_userdata;
+	cache_is_shown_fn *is_shown;
+	void *is_shown_userdata;
 	struct cache_metrics {
 		struct counter damaged_rows;
 		struct counter damaged_files;
@@ -295,6 +297,9 @@ void roster_index_drop(struct roster_index *index);
 
 /** Add the key's slot to those that @change names. Returns 0 or -ENOMEM. */
 int cache_note_key(struct cache_change *change, uint32_t slot) must_check;
+
+/** Add the places of @roster whose customers have gone, likewise. */
+int cache_note_places(struct cache_change *change, const struct roster *roster) must_check;
 
 /** Delete the key, and note that in @change. Returns 0 or a negative errno. */
 int cache_delete_key(struct cache *cache, const struct cache_key *found,

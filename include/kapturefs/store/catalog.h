@@ -78,8 +78,10 @@ struct catalog_entry {
 	struct cache_key key;
 	struct cache_customer customer; /* owns a reference of its record */
 	int64_t expires_ms;             /* when the answer stops being fresh; Unix time */
+	uint64_t valid_ms;              /* how long all of this may be taken for granted */
 	bool is_stale;
-	bool is_from_api; /* given during this run, not kept from an earlier one */
+	bool is_from_api;  /* given during this run, not kept from an earlier one */
+	int64_t stated_ms; /* when it became all of this, but for the customer; Unix time */
 };
 
 /** The customers created on a day; borrowed, all of it, until the catalog is asked again. */
@@ -87,7 +89,7 @@ struct catalog_day {
 	struct cache_key key;
 	const struct roster *roster;
 	int64_t changed_ms; /* when somebody last came or went */
-	int64_t expires_ms;
+	uint64_t valid_ms;  /* how long this may be taken for granted */
 	bool is_stale;
 };
 
@@ -138,6 +140,9 @@ const char *catalog_account(struct catalog *catalog);
 
 /** The country of phone numbers, for key_parse_typed(). */
 uint32_t catalog_phone_country(const struct catalog *catalog);
+
+/** Bytes of memory for parsed customers. */
+size_t catalog_memory_max(const struct catalog *catalog);
 
 /** Whether the answer that @key was found with counts as fresh. */
 bool catalog_is_fresh(struct catalog *catalog, const struct cache_key *key);

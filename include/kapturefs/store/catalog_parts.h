@@ -15,7 +15,10 @@
 #include "kapturefs/store/hotset.h"
 #include "kapturefs/store/wallclock.h"
 
-enum { CATALOG_BUCKETS = 1024 };
+enum {
+	CATALOG_BUCKETS = 1024,
+	CATALOG_STALE_BELIEVED_MS = 1000, /* how long an old answer is taken for granted, at most */
+};
 
 /** Tickets that all wait equally long, hence in the order in which they are due. */
 struct deadlines {
@@ -98,6 +101,11 @@ struct catalog {
 		struct turn_share share;
 		uv_timer_t timer;
 	} room;
+		uv_timer_t timer;
+		struct turn_share share;
+		struct cache_used used; /* of those who are told of them */
+		int64_t changed_ms;
+	} rules;
 	struct turn_share searching;
 	int64_t started_ms;
 	struct recent served;
@@ -164,6 +172,12 @@ struct fetch *fetch_find(struct catalog *catalog, const struct key *key);
 
 /** Whether something is being fetched that leads to @customer. */
 bool fetch_is_about(struct catalog *catalog, uint32_t customer);
+
+/**
+ * Something newer of @customer is there by the answer to @by: whoever waits for another question
+ * about that customer takes it, unless he insists on that.
+ */
+void fetch_overtake(const struct fetch *by, uint32_t customer);
 
 /** Begin a fetch. Returns 0 or -ENOMEM. */
 int fetch_new(struct catalog *catalog, const struct source_question *question,
@@ -235,6 +249,10 @@ void room_wait(struct fetch *fetch, const struct source_answer *answer);
 
 /** It does not wait any more, if it did. */
 void room_leave(struct fetch *fetch);
+
+/* catalog_rules.c */
+void rules_open(struct catalog *catalog);
+void rules_close(struct catalog *catalog, uv_close_cb closed);
 
 /* catalog_house.c */
 void house_open(struct catalog *catalog);
