@@ -95,13 +95,6 @@ uint64_t catalog_ttl_ms(const struct catalog *catalog, const struct key *key, in
 	return freshness_ttl_of_day(day, fetched_ms, ttl_ms);
 }
 
-/* A text says less of a day than a list. */
-static uint64_t ttl_of(const struct catalog *catalog, const struct cache_key *key)
-{
-	return key->is_vague ? catalog->settings.ttl_ms
-	                     : catalog_ttl_ms(catalog, &key->key, key->fetched_ms);
-}
-
 /* What is known of @key; the slots of the key too, if a customer is. */
 static int look(struct catalog *catalog, const struct key *key, struct freshness_case *known,
                 struct cache_key *ret)
@@ -223,77 +216,19 @@ static int decide_for_lost(struct catalog *catalog, const struct key *key,
 	return decision == FRESHNESS_ASK ? CATALOG_MISSING : decision;
 }
 
-static int64_t expires_ms(const struct catalog *catalog, const struct cache_key *key)
-{
-	return key->fetched_ms + (int64_t)ttl_of(catalog, key);
-}
-
-static uint64_t until(int64_t end_ms, int64_t now_ms)
-{
-	return end_ms > now_ms ? (uint64_t)(end_ms - now_ms) : 0;
-}
-
-static uint64_t shorter(uint64_t left, uint64_t right)
-{
-	return left < right ? left : right;
-}
-
-/*
- * How long the kernel may take for granted what it is told of @key, so that it does not ask. What
- * is fresh, while it is; but what was given in spite of its age, only now. An old answer for a
- * moment, and no longer than there is one or its customer is left alone; where nobody can be asked,
- * as long as a fresh one.
- */
-static uint64_t believe_ms(struct catalog *catalog, const struct cache_key *key, bool is_stale)
-{
-	const struct catalog_settings *settings = &catalog->settings;
-	const struct backoff_subject subject = { key->customer, &key->key };
-	uint64_t now_ms = uv_now(catalog->loop);
-	uint64_t left_ms = until(expires_ms(catalog, key), catalog_now_ms(catalog));
-	uint64_t alone_ms = backoff_left_ms(catalog->backoff, subject, now_ms);
-
-	if (!is_stale)
-		return key->is_forced ? 0 : shorter(left_ms, ttl_of(catalog, key));
-	if (settings->offline)
-		return settings->ttl_ms;
-	left_ms = until(expires_ms(catalog, key) + (int64_t)settings->max_stale_ms,
-	                catalog_now_ms(catalog));
-	if (alone_ms)
-		left_ms = shorter(left_ms, alone_ms);
-	return shorter(left_ms, CATALOG_STALE_BELIEVED_MS);
-}
-
-/*
- * When an answer became what it is: when it came, with the start of another run, by other rules, by
- * an answer for another key of the customer, or when it expired; an answer that is not believed any
- * more before its time did so a moment later.
- */
-static int64_t stated_ms(const struct catalog *catalog, const struct catalog_entry *entry)
-{
-	int64_t since_ms = entry->is_from_api ? entry->key.fetched_ms : catalog->started_ms;
-
-	if (catalog->rules.changed_ms > since_ms)
-		since_ms = catalog->rules.changed_ms;
-	if (entry->customer.changed_ms > since_ms)
-		since_ms = entry->customer.changed_ms;
-	if (entry->key.is_forced)
-		return since_ms + 1;
-	return entry->is_stale && entry->expires_ms > since_ms ? entry->expires_ms : since_ms;
-}
-
 static void tell_age(struct catalog *catalog, struct catalog_entry *entry, bool is_stale)
 {
 	entry->is_stale = is_stale;
 	entry->is_from_api = entry->key.fetched_ms >= catalog->started_ms;
-	entry->expires_ms = expires_ms(catalog, &entry->key);
-	entry->stated_ms = stated_ms(catalog, entry);
-	entry->valid_ms = believe_ms(catalog, &entry->key, is_stale);
+	entry->expires_ms = catalog_expires_ms(catalog, &entry->key);
+	entry->stated_ms = catalog_stated_ms(catalog, entry);
+	entry->valid_ms = catalog_believe_ms(catalog, &entry->key, is_stale);
 }
 
 bool catalog_is_fresh(struct catalog *catalog, const struct cache_key *key)
 {
 	return !key->is_forced &&
-	       freshness_at(catalog_now_ms(catalog), key->fetched_ms, ttl_of(catalog, key),
+	       freshness_at(catalog_now_ms(catalog), key->fetched_ms, catalog_ttl_of(catalog, key),
 	                    catalog->settings.max_stale_ms) == FRESHNESS_FRESH;
 }
 
@@ -397,7 +332,7 @@ static int read_day(struct catalog *catalog, bool is_stale, struct catalog_day *
 		return r == CACHE_NONE ? CATALOG_ABSENT : r;
 	cache_touch(catalog->cache, key->customer, catalog_now_ms(catalog));
 	day->is_stale = is_stale;
-	day->valid_ms = believe_ms(catalog, key, is_stale);
+	day->valid_ms = catalog_believe_ms(catalog, key, is_stale);
 	return 0;
 }
 

@@ -251,6 +251,17 @@ void room_wait(struct fetch *fetch, const struct source_answer *answer);
 void room_leave(struct fetch *fetch);
 
 /* catalog_rules.c */
+
+/** How long the answer that @key was found with counts as fresh, and until when. */
+uint64_t catalog_ttl_of(const struct catalog *catalog, const struct cache_key *key);
+int64_t catalog_expires_ms(const struct catalog *catalog, const struct cache_key *key);
+
+/** How long that answer may be taken for granted. */
+uint64_t catalog_believe_ms(struct catalog *catalog, const struct cache_key *key, bool is_stale);
+
+/** When the entry became what it is. */
+int64_t catalog_stated_ms(const struct catalog *catalog, const struct catalog_entry *entry);
+
 void rules_open(struct catalog *catalog);
 void rules_close(struct catalog *catalog, uv_close_cb closed);
 
