@@ -101,6 +101,7 @@ struct catalog {
 		struct turn_share share;
 		uv_timer_t timer;
 	} room;
+	struct {
 		uv_timer_t timer;
 		struct turn_share share;
 		struct cache_used used; /* of those who are told of them */
