@@ -2,9 +2,9 @@
 /*
  * The part of tree that finds customers by words.
  *
- * Each look at words makes a directory, or finds the one that was made for them if no customer has
- * changed since: so what is in it never changes, and only its name has to be looked up again. The
- * search goes on when somebody lists it, step by step.
+ * Each look at words makes a directory, or finds the one that was made for them if no customer with
+ * the words has changed since: so what is in it never changes, and only its name has to be looked
+ * up again. The search goes on when somebody lists it, step by step.
  */
 
 #include <errno.h>
@@ -32,7 +32,7 @@ struct searches {
 	struct searching {
 		struct cache_search *search;
 		uint32_t generation;
-		int64_t made_ms;
+		int64_t changed_ms;
 		int64_t used_ms;
 		bool is_listed; /* not to its end yet */
 	} all[SEARCHES];
@@ -70,7 +70,7 @@ static void fill(const struct searching *searching, struct tree_attributes *ret)
 		.number = node_pack(node_of(NODE_SEARCH, 1, searching->generation)),
 		.type = S_IFDIR,
 		.links = 1,
-		.changed_ms = searching->made_ms,
+		.changed_ms = searching->changed_ms,
 		.valid_ms = VALID_FOREVER_MS,
 		.is_fleeting = true,
 	};
@@ -142,7 +142,7 @@ static int begin(struct tree *tree, const char *words, struct searching **ret)
 	*searching = (struct searching){
 		.search = search,
 		.generation = next_generation(tree->searches, searching),
-		.made_ms = now_ms,
+		.changed_ms = catalog_search_ms(tree->catalog),
 	};
 	*ret = searching;
 	return 0;
@@ -208,7 +208,7 @@ int search_lookup(struct tree *tree, struct node node, const char *name,
 	r = catalog_search_find(tree->catalog, searching->search, &key, &id);
 	if (r)
 		return r < 0 ? r : tree_absent_for(0, ret);
-	fill_link(&id, searching->made_ms, ret);
+	fill_link(&id, tree->started_ms, ret);
 	return 0;
 }
 
@@ -263,7 +263,7 @@ int search_list(struct tree *tree, struct node node, size_t place, folder_entry_
 		/* Forgotten meanwhile. */
 		if (r)
 			continue;
-		fill_link(&id, searching->made_ms, &attributes);
+		fill_link(&id, tree->started_ms, &attributes);
 		if (!emit(userdata, id.key.text, &attributes, place))
 			break;
 		has_emitted = true;

@@ -323,6 +323,7 @@ static int cache_new(const char *path, const char *source, struct cache **ret)
 		return -ENOMEM;
 
 	cache->mode = CACHE_IN_MEMORY;
+	list_init(&cache->searches);
 	cache->slot_next = 1;
 	cache->limits = (struct cache_limits){ UINT64_MAX, INT64_MAX, 0 };
 	r = uv_mutex_init(&cache->log.moving);
@@ -420,6 +421,7 @@ void cache_close(struct cache *cache)
 	seal_free(cache->seal);
 	snapshots_free(cache->snapshots);
 	cache_free_reservations(cache);
+	cache_searches_end(cache);
 	free(cache->path);
 	free(cache->log_path);
 	free(cache->source);
@@ -442,6 +444,11 @@ void cache_on_shown(struct cache *cache, cache_is_shown_fn *is_shown, void *user
 const char *cache_account(const struct cache *cache)
 {
 	return cache->account;
+}
+
+int64_t cache_changed_ms(const struct cache *cache)
+{
+	return snapshots_changed_ms(cache->snapshots);
 }
 
 int64_t cache_listing_changed_ms(const struct cache *cache, enum key_kind kind)

@@ -179,6 +179,7 @@ static void change_listings(struct cache *cache)
 	snapshots_set_time(cache->snapshots, now_ms());
 	snapshots_count_change(cache->snapshots);
 	cache->has_change_time = true;
+	cache_searches_end(cache);
 }
 
 /* What is at the path now must be nothing, or somebody has put it there and knows why. */

@@ -23,7 +23,8 @@
 enum reading { READING_LONG, READING_SHORT, READING_LITERAL, READINGS };
 
 struct cache_search {
-	uint64_t change; /* how many customers had changed when it began */
+	struct list link; /* among those that are not out of date */
+	bool is_outdated;
 	bool is_done;
 	struct hits_words readings[READINGS]; /* those that differ */
 	size_t reading_count;
@@ -33,6 +34,9 @@ struct cache_search {
 	uint32_t *found;
 	size_t found_count;
 };
+
+/* Of a customer with more, nobody takes the time to see which searches it is in. */
+enum { TEXT_LOOKED_AT_MAX = 64 << 10 };
 
 /* Fewer digits are a house's or a postal code's, more are two numbers. */
 enum { PHONE_DIGITS_MIN = 7, PHONE_DIGITS_MAX = 15 };
@@ -171,6 +175,7 @@ int cache_search_new(struct cache *cache, uint32_t country, const char *words,
 	search = calloc(1, sizeof(*search));
 	if (!search)
 		return -ENOMEM;
+	list_init(&search->link);
 	search->asked = strdup(words);
 	if (!search->asked)
 		return -ENOMEM;
@@ -179,7 +184,7 @@ int cache_search_new(struct cache *cache, uint32_t country, const char *words,
 		return r;
 
 	search->is_done = search->readings[0].count == 0;
-	search->change = snapshots_changes(cache->snapshots);
+	list_insert_before(&cache->searches, &search->link);
 	*ret = steal(&search);
 	return 0;
 }
@@ -189,6 +194,7 @@ void cache_search_free(struct cache_search *search)
 	if (!search)
 		return;
 
+	list_remove(&search->link);
 	hunt_free(search->hunt);
 	for (size_t i = 0; i < search->reading_count; i++)
 		hits_words_fini(&search->readings[i]);
@@ -197,11 +203,51 @@ void cache_search_free(struct cache_search *search)
 	free(search);
 }
 
-bool cache_search_is_of(struct cache *cache, const struct cache_search *search, const char *words)
+bool cache_search_is_of(const struct cache_search *search, const char *words)
 {
-	return search->change == snapshots_changes(cache->snapshots) &&
-	       strcmp(search->asked, words) == 0;
+	return !search->is_outdated && strcmp(search->asked, words) == 0;
 }
+
+/* Getting out of date */
+
+static struct cache_search *search_at(struct list *link)
+{
+	return container_of(link, struct cache_search, link);
+}
+
+static bool is_in(const struct cache_search *search, const char *text, size_t length)
+{
+	for (size_t i = 0; i < search->reading_count; i++) {
+		if (hits_score(&search->readings[i], text, length))
+			return true;
+	}
+	return false;
+}
+
+static void outdate(struct cache_search *search)
+{
+	search->is_outdated = true;
+	list_remove(&search->link);
+}
+
+void cache_searches_change(struct cache *cache, const char *text, size_t length)
+{
+	struct list *next;
+
+	for (struct list *link = cache->searches.next; link != &cache->searches; link = next) {
+		next = link->next;
+		if (length > TEXT_LOOKED_AT_MAX || is_in(search_at(link), text, length))
+			outdate(search_at(link));
+	}
+}
+
+void cache_searches_end(struct cache *cache)
+{
+	while (!list_is_empty(&cache->searches))
+		outdate(search_at(cache->searches.next));
+}
+
+/* Going on */
 
 static int begin(struct cache_search *search)
 {
@@ -267,11 +313,7 @@ static int matches(struct cache *cache, const struct cache_search *search, uint3
 	r = cache_find_words(cache, statement, slot, &text, &length);
 	if (r)
 		return r < 0 ? r : 0;
-	for (size_t i = 0; i < search->reading_count; i++) {
-		if (hits_score(&search->readings[i], text, length))
-			return 1;
-	}
-	return 0;
+	return is_in(search, text, length);
 }
 
 int cache_search_matches(struct cache *cache, const struct cache_search *search, uint32_t slot)

@@ -101,9 +101,10 @@ static int compare(struct cache *cache, uint32_t slot, const struct buffer *text
 	r = cache_find_words(cache, statement, slot, &known, &length);
 	if (r)
 		return r;
-	return length == text->length && (!length || memcmp(known, text->data, length) == 0)
-	               ? WORDS_SAME
-	               : WORDS_OTHER;
+	if (length == text->length && (!length || memcmp(known, text->data, length) == 0))
+		return WORDS_SAME;
+	cache_searches_change(cache, known, length);
+	return WORDS_OTHER;
 }
 
 static int write_text(struct cache *cache, uint32_t slot, const struct buffer *text)
@@ -127,8 +128,25 @@ int cache_write_words(struct cache *cache, uint32_t slot, const struct record *r
 		r = compare(cache, slot, &text);
 	if (r < 0 || r == WORDS_SAME)
 		return r < 0 ? r : 0;
+	cache_searches_change(cache, text.data, text.length);
 	r = write_text(cache, slot, &text);
 	return r ? r : sieve_note(cache, slot, SIEVE_CHANGED);
+}
+
+/* Whom searches have found is gone. */
+static int end_searches_with(struct cache *cache, uint32_t slot)
+{
+	cleanup(rows_reset) sqlite3_stmt *statement = cache->statements[LIST_WORDS];
+	const char *known;
+	size_t length;
+	int r;
+
+	if (list_is_empty(&cache->searches))
+		return 0;
+	r = cache_find_words(cache, statement, slot, &known, &length);
+	if (!r)
+		cache_searches_change(cache, known, length);
+	return r < 0 ? r : 0;
 }
 
 int cache_delete_words(struct cache *cache, uint32_t slot)
@@ -136,7 +154,9 @@ int cache_delete_words(struct cache *cache, uint32_t slot)
 	int64_t before = rows_changes(cache);
 	int r;
 
-	r = rows_run_on(cache, DELETE_WORDS, slot, 0);
+	r = end_searches_with(cache, slot);
+	if (!r)
+		r = rows_run_on(cache, DELETE_WORDS, slot, 0);
 	if (r || rows_changes(cache) == before)
 		return r;
 	return sieve_note(cache, slot, SIEVE_GONE);
@@ -227,6 +247,5 @@ int cache_furnish_words(struct cache *cache)
 		return r;
 	cache_change_fini(&change);
 	cache->words_from = next;
-	snapshots_count_change(cache->snapshots);
 	return CACHE_MORE;
 }

@@ -18,10 +18,17 @@ int catalog_search(struct catalog *catalog, const char *words, struct cache_sear
 	return cache_search_new(catalog->cache, catalog->settings.phone_country, words, ret);
 }
 
+int64_t catalog_search_ms(struct catalog *catalog)
+{
+	int64_t changed_ms = cache_changed_ms(catalog->cache);
+
+	return changed_ms ? changed_ms : catalog_now_ms(catalog);
+}
+
 bool catalog_search_is_of(struct catalog *catalog, const struct cache_search *search,
                           const char *words)
 {
-	return !is_closed(catalog) && cache_search_is_of(catalog->cache, search, words);
+	return !is_closed(catalog) && cache_search_is_of(search, words);
 }
 
 int catalog_search_step(struct catalog *catalog, struct cache_search *search)

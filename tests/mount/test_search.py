@@ -5,6 +5,7 @@ import concurrent.futures
 import errno
 import os
 import subprocess
+import time
 
 import pytest
 
@@ -154,3 +155,37 @@ def test_a_refused_token_closes_it(mount, api):
     api.token = 'another'
     assert harness.errno_of(os.stat, mount / 'by-id' / '11') == errno.EACCES
     assert harness.errno_of(os.listdir, mount / 'search' / 'pune') == errno.EACCES
+
+
+def test_a_search_is_the_same_directory_until_somebody_in_it_changes(mount, api):
+    before = os.stat(mount / 'search/pune')
+    link = os.lstat(mount / 'search/pune/9')
+    api.add_numbers([10], city='Mumbai')
+    os.stat(mount / 'by-id/10')
+    api.add_numbers([7], city='Sao Luis')
+    assert harness.command('refresh', mount / 'by-id/7').returncode == 0
+    assert harness.command('forget', mount / 'by-id/8').returncode == 0
+    same = os.stat(mount / 'search/pune')
+    assert (same.st_ino, same.st_mtime_ns) == (before.st_ino, before.st_mtime_ns)
+    assert os.lstat(mount / 'search/pune/9') == link
+    api.add_numbers([10], city='Pune')
+    assert harness.command('refresh', mount / 'by-id/10').returncode == 0
+    after = os.stat(mount / 'search/pune')
+    assert after.st_ino != before.st_ino and after.st_mtime_ns > before.st_mtime_ns
+    assert sorted(os.listdir(mount / 'search/pune')) == ['10', '9']
+    assert os.lstat(mount / 'search/pune/9') == link
+    api.add_numbers([9], city='Thane')
+    assert harness.command('refresh', mount / 'by-id/9').returncode == 0
+    assert os.listdir(mount / 'search/pune') == ['10']
+    assert harness.command('forget', mount / 'by-id/10').returncode == 0
+    assert os.listdir(mount / 'search/pune') == []
+
+
+def test_a_search_has_the_time_of_the_last_change_whoever_mounts(mounts, api):
+    api.add_numbers([7], city='Pune')
+    first = mounts(api.url)
+    os.stat(first / 'by-id/7')
+    before = os.stat(first / 'search/pune').st_mtime_ns
+    assert abs(before / 1e9 - time.time()) < 60
+    first.close()
+    assert os.stat(mounts(api.url) / 'search/pune').st_mtime_ns == before

@@ -145,12 +145,55 @@ static void test_a_search_goes_out_of_date(void **state)
 	store_with(fixture, "7", "\"name\":\"Asha\"");
 	search = search_for(fixture, "asha");
 	store_with(fixture, "7", "\"name\":\"Asha\"");
-	assert_true(cache_search_is_of(fixture->cache, search, "asha"));
-	assert_false(cache_search_is_of(fixture->cache, search, "rao"));
+	assert_true(cache_search_is_of(search, "asha"));
+	assert_false(cache_search_is_of(search, "rao"));
 	store_with(fixture, "7", "\"name\":\"Rao\"");
-	assert_false(cache_search_is_of(fixture->cache, search, "asha"));
+	assert_false(cache_search_is_of(search, "asha"));
 	assert_string_equal(found(fixture, "asha"), "");
 	assert_string_equal(found(fixture, "rao"), "7 ");
+	cache_search_free(search);
+}
+
+static void drop(struct fixture *fixture, const char *id)
+{
+	struct key key = make_key(KEY_ID, id);
+
+	store_absent(fixture, &key, 2000);
+}
+
+static void test_who_is_not_found_leaves_a_search_as_it_is(void **state)
+{
+	struct fixture *fixture = *state;
+	struct cache_search *search;
+
+	store_with(fixture, "7", "\"name\":\"Asha Rao\"");
+	search = search_for(fixture, "asha rao");
+	store_with(fixture, "8", "\"name\":\"Asha\"");
+	store_with(fixture, "8", "\"name\":\"Bela\"");
+	store_with(fixture, "7", "\"name\":\"Asha Rao\",\"maxCreditAmt\":1.0");
+	drop(fixture, "8");
+	assert_true(cache_search_is_of(search, "asha rao"));
+	store_with(fixture, "8", "\"name\":\"Rao Asha\"");
+	assert_false(cache_search_is_of(search, "asha rao"));
+	cache_search_free(search);
+
+	search = search_for(fixture, "asha rao");
+	drop(fixture, "8");
+	assert_false(cache_search_is_of(search, "asha rao"));
+	cache_search_free(search);
+}
+
+/* Of the ways in which words can be read, each counts. */
+static void test_a_search_is_out_of_date_by_any_way_of_reading_it(void **state)
+{
+	struct fixture *fixture = *state;
+	struct cache_search *search;
+
+	store_with(fixture, "7", "\"name\":\"Flat 938-049-1326\"");
+	search = search_for(fixture, "938-049-1326");
+	assert_true(cache_search_is_of(search, "938-049-1326"));
+	store_with(fixture, "8", "\"phone\":\"9380491326\"");
+	assert_false(cache_search_is_of(search, "938-049-1326"));
 	cache_search_free(search);
 }
 
@@ -238,6 +281,8 @@ int main(void)
 		in_a_cache(test_the_best_come_first),
 		in_a_cache(test_of_many_the_best_are_found),
 		in_a_cache(test_a_search_goes_out_of_date),
+		in_a_cache(test_who_is_not_found_leaves_a_search_as_it_is),
+		in_a_cache(test_a_search_is_out_of_date_by_any_way_of_reading_it),
 		in_a_cache(test_a_file_of_an_earlier_version_gets_its_words),
 		in_a_cache(test_words_that_an_earlier_version_folded_otherwise_are_folded_again),
 		in_a_cache(test_what_is_forgotten_is_not_found_and_leaves_no_byte),

@@ -206,6 +206,9 @@ int cache_find_reserved(struct cache *cache, const struct key *key,
                         struct cache_reserved *ret) must_check;
 int cache_read_reserved(struct cache *cache, uint32_t slot, struct cache_key *ret) must_check;
 
+/** When a customer last changed, came or went; Unix time in ms, 0: not known; strictly growing. */
+int64_t cache_changed_ms(const struct cache *cache);
+
 /** When a key of @kind last came or went; Unix time in ms; strictly growing. */
 int64_t cache_listing_changed_ms(const struct cache *cache, enum key_kind kind);
 

@@ -9,6 +9,7 @@
 #include <uv.h>
 
 #include "kapturefs/base/base.h"
+#include "kapturefs/base/list.h"
 #include "kapturefs/store/cache.h"
 #include "kapturefs/store/cache_codec.h"
 #include "kapturefs/store/cache_rows.h"
@@ -107,6 +108,7 @@ struct cache {
 
 	uint32_t words_from; /* slots from here on may have no words yet; 0: all have them */
 	struct sieve sieve;
+	struct list searches; /* that are not out of date */
 
 	cache_lost_fn *lost;
 	void *lost_userdata;
@@ -359,6 +361,14 @@ int cache_found_words(struct cache *cache) must_check;
  * Returns 0 when all have them, CACHE_MORE, or a negative errno.
  */
 int cache_furnish_words(struct cache *cache) must_check;
+
+/* cache_search.c */
+
+/** A customer has, or had, @text for words: searches that find it are out of date. */
+void cache_searches_change(struct cache *cache, const char *text, size_t length);
+
+/** All of them are. */
+void cache_searches_end(struct cache *cache);
 
 /* cache_use.c */
 

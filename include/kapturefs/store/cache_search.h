@@ -29,8 +29,11 @@ int cache_search_new(struct cache *cache, uint32_t country, const char *words,
 void cache_search_free(struct cache_search *search);
 define_cleanup(struct cache_search *, cache_search_free);
 
-/** Whether it looks for the same as @words, and what it has found is what is there now. */
-bool cache_search_is_of(struct cache *cache, const struct cache_search *search, const char *words);
+/**
+ * Whether it looks for the same as @words, and what it has found is what is there now: since it
+ * began nobody has come, changed or gone in whom all the words occurred before or after.
+ */
+bool cache_search_is_of(const struct cache_search *search, const char *words);
 
 /**
  * Go on, for less than a millisecond. Returns 0 at the end, CACHE_MORE before, or a negative

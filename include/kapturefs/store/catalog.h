@@ -199,10 +199,12 @@ int catalog_export_read(struct catalog *catalog, uint32_t generation, uint64_t o
 
 /*
  * What is known by words, as the functions of cache_search.h; the first also returns -EACCES while
- * the token is refused. All searches together go on for two milliseconds in a turn of the loop.
+ * the token is refused. What is found now was there at catalog_search_ms(), in Unix time. All
+ * searches together go on for two milliseconds in a turn of the loop.
  */
 int catalog_search(struct catalog *catalog, const char *words,
                    struct cache_search **ret) must_check;
+int64_t catalog_search_ms(struct catalog *catalog);
 bool catalog_search_is_of(struct catalog *catalog, const struct cache_search *search,
                           const char *words);
 int catalog_search_step(struct catalog *catalog, struct cache_search *search) must_check;
