@@ -101,7 +101,9 @@ class Mounted:
             names = set(os.listdir(path))
         except OSError as error:
             # A listing that finds its customer gone cannot say so: ENOENT would be its end.
-            raise FileNotFoundError(path) if error.errno == errno.ESTALE else error
+            if error.errno != errno.ESTALE:
+                raise
+            raise FileNotFoundError(errno.ENOENT, os.strerror(errno.ENOENT), path) from error
         if names != {'id', 'cmId', 'name', 'since', 'contacts'}:
             raise Broken(f'{key}: {names}')
         return self.see_name(key, number)

@@ -151,9 +151,22 @@ def run(machine, examples, seed=SEED, **more):
 
 def test_every_history_is_as_the_contract_allows():
     COUNTED['looks'] = 0
+    print(f'MODEL_SEED={SEED}')     # it is shown when this fails
     run(History, EXAMPLES, phases=PHASES)
     print(f'{EXAMPLES} histories, {COUNTED["looks"]} times somebody looked')
     assert COUNTED['looks'] >= EXAMPLES
+
+
+def test_a_listing_that_finds_its_customer_gone_is_judged_as_an_absence(api, tmp_path):
+    world = world_module.World(api, NUMBERS)
+    mounted = Mounted(world, tmp_path)
+    mounted.mount(Options(is_fresh=False))
+    try:
+        mounted.look(('phone', world.phones[7]), 'tree')
+        world.gone.add(7)
+        mounted.look(('phone', world.phones[7]), 'tree')
+    finally:
+        mounted.close()
 
 
 # Each kind of lie must be found.
