@@ -156,7 +156,11 @@ class Loop:
         earlier = sorted(self.seen.keys - self.seen.touched)
         keys = sorted(self.seen.touched) + random.sample(earlier, min(SAMPLE, len(earlier)))
         self.seen.touched.clear()
-        with contextlib.closing(self.mount(offline=True)) as mount:
+        # What the dead daemon sent may be taken up only now: each request tells whose it is.
+        mark = self.directory / 'mark'
+        mark.write_text('x-offline: yes\n')
+        mark.chmod(0o600)
+        with contextlib.closing(self.mount(offline=True, header_file=mark)) as mount:
             listings = {directory: set(os.listdir(mount / directory))
                         for directory in ('by-id', 'by-phone', 'by-email')}
             for directory, name in keys:
@@ -165,7 +169,7 @@ class Loop:
                 self.compare_key(mount, directory, name)
             if 'damaged' in mount.log.text():
                 raise Broken(mount.log.text())
-        if len(self.api.requests) != asked:
+        if any('x-offline' in request.headers for request in self.api.requests[asked:]):
             raise Broken('offline, and the API was asked')
 
     def compare_key(self, mount, directory, name):

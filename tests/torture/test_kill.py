@@ -5,14 +5,17 @@ KILL_CYCLES and TERM_CYCLES say how often; KILL_SEED where the dice begin.
 """
 
 import contextlib
+import json
 import os
 import shutil
 import signal
 import threading
 import time
+import urllib.request
 
 import pytest
 
+import api as api_module
 import harness
 import values
 from killing import Broken, Loop
@@ -63,6 +66,39 @@ def test_version_older_than_what_was_seen_is_found(api, tmp_path):
     loop.versions.times[number, newer] = time.monotonic() + values.LATE
     with pytest.raises(Broken, match='seen was'):
         loop.compare()
+
+
+class LateLoop(Loop):
+    """What the dead daemon sent is taken up when the next one is there."""
+
+    def mount(self, **options):
+        mount = super().mount(**options)
+        if 'offline' in options:
+            body = json.dumps([{'kapture_customer_id': '1'}]).encode()
+            urllib.request.urlopen(self.api.url + api_module.PATH, body).close()
+        return mount
+
+
+class AskingLoop(Loop):
+    """A defect: a daemon that asks although it is offline."""
+
+    def mount(self, **options):
+        mount = super().mount(**{**options, 'offline': None})
+        if 'offline' in options:
+            os.stat(mount / 'by-id/999999')
+        return mount
+
+
+def test_what_the_dead_daemon_sent_is_not_the_next_ones(api, tmp_path):
+    loop = LateLoop(api, tmp_path, SEED)
+    loop.cycle(0)
+    assert loop.compared
+
+
+def test_asking_while_offline_is_found(api, tmp_path):
+    loop = AskingLoop(api, tmp_path, SEED)
+    with pytest.raises(Broken, match='offline, and the API was asked'):
+        loop.cycle(0)
 
 
 def end_with_hung_transfers(api, directory, cycle):

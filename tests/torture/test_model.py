@@ -169,6 +169,21 @@ def test_a_listing_that_finds_its_customer_gone_is_judged_as_an_absence(api, tmp
         mounted.close()
 
 
+@pytest.mark.parametrize('fault', world_module.FAULTS)
+def test_each_fault_is_what_the_model_takes_it_for(api, tmp_path, fault):
+    """By every key, and for the breaker, which three different keys can open."""
+    world = world_module.World(api, NUMBERS)
+    mounted = Mounted(world, tmp_path)
+    mounted.mount(Options(is_fresh=False, is_absence_fresh=False, serves_stale=False))
+    try:
+        world.fault = fault
+        for key in [('email', values.email_of(8)), ('email', values.email_of(7)),
+                    ('phone', values.phone_of(8)), ('id', '7'), ('id', '8')]:
+            mounted.look(key, 'name')
+    finally:
+        mounted.close()
+
+
 # Each kind of lie must be found.
 
 class ForeignWorld(world_module.World):

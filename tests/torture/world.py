@@ -71,6 +71,9 @@ class World:
         if self.fault == 'foreign' and key[0] == 'id':
             other = min(set(self.versions) - {int(key[1])})
             return api_module.found(self.text(other))
+        if self.fault == 'foreign':
+            # Whose phone number it is, or address, only the API knows: so it is no customer at all.
+            return api_module.Reply(b'{"Customer Details": {')
         return api_module.Reply(PAGE, 404 if self.fault == 'not found' else 200)
 
     def reply(self, answer):
