@@ -187,8 +187,11 @@ static void doubt(struct catalog *catalog, const struct key *key)
 	struct cache_change change;
 	struct cache_key known;
 
-	if (cache_find_key(catalog->cache, key, &known) ||
-	    cache_expire(catalog->cache, known.customer) ||
+	if (cache_find_key(catalog->cache, key, &known)) {
+		(void)!cache_drop_absence(catalog->cache, key, catalog_now_ms(catalog));
+		return;
+	}
+	if (cache_expire(catalog->cache, known.customer) ||
 	    cache_describe(catalog->cache, known.customer, &change))
 		return;
 	catalog_tell(catalog, &change);

@@ -190,6 +190,23 @@ def test_refresh_that_fails_says_why_and_the_old_answer_counts_as_expired(mounts
     assert 'state=fresh' in (mount / 'by-id/7.meta').read_text()
 
 
+@pytest.mark.parametrize('is_mounted_anew', [False, True])
+def test_refresh_that_fails_leaves_no_absence_to_be_believed(mounts, api, is_mounted_anew):
+    mount = mounts(api.url, timeout='5', negative_ttl='300')
+    assert harness.errno_of(os.stat, mount / 'by-id/8') == errno.ENOENT
+    api.respond = lambda request: Reply(status=500)
+    refused(command('refresh', mount / 'by-id/8'), 3, 'the API reports a fault of its own')
+    api.add_numbers([8])
+    api.respond = api.honest
+    if is_mounted_anew:
+        mount.close()
+        mount = mounts(api.url, timeout='5', negative_ttl='300')
+    # It is left alone first.
+    harness.wait_until(lambda: harness.errno_of(os.stat, mount / 'by-id/8/name') == 0,
+                       'it is asked again', 5)
+    assert (mount / 'by-id/8/name').read_text() == 'Customer 8\n'
+
+
 def test_order_of_another_version_is_refused_in_words(mount):
     """The daemon knows orders by their number, which has the size of the order in it."""
     directory = os.open(mount.path, os.O_RDONLY)
