@@ -136,8 +136,20 @@ class Mounted:
 
     def see(self, key, way):
         """A Found or an errno. What belongs to neither candidate is Broken."""
+        candidates = list(self.numbers_of(key)) or [0]
+        # Each has a look of its own, and others may ask meanwhile: so that the key may lead to the
+        # second one at the first look, and to the first at the second.
+        mistake = self.see_any(key, way, candidates)
+        if isinstance(mistake, values.Foreign) and len(candidates) > 1:
+            mistake = self.see_any(key, way, candidates)
+        if isinstance(mistake, Broken):
+            raise mistake
+        return mistake
+
+    def see_any(self, key, way, candidates):
+        """A Found, an errno or what is Broken."""
         mistake = None
-        for number in self.numbers_of(key) or {0}:
+        for number in candidates:
             try:
                 return Found(number, self.WAYS[way](self, key, number))
             except FileNotFoundError as error:
@@ -147,9 +159,7 @@ class Mounted:
                 return error.errno
             except Broken as error:
                 mistake = error
-        if isinstance(mistake, Broken):
-            raise mistake
-        return mistake.errno
+        return mistake if isinstance(mistake, Broken) else mistake.errno
 
     def settle(self, key, way, allowed):
         """The kernel hears a little later of what came by another key."""

@@ -9,6 +9,7 @@ import dataclasses
 import os
 import pathlib
 import tempfile
+import types
 
 import hypothesis
 import pytest
@@ -20,7 +21,7 @@ import api as api_module
 import values
 import world as world_module
 from mounted import Mounted
-from reference import Options
+from reference import Found, Options
 from values import Broken
 
 EXAMPLES = int(os.environ.get('MODEL_EXAMPLES', '25'))
@@ -167,6 +168,37 @@ def test_a_listing_that_finds_its_customer_gone_is_judged_as_an_absence(api, tmp
         mounted.look(('phone', world.phones[7]), 'tree')
     finally:
         mounted.close()
+
+
+class ScriptedMounted(Mounted):
+    """Its key leads from customer 7 to customer 8; `shown` are the values that are read."""
+
+    def __init__(self, *shown):
+        super().__init__(types.SimpleNamespace(owner=lambda key: 8), None)
+        self.reference.keys['phone', '1'] = 7
+        self.shown = list(shown)
+
+    def numbers_of(self, key):
+        return sorted(super().numbers_of(key))
+
+    def read_next(self, _, number):
+        return values.version_of(self.shown.pop(0), 'name', number)
+
+    WAYS = {'next': read_next}
+
+
+def test_key_that_comes_to_lead_elsewhere_between_two_reads_shows_nothing_foreign():
+    old, new = values.make('name', 7, 1).encode(), values.make('name', 8, 2).encode()
+    assert ScriptedMounted(new, old, old).see(('phone', '1'), 'next') == Found(7, 1)
+    assert ScriptedMounted(new, old, new, new).see(('phone', '1'), 'next') == Found(8, 2)
+
+
+def test_what_is_cut_or_of_a_third_customer_is_found_all_the_same():
+    good, third = values.make('name', 7, 1).encode(), values.make('name', 9, 1).encode()
+    with pytest.raises(Broken, match='foreign'):
+        ScriptedMounted(third, third, third, third).see(('phone', '1'), 'next')
+    with pytest.raises(Broken, match='not a value'):
+        ScriptedMounted(third, good[:-1], good).see(('phone', '1'), 'next')
 
 
 @pytest.mark.parametrize('fault', world_module.FAULTS)

@@ -16,6 +16,10 @@ class Broken(AssertionError):
     """Something was shown that nobody may ever see."""
 
 
+class Foreign(Broken):
+    """It is whole, and of another customer."""
+
+
 def make(name, number, version):
     """A value whose length tells the version, and whose it is; up to a page and a half."""
     text = f'{name} of {number} v{version} {"x" * ((version * 997 + number * 17) % 6000)} '
@@ -30,7 +34,7 @@ def version_of(text, name, number):
     if f'{zlib.crc32(text.rstrip()[:-8]):08x}' != match[5].decode():
         raise Broken(f'{name} of {number}: cut or mixed: {text[:60]!r}')
     if (match[1].decode(), int(match[2])) != (name, number):
-        raise Broken(f'{name} of {number}: foreign: {text[:60]!r}')
+        raise Foreign(f'{name} of {number}: foreign: {text[:60]!r}')
     return int(match[3])
 
 
