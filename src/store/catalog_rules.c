@@ -62,9 +62,9 @@ uint64_t catalog_believe_ms(struct catalog *catalog, const struct cache_key *key
 /*
  * When an answer became what it is: when it came, with the start of another run, by other rules, by
  * an answer for another key of the customer, or when it expired; an answer that is not believed any
- * more before its time did so a moment later.
+ * more before its time did so a moment later, and once it has expired, then: no time goes back.
  */
-int64_t catalog_stated_ms(const struct catalog *catalog, const struct catalog_entry *entry)
+int64_t catalog_stated_ms(struct catalog *catalog, const struct catalog_entry *entry)
 {
 	int64_t since_ms = entry->is_from_api ? entry->key.fetched_ms : catalog->started_ms;
 
@@ -72,9 +72,11 @@ int64_t catalog_stated_ms(const struct catalog *catalog, const struct catalog_en
 		since_ms = catalog->rules.changed_ms;
 	if (entry->customer.changed_ms > since_ms)
 		since_ms = entry->customer.changed_ms;
-	if (entry->key.is_forced)
+	if (!entry->is_stale)
+		return since_ms;
+	if (entry->expires_ms > catalog_now_ms(catalog))
 		return since_ms + 1;
-	return entry->is_stale && entry->expires_ms > since_ms ? entry->expires_ms : since_ms;
+	return entry->expires_ms > since_ms ? entry->expires_ms : since_ms;
 }
 
 /* Other rules */

@@ -261,7 +261,7 @@ int64_t catalog_expires_ms(const struct catalog *catalog, const struct cache_key
 uint64_t catalog_believe_ms(struct catalog *catalog, const struct cache_key *key, bool is_stale);
 
 /** When the entry became what it is. */
-int64_t catalog_stated_ms(const struct catalog *catalog, const struct catalog_entry *entry);
+int64_t catalog_stated_ms(struct catalog *catalog, const struct catalog_entry *entry);
 
 void rules_open(struct catalog *catalog);
 void rules_close(struct catalog *catalog, uv_close_cb closed);
