@@ -288,9 +288,9 @@ void notifier_expire(struct notifier *notifier, const struct cache_change *chang
 		expire_previous(notifier, change);
 	if (change->at_once || change->has_gone)
 		expire_directory(notifier, change, 0);
-	if (customer->record && (change->links || change->rules))
+	if (customer->record && (change->links || change->times || change->rules))
 		expire_values(notifier, customer);
-	if (customer->record && change->rules)
+	if (customer->record && (change->times || change->rules))
 		expire_directories(notifier, change, customer->record);
 	if (change->other.record) {
 		expire_values(notifier, &change->other);

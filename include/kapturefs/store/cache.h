@@ -65,6 +65,7 @@ struct cache_change {
 	bool is_forgotten;          /* ... and nobody is to see what it was */
 	bool values; /* a value of a customer known before changed, came, went or was moved */
 	bool links;  /* a key of a customer known before came or went */
+	bool times;  /* all of a customer known before shows a later time than it did */
 	bool rules;  /* what is known of the customer counts for another time than it did */
 	struct cache_customer customer; /* as stored; without record if none is (any more) */
 	struct record *previous;        /* as it was, or NULL */
