@@ -6,6 +6,11 @@
  * who wait for it. It is numbered, so that it can be seen what is done. It takes the pushes of its
  * customer out of their queue; what is being pushed at that moment cannot be stopped, but the drop
  * stands behind it, and so has the last word.
+ *
+ * A node that the kernel does not know may be one of which it has just been told: it makes the node
+ * of a reply when the process that waits for it has the processor, and would then believe the reply
+ * for as long as that allowed. So the attributes of such a node are expired once more, well within
+ * the second in which a change is to be seen. Of those there are too many of, the oldest are not.
  */
 
 #include <errno.h>
@@ -16,6 +21,13 @@
 
 #include "kapturefs/base/log.h"
 #include "kapturefs/fs/notifier_parts.h"
+
+enum { LATER_MS = 500 };
+
+static uint64_t now_ms(void)
+{
+	return uv_hrtime() / 1000000;
+}
 
 int notifier_new(struct notifier **ret)
 {
@@ -106,18 +118,50 @@ static void push_next(struct notifier *notifier)
 	pthread_mutex_lock(&notifier->teller.lock);
 }
 
+static bool has_unknown_due(const struct notifier *notifier)
+{
+	return notifier->unknown_count &&
+	       notifier->unknown[notifier->unknown_first].due_ms <= now_ms();
+}
+
+static void expire_unknown(struct notifier *notifier)
+{
+	uint64_t number = notifier->unknown[notifier->unknown_first].number;
+
+	notifier->unknown_first = (notifier->unknown_first + 1) % UNKNOWN_MAX;
+	notifier->unknown_count--;
+	pthread_mutex_unlock(&notifier->teller.lock);
+	(void)notifier_expire_node(notifier, number);
+	pthread_mutex_lock(&notifier->teller.lock);
+}
+
+static void wait(struct notifier *notifier)
+{
+	uint64_t due_ms = notifier->unknown[notifier->unknown_first].due_ms;
+	uint64_t time_ms = now_ms();
+
+	if (!notifier->unknown_count)
+		teller_wait(&notifier->teller);
+	else if (due_ms > time_ms)
+		teller_wait_for(&notifier->teller, due_ms - time_ms);
+}
+
 static void run(void *userdata)
 {
 	struct notifier *notifier = userdata;
 
 	while (!notifier->teller.must_end) {
-		if (!notifier->count && list_is_empty(&notifier->urgent)) {
-			teller_wait(&notifier->teller);
+		bool has_unknown = has_unknown_due(notifier);
+
+		if (!has_unknown && !notifier->count && list_is_empty(&notifier->urgent)) {
+			wait(notifier);
 			continue;
 		}
 		notifier->is_telling = true;
 		if (!list_is_empty(&notifier->urgent))
 			tell_urgent(notifier);
+		else if (has_unknown)
+			expire_unknown(notifier);
 		else
 			push_next(notifier);
 		notifier->is_telling = false;
@@ -181,6 +225,22 @@ void notifier_push(struct notifier *notifier, uint32_t customer, struct record *
 	pthread_mutex_unlock(&notifier->teller.lock);
 }
 
+void notifier_expire_later(struct notifier *notifier, uint64_t number)
+{
+	unsigned place;
+
+	pthread_mutex_lock(&notifier->teller.lock);
+	if (notifier->unknown_count == UNKNOWN_MAX) {
+		notifier->unknown_first = (notifier->unknown_first + 1) % UNKNOWN_MAX;
+		notifier->unknown_count--;
+	}
+	place = (notifier->unknown_first + notifier->unknown_count++) % UNKNOWN_MAX;
+	notifier->unknown[place] = (struct unknown){ number, now_ms() + LATER_MS };
+	if (notifier->unknown_count == 1)
+		pthread_cond_signal(&notifier->teller.filled);
+	pthread_mutex_unlock(&notifier->teller.lock);
+}
+
 static struct record *ref(struct record *record)
 {
 	return record ? record_ref(record) : NULL;
@@ -241,11 +301,6 @@ struct notification notifier_last(const struct notifier *notifier)
 {
 	/* Only the reactor adds. */
 	return (struct notification){ .change = notifier->urgent_added };
-}
-
-static uint64_t now_ms(void)
-{
-	return uv_hrtime() / 1000000;
 }
 
 void notifier_listed(struct notifier *notifier, uint64_t directory)

@@ -14,6 +14,7 @@
  * either means the same whatever changes, or is looked up each time, like <key>.json.
  */
 
+#include <errno.h>
 #include <string.h>
 
 #include "kapturefs/base/base.h"
@@ -191,9 +192,17 @@ void notifier_drop_urgent(struct notifier *notifier, const struct urgent *urgent
 
 /* Attributes; on the reactor */
 
+bool notifier_expire_node(struct notifier *notifier, uint64_t number)
+{
+	return fuse_lowlevel_notify_inval_inode(notifier->session, number, -1, 0) != -ENOENT;
+}
+
 static void expire(struct notifier *notifier, struct node node)
 {
-	(void)fuse_lowlevel_notify_inval_inode(notifier->session, node_pack(node), -1, 0);
+	uint64_t number = node_pack(node);
+
+	if (!notifier_expire_node(notifier, number))
+		notifier_expire_later(notifier, number);
 }
 
 /* Directories are of the keys' slots, and each has its own of the customer's. */

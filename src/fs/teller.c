@@ -1,14 +1,20 @@
 /* SPDX-License-Identifier: MIT */
 
 #include <assert.h>
+#include <time.h>
 
 #include "kapturefs/fs/teller.h"
 
 void teller_init(struct teller *teller)
 {
+	pthread_condattr_t attributes;
+
 	*teller = (struct teller){ 0 };
 	pthread_mutex_init(&teller->lock, NULL);
-	pthread_cond_init(&teller->filled, NULL);
+	pthread_condattr_init(&attributes);
+	pthread_condattr_setclock(&attributes, CLOCK_MONOTONIC);
+	pthread_cond_init(&teller->filled, &attributes);
+	pthread_condattr_destroy(&attributes);
 }
 
 void teller_fini(struct teller *teller)
@@ -46,6 +52,17 @@ int teller_start(struct teller *teller, const char *name, teller_run_fn *run_loc
 void teller_wait(struct teller *teller)
 {
 	pthread_cond_wait(&teller->filled, &teller->lock);
+}
+
+void teller_wait_for(struct teller *teller, uint64_t wait_ms)
+{
+	struct timespec until;
+
+	clock_gettime(CLOCK_MONOTONIC, &until);
+	until.tv_nsec += (long)(wait_ms % 1000) * 1000000;
+	until.tv_sec += (time_t)(wait_ms / 1000) + until.tv_nsec / 1000000000;
+	until.tv_nsec %= 1000000000;
+	pthread_cond_timedwait(&teller->filled, &teller->lock, &until);
 }
 
 void teller_stop(struct teller *teller)

@@ -8,6 +8,8 @@ import errno
 import json
 import os
 import signal
+import subprocess
+import sys
 import time
 
 import pytest
@@ -35,6 +37,10 @@ def refresh(mount, *places):
 
 def exists(path):
     return harness.errno_of(os.lstat, path) == 0
+
+
+def meta_of(mount, place='by-id/7'):
+    return (mount / f'{place}.meta').read_text()
 
 
 def soon(condition, what):
@@ -178,6 +184,27 @@ def test_times_do_not_go_back_when_a_phone_moves_to_an_older_customer(mounts, ap
     assert times(mount / 'by-id/8') == after
 
 
+@pytest.mark.parametrize('is_refreshed', [True, False])
+def test_each_directory_of_who_gets_a_phone_is_as_young_as_that_under_all_keys(
+        mounts, api, is_refreshed):
+    deep = {f'a{number}': {'b': {'c': 1}} for number in range(20)}
+    add(api, number=8, keys=[('id', '8')], **deep)
+    add(api)
+    mount = mounts(api.url, ttl='3')
+    name_of(mount, PLACES['phone'])
+    time.sleep(1.5)
+    name_of(mount, 'by-id/8')
+    paths = [mount / 'by-id/8' / name for name in ('', 'a9', 'a9/b', 'a9/b/c', 'contacts')]
+    before = max(os.stat(path).st_mtime_ns for path in paths)
+    add(api, number=8, keys=[PHONE], **deep)
+    time.sleep(1.6)
+    if is_refreshed:
+        assert refresh(mount, PLACES['phone']) == 0
+    assert (mount / PLACES['phone'] / 'id').read_text() == '8\n'
+    # Not by listing, which would bring the attributes with it.
+    assert [path for path in paths if os.stat(path).st_mtime_ns <= before] == []
+
+
 def test_links_are_counted_when_a_key_comes_and_goes(mounts, api):
     add(api)
     mount = mounts(api.url)
@@ -263,6 +290,18 @@ def test_meta_never_changes_within_its_time(mounts, api, status):
         assert first < second
 
 
+def test_meta_gets_no_older_when_a_refresh_fails_after_its_time(mounts, api):
+    add(api)
+    mount = mounts(api.url, ttl='1', retries='0')
+    name_of(mount)
+    harness.wait_until_stale(mount.path, 'by-id/7')
+    file = mount / 'by-id/7.meta'
+    before = os.stat(file).st_mtime_ns, file.read_text()
+    api.respond = fail
+    assert refresh(mount, 'by-id/7') == 3
+    assert (os.stat(file).st_mtime_ns, file.read_text()) == before
+
+
 # Who reads
 
 def test_a_directory_that_is_open_shows_no_other_customer(mounts, api):
@@ -323,6 +362,68 @@ def test_who_reads_goes_on_in_no_other_value_after_any_number_of_changes(mounts,
     assert harness.errno_of(os.close, descriptor) in (0, errno.EIO)
     with open(path, 'rb') as file:
         assert int(file.read(5)) >= 1100
+
+
+LOOKER = '''
+import os, sys
+os.sched_setaffinity(0, {0})
+directory = os.open(sys.argv[1], os.O_RDONLY)
+os.sched_setscheduler(0, os.SCHED_IDLE, os.sched_param(0))
+print('ready', flush=True)
+sys.stdin.readline()
+os.listdir(directory) if sys.argv[2] == 'list' else os.stat('name', dir_fd=directory)
+'''
+HOG = '''
+import os
+os.sched_setaffinity(0, {0})
+os.sched_setscheduler(0, os.SCHED_FIFO, os.sched_param(1))
+print('ready', flush=True)
+while True:
+    pass
+'''
+
+
+def python(program, *arguments):
+    process = subprocess.Popen([sys.executable, '-c', program, *map(str, arguments)],
+                               stdin=subprocess.PIPE, stdout=subprocess.PIPE)
+    return process, process.stdout.readline() == b'ready\n'
+
+
+@pytest.mark.skipif(os.geteuid() != 0 or len(os.sched_getaffinity(0)) < 2,
+                    reason='takes one of two processors away from everybody')
+@pytest.mark.parametrize('look', ['look', 'list'])
+def test_a_reply_that_the_kernel_had_not_taken_up_is_believed_for_a_moment_only(
+        mounts, api, look):
+    add(api)
+    mount = mounts(api.url, ttl='4', patience='20')
+    everywhere = os.sched_getaffinity(0)
+    assert exists(mount / 'by-id/7')
+    looker, _ = python(LOOKER, mount / 'by-id/7', look)
+    time.sleep(4.2)
+    gate = api.hold(ID)
+    count = len(api.requests)
+    looker.stdin.write(b'\n')
+    looker.stdin.flush()
+    api.wait_for(count + 1)
+    for thread in os.listdir(f'/proc/{mount.process.pid}/task'):
+        os.sched_setaffinity(int(thread), everywhere - {0})
+    os.sched_setaffinity(0, everywhere - {0})
+    hog, can_hog = python(HOG)
+    try:
+        # Answered, and the looker has no processor to hear of it.
+        gate.set()
+        harness.wait_until(lambda: 'state=fresh' in meta_of(mount), 'the answer is there')
+        add(api, 'Bela')
+        api.respond = api.honest
+        assert refresh(mount, PLACES['phone']) == 0
+    finally:
+        hog.kill()
+        hog.communicate()
+        os.sched_setaffinity(0, everywhere)
+        looker.communicate(timeout=20)
+    if not can_hog:
+        pytest.skip('no process may have a processor to itself')
+    soon(lambda: name_of(mount) == 'Bela', 'the new value')
 
 
 # Other rules

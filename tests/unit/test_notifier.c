@@ -17,7 +17,7 @@
 
 #include "customers.h"
 #include "told_kernel.h"
-#include "kapturefs/fs/notifier.h"
+#include "kapturefs/fs/notifier_parts.h"
 #include "kapturefs/fs/view.h"
 
 #define DIRECTORY_NOW "{\"id\":7,\"cmId\":1,\"name\":{\"first\":\"Asha\"}}"
@@ -39,6 +39,7 @@ static int set_up(void **state)
 	bool changed;
 
 	kernel.count = 0;
+	kernel.knows_nobody = false;
 	fixture.record = make_customer("7", "1", "Asha");
 	fixture.successor = make_customer("7", "1", "Bela");
 	assert_int_equal(record_settle(fixture.record, NULL,
@@ -105,15 +106,20 @@ static void test_a_push_stores_each_value_of_the_directory(void **state)
 	assert_int_equal(counter(fixture, "kapturefs_pushed_pages_total "), 4);
 }
 
-static bool is_expired(uint64_t number)
+static unsigned times_expired(uint64_t number)
 {
-	bool is_expired = false;
+	unsigned count = 0;
 
 	pthread_mutex_lock(&kernel.lock);
 	for (unsigned i = 0; i < kernel.count; i++)
-		is_expired |= kernel.calls[i].offset < 0 && kernel.calls[i].number == number;
+		count += kernel.calls[i].offset < 0 && kernel.calls[i].number == number;
 	pthread_mutex_unlock(&kernel.lock);
-	return is_expired;
+	return count;
+}
+
+static bool is_expired(uint64_t number)
+{
+	return times_expired(number) > 0;
 }
 
 static uint64_t directory_number(uint32_t key)
@@ -139,6 +145,33 @@ static void test_a_change_expires_what_changed_under_every_key_and_nothing_else(
 	assert_true(notifier_has_told(fixture->notifier, notifier_last(fixture->notifier)));
 }
 
+/* It may be about to know it, by a reply that is on its way. */
+static void test_what_the_kernel_does_not_know_is_expired_once_more(void **state)
+{
+	struct fixture *fixture = *state;
+	uint64_t number = name_number(fixture->record);
+
+	kernel.knows_nobody = true;
+	notifier_answer_changed(fixture->notifier, &fixture->change);
+	assert_int_equal(times_expired(number), 1);
+	while (times_expired(number) < 2 || times_expired(directory_number(KEY + 1)) < 2)
+		wait_a_moment();
+}
+
+static void test_no_more_is_to_be_expired_once_more_than_there_is_room_for(void **state)
+{
+	struct fixture *fixture = *state;
+	uint64_t number = name_number(fixture->record);
+
+	kernel.knows_nobody = true;
+	notifier_answer_changed(fixture->notifier, &fixture->change);
+	for (uint64_t other = 1; other <= UNKNOWN_MAX; other++)
+		notifier_expire_later(fixture->notifier, other);
+	while (times_expired(UNKNOWN_MAX) < 1)
+		wait_a_moment();
+	assert_int_equal(times_expired(number), 1);
+}
+
 static void test_another_number_of_links_expires_all_values(void **state)
 {
 	struct fixture *fixture = *state;
@@ -153,6 +186,19 @@ static void test_another_number_of_links_expires_all_values(void **state)
 			assert_true(is_expired(node_pack(view_field_node(SLOT, member))));
 	}
 	assert_false(is_expired(directory_number(KEY)));
+}
+
+static void test_other_times_expire_all_there_is(void **state)
+{
+	struct fixture *fixture = *state;
+	const struct member *root = record_member(fixture->successor, 0);
+
+	fixture->change.values = false;
+	fixture->change.times = true;
+	notifier_answer_changed(fixture->notifier, &fixture->change);
+	assert_true(is_expired(
+	        node_pack(view_field_node(SLOT, record_child(fixture->successor, root, "id", 2)))));
+	assert_true(is_expired(directory_number(KEY + 1)));
 }
 
 static void test_who_loses_a_key_is_expired_too(void **state)
@@ -306,7 +352,10 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		TEST(test_a_push_stores_each_value_of_the_directory),
 		TEST(test_a_change_expires_what_changed_under_every_key_and_nothing_else),
+		TEST(test_what_the_kernel_does_not_know_is_expired_once_more),
+		TEST(test_no_more_is_to_be_expired_once_more_than_there_is_room_for),
 		TEST(test_another_number_of_links_expires_all_values),
+		TEST(test_other_times_expire_all_there_is),
 		TEST(test_who_loses_a_key_is_expired_too),
 		TEST(test_other_rules_expire_all_there_is),
 		TEST(test_at_the_limit_pushes_are_dropped_and_nobody_waits),

@@ -6,6 +6,7 @@
  * PLANTED_RACE it also counts without a lock. Include cmocka.h and its headers first.
  */
 
+#include <errno.h>
 #include <pthread.h>
 #include <stdbool.h>
 #include <stdint.h>
@@ -31,6 +32,7 @@ static struct kernel {
 	unsigned count;
 	struct call calls[CALLS_MAX];
 	bool is_held;
+	bool knows_nobody; /* of whom attributes are expired */
 	bool is_waiting;
 	unsigned planted;
 } kernel = { .lock = PTHREAD_MUTEX_INITIALIZER, .changed = PTHREAD_COND_INITIALIZER };
@@ -84,7 +86,7 @@ int __wrap_fuse_lowlevel_notify_inval_inode(struct fuse_session *session, fuse_i
 {
 	(void)session;
 	note_call((struct call){ false, "", number, offset, (size_t)length });
-	return 0;
+	return offset < 0 && kernel.knows_nobody ? -ENOENT : 0;
 }
 
 int __wrap_fuse_lowlevel_notify_inval_entry(struct fuse_session *session, fuse_ino_t parent,

@@ -11,7 +11,7 @@
 #include "kapturefs/fs/notifier.h"
 #include "kapturefs/fs/teller.h"
 
-enum { PUSHES_MAX = 1024 };
+enum { PUSHES_MAX = 1024, UNKNOWN_MAX = 1 << 14 };
 
 /* The values of one directory of one record. */
 struct push {
@@ -34,6 +34,12 @@ struct urgent {
 	uint32_t numbers[]; /* slots of keys, and places in the rosters of dates */
 };
 
+/* A node that the kernel did not know when it was told of it. */
+struct unknown {
+	uint64_t number;
+	uint64_t due_ms; /* when it is told again */
+};
+
 struct notifier {
 	struct teller teller; /* its lock is of the queues and the numbers */
 	struct listings *listings;
@@ -44,6 +50,9 @@ struct notifier {
 	unsigned first;
 	unsigned count;
 	struct push pushes[PUSHES_MAX];
+	unsigned unknown_first;
+	unsigned unknown_count;
+	struct unknown unknown[UNKNOWN_MAX]; /* a ring, oldest first */
 	struct list urgent;
 	uint64_t urgent_added; /* numbers of the last that was queued, and worked off */
 	uint64_t urgent_told;
@@ -54,10 +63,18 @@ struct notifier {
 	struct counter dropped_entries;
 };
 
+/* notifier.c */
+
+/** Have the attributes of a node that the kernel does not know asked for, a moment later. */
+void notifier_expire_later(struct notifier *notifier, uint64_t number);
+
 /* notifier_kernel.c */
 
 /** Push the values of the directory. */
 void notifier_push_values(struct notifier *notifier, const struct push *push);
+
+/** Have the kernel ask for the attributes of the node @number. Returns whether it knows it. */
+bool notifier_expire_node(struct notifier *notifier, uint64_t number);
 
 /** Whether the names or pages that the kernel keeps would show what @change has ended. */
 bool notifier_has_to_drop(const struct cache_change *change);

@@ -4,6 +4,7 @@
 
 #include <pthread.h>
 #include <stdbool.h>
+#include <stdint.h>
 
 #include "kapturefs/base/base.h"
 
@@ -33,6 +34,9 @@ int teller_start(struct teller *teller, const char *name, teller_run_fn *run,
 
 /** Wait, in the thread, until the reactor signals `filled`. */
 void teller_wait(struct teller *teller);
+
+/** ... or for at most so many milliseconds. */
+void teller_wait_for(struct teller *teller, uint64_t wait_ms);
 
 /** Have the thread end when it next looks. Its caller holds the lock. */
 void teller_stop(struct teller *teller);
