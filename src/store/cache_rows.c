@@ -83,6 +83,8 @@ static const char *const migrations[] = {
 	"  customer INTEGER PRIMARY KEY,"
 	"  build INTEGER NOT NULL,"
 	"  stale INTEGER NOT NULL);",
+	/* Identities tell how often members have changed, which earlier versions cannot read. */
+	"SELECT 1;",
 	NULL,
 };
 
