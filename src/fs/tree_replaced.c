@@ -47,14 +47,27 @@ static struct record *find_replaced(const struct tree *tree, const struct tree_q
 	return superseded_find_young(tree->superseded, node, now_ms() - MOMENT_MS);
 }
 
-bool tree_stat_replaced(const struct tree *tree, const struct tree_query *query,
-                        const struct node *node, bool by_descriptor, struct tree_attributes *ret)
+/* A record that was replaced has values that were not. */
+static bool is_present(struct tree *tree, const struct node *node)
+{
+	struct cache_customer customer;
+	bool is_present;
+
+	if (tree_customer_now(tree, node->slot, &customer))
+		return false;
+	is_present = view_shows(customer.record, node);
+	record_unref(customer.record);
+	return is_present;
+}
+
+bool tree_stat_replaced(struct tree *tree, const struct tree_query *query, const struct node *node,
+                        bool by_descriptor, struct tree_attributes *ret)
 {
 	const struct record *record = find_replaced(tree, query, node, by_descriptor);
 	const struct member *member;
 	size_t json_length;
 
-	if (!record)
+	if (!record || is_present(tree, node))
 		return false;
 	member = record_by_ordinal(record, node->ordinal);
 	record_json(record, &json_length);

@@ -129,6 +129,13 @@ static void fill_json(const struct catalog_entry *entry, struct tree_attributes 
 	};
 }
 
+/* When what the key shows last changed, if only because it came to show it. */
+static int64_t key_changed_ms(const struct catalog_entry *entry)
+{
+	return entry->key.since_ms > entry->customer.changed_ms ? entry->key.since_ms
+	                                                        : entry->customer.changed_ms;
+}
+
 static void fill_link(const struct catalog_entry *entry, enum node_kind kind, size_t length,
                       struct tree_attributes *ret)
 {
@@ -137,7 +144,7 @@ static void fill_link(const struct catalog_entry *entry, enum node_kind kind, si
 		.type = S_IFLNK,
 		.links = 1,
 		.size = length,
-		.changed_ms = entry->customer.changed_ms,
+		.changed_ms = key_changed_ms(entry),
 		.valid_ms = entry->valid_ms,
 	};
 }
@@ -149,7 +156,7 @@ static void fill_directory(const struct catalog_entry *entry, struct tree_attrib
 		.number = node_pack(node_of(NODE_DIRECTORY, entry->key.slot, 0)),
 		.type = S_IFDIR,
 		.links = 1,
-		.changed_ms = entry->customer.changed_ms,
+		.changed_ms = key_changed_ms(entry),
 		.valid_ms = directory_valid_ms(entry),
 		.is_expired = entry->is_stale,
 	};

@@ -66,6 +66,11 @@ static int begin(struct cache *cache, struct snapshot **ret)
 	return 0;
 }
 
+void cache_export_insist(struct cache *cache)
+{
+	snapshots_insist(cache->snapshots);
+}
+
 static void fill(const struct snapshot *snapshot, struct cache_export *ret)
 {
 	*ret = (struct cache_export){

@@ -34,6 +34,7 @@ struct snapshots {
 	size_t count;
 	uint32_t next_generation;
 	uint64_t changes;
+	uint64_t insisted; /* what was changed until then is to be in every new one */
 	int64_t changed_ms;
 	int64_t now_ms;
 	struct cache_exports ended;
@@ -306,11 +307,19 @@ static struct snapshot *newest_of(struct snapshots *snapshots)
 	return snapshots->count ? &snapshots->all[snapshots->count - 1] : NULL;
 }
 
+void snapshots_insist(struct snapshots *snapshots)
+{
+	snapshots->insisted = snapshots->changes;
+}
+
 struct snapshot *snapshots_recent(struct snapshots *snapshots)
 {
 	struct snapshot *newest = newest_of(snapshots);
 
-	return newest && snapshots->now_ms - newest->outdated_ms < RECENT_MS ? newest : NULL;
+	return newest && newest->change >= snapshots->insisted &&
+	                       snapshots->now_ms - newest->outdated_ms < RECENT_MS
+	               ? newest
+	               : NULL;
 }
 
 struct snapshot *snapshots_present(struct snapshots *snapshots)

@@ -37,7 +37,12 @@ static int delete_unfound(struct cache *cache, const struct key *key, uint32_t c
 static int insert_key(struct cache *cache, const struct key *key, uint32_t customer, int64_t now_ms,
                       struct cache_change *change)
 {
-	struct cache_key row = { .key = *key, .customer = customer, .fetched_ms = now_ms };
+	struct cache_key row = {
+		.key = *key,
+		.customer = customer,
+		.fetched_ms = now_ms,
+		.since_ms = change->previous ? now_ms : 0,
+	};
 	int r;
 
 	r = delete_unfound(cache, key, customer, change);

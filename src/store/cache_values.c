@@ -16,12 +16,13 @@ enum { ROSTER_SIZE_MAX = 32 << 20 };
 
 /* Keys */
 
-/* The column `is_forced`, which had only one of them at first. */
-enum { KEY_FORCED = 1, KEY_VAGUE = 2 };
+/* The column `is_forced`, which had only that at first; above the flags, since_ms. */
+enum { KEY_FORCED = 1, KEY_VAGUE = 2, KEY_SINCE = 4 };
 
-static int key_flags(const struct cache_key *key)
+static int64_t key_state(const struct cache_key *key)
 {
-	return (key->is_forced ? KEY_FORCED : 0) | (key->is_vague ? KEY_VAGUE : 0);
+	return key->since_ms * KEY_SINCE + (key->is_forced ? KEY_FORCED : 0) +
+	       (key->is_vague ? KEY_VAGUE : 0);
 }
 
 static int64_t key_sum(struct cache *cache, const struct cache_key *key)
@@ -31,7 +32,7 @@ static int64_t key_sum(struct cache *cache, const struct cache_key *key)
 	seal_add_integer(cache->seal, key->slot);
 	seal_add_integer(cache->seal, key->customer);
 	seal_add_integer(cache->seal, key->fetched_ms);
-	seal_add_integer(cache->seal, key_flags(key));
+	seal_add_integer(cache->seal, key_state(key));
 	seal_add_bytes(cache->seal, key->key.text, strlen(key->key.text));
 	return seal_end(cache->seal);
 }
@@ -39,15 +40,16 @@ static int64_t key_sum(struct cache *cache, const struct cache_key *key)
 /* The rest of a row whose text is in @ret. */
 static int take_key(struct cache *cache, sqlite3_stmt *statement, struct cache_key *ret)
 {
-	int flags;
+	int64_t state;
 
 	ret->key.kind = (enum key_kind)sqlite3_column_int(statement, 0);
 	ret->slot = (uint32_t)sqlite3_column_int64(statement, 1);
 	ret->customer = (uint32_t)sqlite3_column_int64(statement, 2);
 	ret->fetched_ms = sqlite3_column_int64(statement, 3);
-	flags = sqlite3_column_int(statement, 4);
-	ret->is_forced = flags & KEY_FORCED;
-	ret->is_vague = flags & KEY_VAGUE;
+	state = sqlite3_column_int64(statement, 4);
+	ret->is_forced = state & KEY_FORCED;
+	ret->is_vague = state & KEY_VAGUE;
+	ret->since_ms = state / KEY_SINCE;
 	return sqlite3_column_int64(statement, 5) == key_sum(cache, ret) ? 0 : rows_damaged(cache);
 }
 
@@ -121,7 +123,7 @@ static void bind_key(struct cache *cache, sqlite3_stmt *statement, const struct 
 	rows_bind_integer(statement, 1, key->key.kind);
 	rows_bind_integer(statement, 2, key->slot);
 	rows_bind_integer(statement, 4, key->fetched_ms);
-	rows_bind_integer(statement, 5, key_flags(key));
+	rows_bind_integer(statement, 5, key_state(key));
 	rows_bind_text(statement, 6, key->key.text);
 	rows_bind_integer(statement, 7, key_sum(cache, key));
 }

@@ -53,6 +53,8 @@ static void tell(const struct fetch *fetch, struct cache_change *change)
 	struct catalog *catalog = fetch->catalog;
 
 	change->at_once = fetch->is_urgent;
+	if (change->at_once)
+		cache_export_insist(catalog->cache);
 	catalog_tell(catalog, change);
 	if (change->customer.record && (change->values || change->at_once))
 		fetch_overtake(fetch, change->customer.slot);

@@ -117,6 +117,8 @@ void catalog_change(struct catalog *catalog, const struct catalog_settings *sett
 {
 	uint64_t believed_ms = longer(catalog->settings.ttl_ms, CATALOG_STALE_BELIEVED_MS);
 
+	if (settings->ttl_ms != catalog->settings.ttl_ms)
+		catalog->rules.changed_ms = catalog_now_ms(catalog);
 	catalog->settings.ttl_ms = settings->ttl_ms;
 	catalog->settings.negative_ttl_ms = settings->negative_ttl_ms;
 	catalog->settings.max_stale_ms = settings->max_stale_ms;
@@ -125,9 +127,8 @@ void catalog_change(struct catalog *catalog, const struct catalog_settings *sett
 	catalog->settings.offline = settings->offline;
 	catalog->timeout.duration_ms = settings->timeout_ms;
 	catalog->patience.duration_ms = settings->patience_ms;
-	catalog->rules.changed_ms = catalog_now_ms(catalog);
 	catalog->rules.used =
-	        (struct cache_used){ .used_ms = catalog->rules.changed_ms - (int64_t)believed_ms };
+	        (struct cache_used){ .used_ms = catalog_now_ms(catalog) - (int64_t)believed_ms };
 	tell_some(&catalog->rules.timer);
 }
 

@@ -109,8 +109,8 @@ bool tree_has_versions(enum node_kind kind);
  * The attributes of @node, one with versions, if the version was replaced and is still shown to
  * whoever asks; false if not.
  */
-bool tree_stat_replaced(const struct tree *tree, const struct tree_query *query,
-                        const struct node *node, bool by_descriptor, struct tree_attributes *ret);
+bool tree_stat_replaced(struct tree *tree, const struct tree_query *query, const struct node *node,
+                        bool by_descriptor, struct tree_attributes *ret);
 
 /** The snapshot behind a NODE_CONTROL_FILE. Returns 0 or -ESTALE. */
 int tree_recall(const struct tree *tree, struct node node, struct control_snapshot *ret) must_check;

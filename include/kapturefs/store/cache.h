@@ -40,6 +40,7 @@ struct cache_key {
 	int64_t fetched_ms; /* when the API last led from this key to that customer; Unix time */
 	bool is_forced;     /* expired by cache_expire(), whatever its age */
 	bool is_vague;      /* of a date: the roster was */
+	int64_t since_ms;   /* when it came to lead to a customer who was known before; or 0 */
 };
 
 struct cache_customer {
@@ -315,6 +316,9 @@ struct cache_export {
  * many older ones are being read, or another negative errno.
  */
 int cache_export(struct cache *cache, int64_t now_ms, struct cache_export *ret) must_check;
+
+/** Have no later text be without what is kept by now, not even for a short time. */
+void cache_export_insist(struct cache *cache);
 
 /** The text of @generation. Returns 0, or -ESTALE when it is not held any more. */
 int cache_export_find(struct cache *cache, uint32_t generation,

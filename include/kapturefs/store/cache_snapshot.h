@@ -73,6 +73,9 @@ struct snapshot *snapshots_present(struct snapshots *snapshots);
 /** The snapshot of @generation if it is still held, or NULL; likewise. */
 struct snapshot *snapshots_find(struct snapshots *snapshots, uint32_t generation);
 
+/** What is changed by now is to be in every new one. */
+void snapshots_insist(struct snapshots *snapshots);
+
 /** The one begun last if it was what is there until a second ago, or NULL; likewise. */
 struct snapshot *snapshots_recent(struct snapshots *snapshots);
 

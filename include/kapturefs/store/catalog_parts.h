@@ -105,7 +105,7 @@ struct catalog {
 		uv_timer_t timer;
 		struct turn_share share;
 		struct cache_used used; /* of those who are told of them */
-		int64_t changed_ms;
+		int64_t changed_ms;     /* when answers came to expire at other times */
 	} rules;
 	struct turn_share searching;
 	int64_t started_ms;
