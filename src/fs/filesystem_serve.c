@@ -18,7 +18,6 @@ enum {
 	BLOCK_SIZE = 512,
 	TELLING_MS_MAX = 1000,
 	TICKS_MS = 2 * 10, /* at the 100 Hz of the slowest kernels */
-	OPENING_MS = 100,
 };
 
 static struct filesystem *filesystem_of(const struct request *request)
@@ -66,17 +65,6 @@ static double to_timeout(uint64_t valid_ms)
 	return valid_ms > TICKS_MS ? (double)(valid_ms - TICKS_MS) / 1000 : 0;
 }
 
-/*
- * Whoever opens a file looks its name up first, and then asks whether he may: that is to be of what
- * he has just been told, whatever comes in between.
- */
-static uint64_t attributes_valid_ms(const struct tree_attributes *attributes)
-{
-	return attributes->type == S_IFREG && attributes->valid_ms < OPENING_MS
-	               ? OPENING_MS
-	               : attributes->valid_ms;
-}
-
 static struct fuse_entry_param to_entry(const struct filesystem *filesystem,
                                         const struct tree_attributes *attributes)
 {
@@ -86,7 +74,7 @@ static struct fuse_entry_param to_entry(const struct filesystem *filesystem,
 		.ino = attributes->number,
 		.generation = attributes->generation,
 		.attr = to_stat(filesystem, attributes),
-		.attr_timeout = to_timeout(attributes_valid_ms(attributes)),
+		.attr_timeout = valid,
 		.entry_timeout = attributes->is_fleeting ? 0 : valid,
 	};
 }
@@ -113,6 +101,29 @@ int filesystem_told(const struct request *request)
 	return now_ms() - telling->since_ms < TELLING_MS_MAX ? REQUEST_SETTLING : -ETIMEDOUT;
 }
 
+static size_t place_of_opening(uint64_t number)
+{
+	return number * 0x9e3779b97f4a7c15u >> 54;
+}
+
+static void note_opening(struct filesystem *filesystem, const struct tree_attributes *attributes)
+{
+	size_t place = place_of_opening(attributes->number);
+
+	if (attributes->type != S_IFREG)
+		return;
+	filesystem->openings.all[place].number = attributes->number;
+	filesystem->openings.all[place].since_ms = now_ms();
+}
+
+static bool is_opening(const struct filesystem *filesystem, uint64_t number)
+{
+	size_t place = place_of_opening(number);
+
+	return filesystem->openings.all[place].number == number &&
+	       now_ms() - filesystem->openings.all[place].since_ms < TREE_OPENING_MS;
+}
+
 int serve_lookup(struct request *request)
 {
 	struct tree_attributes attributes;
@@ -132,6 +143,7 @@ int serve_lookup(struct request *request)
 	if (r)
 		return r;
 
+	note_opening(filesystem_of(request), &attributes);
 	entry = to_entry(filesystem_of(request), &attributes);
 	fuse_reply_entry(request->req, &entry);
 	return 0;
@@ -164,6 +176,8 @@ int serve_getattr(struct request *request)
 
 	if (filesystem_told(request) == REQUEST_SETTLING)
 		return REQUEST_SETTLING;
+	if (!request->query.question.waited)
+		request->query.is_opening = is_opening(filesystem_of(request), request->number);
 	r = tree_stat(filesystem_of(request)->tree, &request->query, request->number,
 	              request->by_descriptor, &attributes);
 	if (!r)

@@ -6,9 +6,6 @@
 
 #include "kapturefs/fs/tree_parts.h"
 
-/* Well below the second within which a change is to be seen. */
-enum { MOMENT_MS = 200 };
-
 static uint64_t now_ms(void)
 {
 	return uv_hrtime() / 1000000;
@@ -34,17 +31,17 @@ bool tree_keeps(const struct tree *tree, uint32_t customer, uint32_t ordinal, ui
 /*
  * Who has a value open that was replaced goes on in what it was. Who comes by its path does not: he
  * is sent back to look the path up again, and finds what it is now. But who looks at what he has
- * just opened, as cat does, looks like that, too: so what was replaced a moment ago will do, for
- * whoever has not waited for what replaced it.
+ * just opened, as cat does, looks like that, too: so what was replaced a moment ago will do for
+ * him, and for whoever has not waited for what replaced it.
  */
 static struct record *find_replaced(const struct tree *tree, const struct tree_query *query,
                                     const struct node *node, bool by_descriptor)
 {
 	if (by_descriptor)
 		return superseded_find(tree->superseded, node);
-	if (query->question.waited)
+	if (query->question.waited && !query->is_opening)
 		return NULL;
-	return superseded_find_young(tree->superseded, node, now_ms() - MOMENT_MS);
+	return superseded_find_young(tree->superseded, node, now_ms() - TREE_OPENING_MS);
 }
 
 /* A record that was replaced has values that were not. */

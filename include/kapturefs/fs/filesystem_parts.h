@@ -6,12 +6,25 @@
 #include "kapturefs/fs/readahead.h"
 #include "kapturefs/fs/request.h"
 
+/*
+ * Which values somebody was told of by their names just now. Opening a file is several requests of
+ * the kernel: the look-up of its name, and of its attributes, to see who may, and for fstat(2).
+ * These are to be of what the first has found, or nobody could open what changes with each answer.
+ */
+struct openings {
+	struct {
+		uint64_t number;
+		uint64_t since_ms;
+	} all[1024]; /* by the hash of the number; the later takes the place */
+};
+
 struct filesystem {
 	struct tree *tree;
 	struct catalog *catalog;
 	struct requests *requests;
 	struct notifier *notifier;
 	struct readahead readahead;
+	struct openings openings;
 	struct filesystem_settings settings;
 	filesystem_ready_fn *ready;
 	void *userdata;

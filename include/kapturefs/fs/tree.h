@@ -19,9 +19,13 @@
 
 struct tree;
 
+/** How long opening a file takes, at most; far below the second in which changes are seen. */
+enum { TREE_OPENING_MS = 200 };
+
 /** One question, asked as often as it takes. */
 struct tree_query {
 	struct catalog_question question;
+	bool is_opening; /* of a stat: the node was looked up no longer than TREE_OPENING_MS ago */
 	struct key wanted; /* of TREE_MISSING */
 };
 
