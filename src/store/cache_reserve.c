@@ -283,6 +283,9 @@ void cache_reserve_evicted(struct cache *cache, const struct cache_evicted *evic
 		struct reservation reservation = customer;
 
 		reservation.slot = evicted->keys[i].slot;
+		/* The later of the two is what its directory has shown. */
+		if (reservation.changed_ms < evicted->keys[i].since_ms)
+			reservation.changed_ms = evicted->keys[i].since_ms;
 		(void)!add(cache, &evicted->keys[i].key, &reservation);
 	}
 }
