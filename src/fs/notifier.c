@@ -258,6 +258,7 @@ static struct urgent *urgent_new(const struct cache_change *change)
 	urgent->previous = ref(change->previous);
 	urgent->successor = ref(change->customer.record);
 	urgent->is_forgotten = change->is_forgotten;
+	urgent->has_led = change->has_led;
 	urgent->ended = change->ended;
 	urgent->key_count = change->key_count;
 	urgent->place_count = change->place_count;

@@ -29,6 +29,7 @@ enum {
 };
 
 /* The nodes of a key's slot beside its directories of a customer. */
+static const enum node_kind links_of_key[] = { NODE_KEY_LINK, NODE_JSON_LINK, NODE_META_LINK };
 static const enum node_kind kinds_of_key[] = {
 	NODE_META, NODE_KEY_LINK, NODE_JSON_LINK, NODE_META_LINK, NODE_DAY,
 };
@@ -151,7 +152,7 @@ bool notifier_has_to_drop(const struct cache_change *change)
 	const struct record *previous = change->previous;
 	const struct record *successor = change->customer.record;
 
-	if (change->place_count || change->is_forgotten || change->ended.count)
+	if (change->place_count || change->is_forgotten || change->ended.count || change->has_led)
 		return true;
 	if (!previous || (successor && !change->values))
 		return false;
@@ -169,6 +170,15 @@ static void drop_places(struct notifier *notifier, const struct urgent *urgent)
 	}
 }
 
+/* The links to keys by other spellings, of keys that may lead nowhere now. */
+static void drop_links(struct notifier *notifier, const struct urgent *urgent)
+{
+	for (size_t k = 0; k < urgent->key_count; k++) {
+		for (size_t i = 0; i < array_length(links_of_key); i++)
+			drop_pages(notifier, node_of(links_of_key[i], urgent->numbers[k], 0));
+	}
+}
+
 void notifier_drop_urgent(struct notifier *notifier, const struct urgent *urgent)
 {
 	const struct member *before;
@@ -176,6 +186,8 @@ void notifier_drop_urgent(struct notifier *notifier, const struct urgent *urgent
 	for (size_t i = 0; i < urgent->ended.count; i++)
 		drop_pages(notifier, folder_export_node(urgent->ended.generations[i]));
 	drop_places(notifier, urgent);
+	if (urgent->has_led)
+		drop_links(notifier, urgent);
 	if (!urgent->previous)
 		return;
 	if (urgent->is_forgotten) {

@@ -71,6 +71,7 @@ int cache_delete_key(struct cache *cache, const struct cache_key *found,
 	if (r)
 		return r;
 	change->listing[found->key.kind] = true;
+	change->has_led |= found->key.kind != KEY_DATE;
 	rows_bind_integer(statement, 1, found->key.kind);
 	rows_bind_integer(statement, 2, found->slot);
 	r = rows_execute(cache, statement);
@@ -105,6 +106,7 @@ static int note_keys_of(struct cache *cache, uint32_t customer, struct cache_cha
 			return r < 0 ? r : 0;
 
 		change->listing[found.key.kind] = true;
+		change->has_led |= found.key.kind != KEY_DATE;
 		r = cache_note_key(change, found.slot);
 		if (r)
 			return r;
@@ -260,6 +262,7 @@ static int expire_customer(struct cache *cache, const void *arguments, int64_t n
 	/* No key has come or gone. */
 	for (int kind = 0; kind < KEY_LISTINGS; kind++)
 		change->listing[kind] = false;
+	change->has_led = false;
 	return change->key_count ? 0 : CACHE_NONE;
 }
 

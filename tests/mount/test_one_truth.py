@@ -118,6 +118,23 @@ def test_a_day_that_was_refreshed_has_who_came_and_not_who_went(mounts, api):
     assert sorted(os.listdir(day)) == ['2', '3']
 
 
+@pytest.mark.parametrize('asked', ['phone', 'id'])
+def test_a_link_by_another_spelling_goes_with_its_key(mounts, api, asked):
+    links = {'phone': ['by-phone/+9800000007', 'by-phone/+9800000007.json'],
+             'id': ['by-id/007', 'by-id/007.meta', 'by-email/C7@Example.com']}
+    add(api)
+    mount = mounts(api.url)
+    for place in PLACES.values():
+        name_of(mount, place)
+    for link in sum(links.values(), []):
+        assert os.path.lexists(mount / os.path.dirname(link) / os.readlink(mount / link))
+    for key in (ID, PHONE, EMAIL):
+        del api.customers[key]
+    assert refresh(mount, PLACES[asked]) == 1
+    for link in links[asked]:
+        assert harness.errno_of(os.readlink, mount / link) == errno.ENOENT
+
+
 # What is stale
 
 def fail(request):

@@ -27,6 +27,7 @@ struct urgent {
 	struct record *successor; /* owned, or NULL if there is none any more */
 	uint32_t customer;
 	bool is_forgotten;
+	bool has_led;
 	uint64_t number;
 	struct cache_exports ended;
 	size_t key_count;
