@@ -199,6 +199,13 @@ uint32_t cache_reserved_slot(struct cache *cache, const struct key *key,
 	return reservation->slot;
 }
 
+bool cache_was_of_another(struct cache *cache, const struct key *key, const struct record *record)
+{
+	const struct reservation *reservation = find(cache, key);
+
+	return reservation && reservation->owner && !is_of(reservation, record);
+}
+
 uint32_t cache_reserved_ordinal(struct cache *cache, const struct key *id)
 {
 	const struct reservation *reservation = find(cache, id);

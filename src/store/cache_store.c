@@ -176,16 +176,17 @@ static int settle(struct cache *cache, struct record *record, uint32_t *slot, in
  * Whoever reads by @key and had another customer sees one who is new to him: so nothing of this one
  * may be older than that.
  */
-static int raise_times(struct cache *cache, const struct key *key, uint32_t customer,
-                       struct record *record, int64_t now_ms, bool *ret_raised)
+static int raise_times(struct cache *cache, const struct key *key, struct record *record,
+                       int64_t now_ms, struct cache_change *change)
 {
 	struct cache_key found;
 	int r = rows_find_key(cache, key, &found);
 
-	if (r)
-		return r < 0 ? r : 0;
-	*ret_raised = found.customer != customer;
-	if (*ret_raised)
+	if (r < 0)
+		return r;
+	change->times = r ? cache_was_of_another(cache, key, record)
+	                  : found.customer != change->customer.slot;
+	if (change->times)
 		record_raise(record, now_ms);
 	return 0;
 }
@@ -212,8 +213,8 @@ static int write_customer(struct cache *cache, const struct key *key, const stru
 		record_begin_at(record, cache_reserved_ordinal(cache, id));
 	if (change->previous && !change->values)
 		record = change->previous;
-	r = is_new ? cache_new_slot(cache, &slot)
-	           : raise_times(cache, key, slot, record, now_ms, &change->times);
+	change->customer.slot = slot;
+	r = is_new ? cache_new_slot(cache, &slot) : raise_times(cache, key, record, now_ms, change);
 	if (!r)
 		r = rows_write_customer(cache, slot, record, now_ms);
 	if (!r && is_new)
@@ -347,7 +348,7 @@ static int write_later(struct cache *cache, const struct lead *lead, int64_t now
 	int64_t changed_ms;
 	int r;
 
-	r = raise_times(cache, lead->key, customer->slot, customer->record, now_ms, &change->times);
+	r = raise_times(cache, lead->key, customer->record, now_ms, change);
 	changed_ms = record_member(customer->record, 0)->changed_ms;
 	if (!r && changed_ms != customer->changed_ms)
 		r = rows_write_customer(cache, customer->slot, customer->record,

@@ -96,6 +96,43 @@ static void test_a_key_that_comes_to_lead_to_another_has_another_slot(void **sta
 	assert_int_equal(reserved(fixture, &phone).slot, 0);
 }
 
+/* ... who is younger then than anything that was seen under that key. */
+static void test_who_gets_the_key_of_somebody_evicted_is_as_young_as_that(void **state)
+{
+	struct fixture *fixture = *state;
+	struct key phone = make_key(KEY_PHONE, "555");
+	struct key id = make_key(KEY_ID, "8");
+	struct cache_change change;
+
+	store_and_drop(fixture, &phone, "7", "Asha", 1000);
+	store_and_drop(fixture, &id, "8", "Bela", 1500);
+	evict(fixture);
+	assert_true(reserved(fixture, &phone).is_evicted);
+	change = store(fixture, &phone, "8", "Bela", 3000);
+	assert_true(change.times);
+	assert_int_equal(change.customer.changed_ms, 3000);
+	cache_change_fini(&change);
+	change = store(fixture, &phone, "8", "Bela", 4000);
+	assert_false(change.times);
+	assert_int_equal(change.customer.changed_ms, 3000);
+	cache_change_fini(&change);
+}
+
+/* Who comes back is not another. */
+static void test_who_comes_back_under_all_keys_is_as_young_as_his_first_answer(void **state)
+{
+	struct fixture *fixture = *state;
+	struct key phone = make_key(KEY_PHONE, "555");
+	struct cache_change change;
+
+	store_and_drop(fixture, &phone, "7", "Asha", 1000);
+	evict(fixture);
+	store_id(fixture, "7", 2000);
+	change = store(fixture, &phone, "7", "Asha", 3000);
+	assert_int_equal(change.customer.changed_ms, 2000);
+	cache_change_fini(&change);
+}
+
 static void test_a_key_whose_absence_was_answered_has_no_slot(void **state)
 {
 	struct fixture *fixture = *state;
@@ -225,6 +262,8 @@ int main(void)
 		in_a_cache(test_an_evicted_key_keeps_its_slot_until_it_leads_to_the_same_again),
 		in_a_cache(test_no_member_has_the_ordinal_of_another_from_before),
 		in_a_cache(test_a_key_that_comes_to_lead_to_another_has_another_slot),
+		in_a_cache(test_who_gets_the_key_of_somebody_evicted_is_as_young_as_that),
+		in_a_cache(test_who_comes_back_under_all_keys_is_as_young_as_his_first_answer),
 		in_a_cache(test_a_key_whose_absence_was_answered_has_no_slot),
 		in_a_cache(test_who_is_forgotten_has_no_slot_under_any_key),
 		in_a_cache(test_whom_nobody_has_asked_for_in_a_long_time_leaves_no_slot),

@@ -253,6 +253,9 @@ void cache_reserve_evicted(struct cache *cache, const struct cache_evicted *evic
  */
 uint32_t cache_reserved_slot(struct cache *cache, const struct key *key,
                              const struct record *record);
+
+/** Whether @key led to another than the customer of @record, who was evicted. */
+bool cache_was_of_another(struct cache *cache, const struct key *key, const struct record *record);
 uint32_t cache_reserved_ordinal(struct cache *cache, const struct key *id);
 
 /** @key has its slot now, or is not to have it. */
