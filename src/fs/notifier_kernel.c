@@ -259,6 +259,26 @@ static void expire_values(struct notifier *notifier, const struct cache_customer
 	expire(notifier, view_primary_node(customer->slot, customer->record));
 }
 
+/*
+ * Values of which only the number of links is another. One that the kernel does not know is not
+ * expired again: whoever has just listed a customer by a new key would ask for each of them.
+ */
+static void expire_links(struct notifier *notifier, const struct cache_customer *customer)
+{
+	const struct member *member;
+
+	for (uint32_t i = 0; (member = record_member(customer->record, i)); i++) {
+		if (!member_is_directory(member))
+			(void)notifier_expire_node(notifier,
+			                           node_pack(view_field_node(customer->slot,
+			                                                     member)));
+	}
+	(void)notifier_expire_node(notifier,
+	                           node_pack(view_json_node(customer->slot, customer->record)));
+	(void)notifier_expire_node(notifier,
+	                           node_pack(view_primary_node(customer->slot, customer->record)));
+}
+
 static void expire_directories(struct notifier *notifier, const struct cache_change *change,
                                const struct record *record)
 {
@@ -309,8 +329,10 @@ void notifier_expire(struct notifier *notifier, const struct cache_change *chang
 		expire_previous(notifier, change);
 	if (change->at_once || change->has_gone)
 		expire_directory(notifier, change, 0);
-	if (customer->record && (change->links || change->times || change->rules))
+	if (customer->record && (change->times || change->rules))
 		expire_values(notifier, customer);
+	else if (customer->record && change->links)
+		expire_links(notifier, customer);
 	if (customer->record && (change->times || change->rules))
 		expire_directories(notifier, change, customer->record);
 	if (change->other.record) {

@@ -158,6 +158,22 @@ static void test_what_the_kernel_does_not_know_is_expired_once_more(void **state
 		wait_a_moment();
 }
 
+static void test_what_it_does_not_know_has_its_links_counted_once(void **state)
+{
+	struct fixture *fixture = *state;
+	uint64_t number = name_number(fixture->record);
+
+	kernel.knows_nobody = true;
+	fixture->change.values = false;
+	fixture->change.links = true;
+	fixture->change.customer.record = fixture->record;
+	notifier_answer_changed(fixture->notifier, &fixture->change);
+	notifier_expire_later(fixture->notifier, 1);
+	while (times_expired(1) < 1)
+		wait_a_moment();
+	assert_int_equal(times_expired(number), 1);
+}
+
 static void test_no_more_is_to_be_expired_once_more_than_there_is_room_for(void **state)
 {
 	struct fixture *fixture = *state;
@@ -353,6 +369,7 @@ int main(void)
 		TEST(test_a_push_stores_each_value_of_the_directory),
 		TEST(test_a_change_expires_what_changed_under_every_key_and_nothing_else),
 		TEST(test_what_the_kernel_does_not_know_is_expired_once_more),
+		TEST(test_what_it_does_not_know_has_its_links_counted_once),
 		TEST(test_no_more_is_to_be_expired_once_more_than_there_is_room_for),
 		TEST(test_another_number_of_links_expires_all_values),
 		TEST(test_other_times_expire_all_there_is),
