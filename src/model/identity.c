@@ -91,34 +91,40 @@ static int put_ordinals(struct buffer *buffer, const struct record *record)
 	return r;
 }
 
-/* What members have each: so many alike, by so much more than those before. */
-typedef uint64_t number_fn(const struct member *member);
-
-static uint64_t time_of(const struct member *member)
-{
-	return (uint64_t)member->changed_ms;
-}
-
-static uint64_t changes_of(const struct member *member)
-{
-	return member->changes;
-}
-
-static int put_numbers(struct buffer *buffer, const struct record *record, number_fn *number_of)
+static int put_times(struct buffer *buffer, const struct record *record)
 {
 	uint64_t before = 0;
 	uint32_t length;
 	int r = 0;
 
 	for (uint32_t i = 0; !r && i < record->count; i += length) {
-		uint64_t number = number_of(in_document(record, i));
+		int64_t time_ms = in_document(record, i)->changed_ms;
 
 		for (length = 1; i + length < record->count; length++) {
-			if (number_of(in_document(record, i + length)) != number)
+			if (in_document(record, i + length)->changed_ms != time_ms)
 				break;
 		}
-		r = put_run(buffer, length, number - before);
-		before = number;
+		r = put_run(buffer, length, (uint64_t)time_ms - before);
+		before = (uint64_t)time_ms;
+	}
+	return r;
+}
+
+static int put_changes(struct buffer *buffer, const struct record *record)
+{
+	uint64_t before = 0;
+	uint32_t length;
+	int r = 0;
+
+	for (uint32_t i = 0; !r && i < record->count; i += length) {
+		uint32_t changes = in_document(record, i)->changes;
+
+		for (length = 1; i + length < record->count; length++) {
+			if (in_document(record, i + length)->changes != changes)
+				break;
+		}
+		r = put_run(buffer, length, changes - before);
+		before = changes;
 	}
 	return r;
 }
@@ -147,9 +153,9 @@ int record_save_identity(const struct record *record, char **ret, size_t *ret_le
 	if (!r)
 		r = put_ordinals(&buffer, record);
 	if (!r)
-		r = put_numbers(&buffer, record, time_of);
+		r = put_times(&buffer, record);
 	if (!r)
-		r = put_numbers(&buffer, record, changes_of);
+		r = put_changes(&buffer, record);
 	if (!r)
 		r = put_unsigned(&buffer, record->primary.changes);
 	if (!r)

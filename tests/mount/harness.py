@@ -363,6 +363,13 @@ def start(*arguments):
                             stdout=subprocess.PIPE, stderr=subprocess.PIPE)
 
 
+def in_background(call):
+    """A thread that may come to wait for the mount, as long as that is there."""
+    thread = threading.Thread(target=call, daemon=True)
+    thread.start()
+    return thread
+
+
 def finish(process, seconds=END_SECONDS):
     """(exit status, output, errors) of a process that must end; it is killed if it does not."""
     try:
