@@ -4,6 +4,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/stat.h>
 #include <unistd.h>
 
 #include "kapturefs/config/detour.h"
@@ -263,6 +264,23 @@ static int complete_cache(struct config *config, struct config_complaint *compla
 	                          : config_complain(complaint, "HOME is not set; give cache=PATH");
 }
 
+/*
+ * For allow_root the kernel is told allow_other, and libfuse turns the others away: those whose
+ * requests it sees. What the kernel has in its caches, and opens, it is not asked about; there only
+ * owner and mode hold.
+ */
+static int complete_allow_root(struct config *config, struct config_complaint *complaint)
+{
+	if (!config->allow_root)
+		return 0;
+	if (config->uid != getuid() && config->uid != 0)
+		return config_complain(complaint, "option uid: allow_root lets in who mounts and "
+		                                  "root, nobody else; leave out uid or take "
+		                                  "allow_other");
+	config->umask |= S_IRWXG | S_IRWXO;
+	return 0;
+}
+
 int config_complete(struct config *config, struct config_complaint *complaint)
 {
 	int r = 0;
@@ -270,5 +288,7 @@ int config_complete(struct config *config, struct config_complaint *complaint)
 	config->cache_is_given = config->cache;
 	if (!config->cache)
 		r = complete_cache(config, complaint);
+	if (!r)
+		r = complete_allow_root(config, complaint);
 	return r ? r : config_join_fuse_options(config);
 }

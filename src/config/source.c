@@ -1,19 +1,37 @@
 /* SPDX-License-Identifier: MIT */
 
+#include <arpa/inet.h>
 #include <ctype.h>
 #include <errno.h>
+#include <netinet/in.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
 #include "kapturefs/config/source.h"
 
+/*
+ * An address is one as inet_pton() has it, whole: `127.1` and `127.0.0.1.5` are for a resolver,
+ * which may answer with anything. So is `localhost.`; libcurl itself answers for `localhost`.
+ */
 static bool is_loopback(const char *host, size_t length)
 {
-	return (length == strlen("localhost") && strncasecmp(host, "localhost", length) == 0) ||
-	       (length > 4 && memcmp(host, "127.", 4) == 0 &&
-	        strspn(host, "0123456789.") >= length) ||
-	       (length == strlen("[::1]") && memcmp(host, "[::1]", length) == 0);
+	char text[INET6_ADDRSTRLEN];
+	struct in_addr v4;
+	struct in6_addr v6;
+	bool is_v6 = host[0] == '[';
+
+	if (length == strlen("localhost") && strncasecmp(host, "localhost", length) == 0)
+		return true;
+	snprintf(text, sizeof(text), "%.*s", (int)(is_v6 ? length - 2 : length), host + is_v6);
+	if (length >= sizeof(text))
+		return false;
+	if (!is_v6)
+		return inet_pton(AF_INET, text, &v4) == 1 &&
+		       ntohl(v4.s_addr) >> 24 == IN_LOOPBACKNET;
+	return inet_pton(AF_INET6, text, &v6) == 1 &&
+	       (IN6_IS_ADDR_LOOPBACK(&v6) ||
+	        (IN6_IS_ADDR_V4MAPPED(&v6) && v6.s6_addr[12] == IN_LOOPBACKNET));
 }
 
 static bool is_plain(const char *text, size_t length, const char *also)

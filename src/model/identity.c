@@ -91,40 +91,34 @@ static int put_ordinals(struct buffer *buffer, const struct record *record)
 	return r;
 }
 
-static int put_times(struct buffer *buffer, const struct record *record)
+/* What members have each: so many alike, by so much more than those before. */
+typedef uint64_t number_fn(const struct member *member);
+
+static uint64_t time_of(const struct member *member)
 {
-	uint64_t before = 0;
-	uint32_t length;
-	int r = 0;
-
-	for (uint32_t i = 0; !r && i < record->count; i += length) {
-		int64_t time_ms = in_document(record, i)->changed_ms;
-
-		for (length = 1; i + length < record->count; length++) {
-			if (in_document(record, i + length)->changed_ms != time_ms)
-				break;
-		}
-		r = put_run(buffer, length, (uint64_t)time_ms - before);
-		before = (uint64_t)time_ms;
-	}
-	return r;
+	return (uint64_t)member->changed_ms;
 }
 
-static int put_changes(struct buffer *buffer, const struct record *record)
+static uint64_t changes_of(const struct member *member)
+{
+	return member->changes;
+}
+
+static int put_numbers(struct buffer *buffer, const struct record *record, number_fn *number_of)
 {
 	uint64_t before = 0;
 	uint32_t length;
 	int r = 0;
 
 	for (uint32_t i = 0; !r && i < record->count; i += length) {
-		uint32_t changes = in_document(record, i)->changes;
+		uint64_t number = number_of(in_document(record, i));
 
 		for (length = 1; i + length < record->count; length++) {
-			if (in_document(record, i + length)->changes != changes)
+			if (number_of(in_document(record, i + length)) != number)
 				break;
 		}
-		r = put_run(buffer, length, changes - before);
-		before = changes;
+		r = put_run(buffer, length, number - before);
+		before = number;
 	}
 	return r;
 }
@@ -153,9 +147,9 @@ int record_save_identity(const struct record *record, char **ret, size_t *ret_le
 	if (!r)
 		r = put_ordinals(&buffer, record);
 	if (!r)
-		r = put_times(&buffer, record);
+		r = put_numbers(&buffer, record, time_of);
 	if (!r)
-		r = put_changes(&buffer, record);
+		r = put_numbers(&buffer, record, changes_of);
 	if (!r)
 		r = put_unsigned(&buffer, record->primary.changes);
 	if (!r)

@@ -60,23 +60,24 @@ uint64_t catalog_believe_ms(struct catalog *catalog, const struct cache_key *key
 }
 
 /*
- * When an answer became what it is: when it came, with the start of another run, by other rules, by
- * an answer for another key of the customer, or when it expired; an answer that is not believed any
- * more before its time did so a moment later, and once it has expired, then: no time goes back.
+ * When an answer became what it is: when it came, by an answer for another key of the customer, by
+ * other rules, or when it expired. An answer that is not believed any more before its time became
+ * so a moment later, and one that was kept from an earlier run another moment: no time goes back,
+ * and none moves by starting once more.
  */
 int64_t catalog_stated_ms(struct catalog *catalog, const struct catalog_entry *entry)
 {
-	int64_t since_ms = entry->is_from_api ? entry->key.fetched_ms : catalog->started_ms;
+	int64_t since_ms = entry->key.fetched_ms;
 
 	if (catalog->rules.changed_ms > since_ms)
 		since_ms = catalog->rules.changed_ms;
 	if (entry->customer.changed_ms > since_ms)
 		since_ms = entry->customer.changed_ms;
-	if (!entry->is_stale)
-		return since_ms;
-	if (entry->expires_ms > catalog_now_ms(catalog))
-		return since_ms + 1;
-	return entry->expires_ms > since_ms ? entry->expires_ms : since_ms;
+	if (entry->is_stale && entry->expires_ms > catalog_now_ms(catalog))
+		since_ms += 1;
+	else if (entry->is_stale && entry->expires_ms > since_ms)
+		since_ms = entry->expires_ms;
+	return entry->is_from_api ? since_ms : since_ms + 2;
 }
 
 /* Other rules */
@@ -117,8 +118,8 @@ void catalog_change(struct catalog *catalog, const struct catalog_settings *sett
 {
 	uint64_t believed_ms = longer(catalog->settings.ttl_ms, CATALOG_STALE_BELIEVED_MS);
 
-	if (settings->ttl_ms != catalog->settings.ttl_ms)
-		catalog->rules.changed_ms = catalog_now_ms(catalog);
+	catalog->rules.changed_ms =
+	        cache_rules_since(catalog->cache, settings->ttl_ms, catalog_now_ms(catalog));
 	catalog->settings.ttl_ms = settings->ttl_ms;
 	catalog->settings.negative_ttl_ms = settings->negative_ttl_ms;
 	catalog->settings.max_stale_ms = settings->max_stale_ms;
@@ -137,7 +138,8 @@ void rules_open(struct catalog *catalog)
 	uv_timer_init(catalog->loop, &catalog->rules.timer);
 	catalog->handles_open++;
 	catalog->rules.timer.data = catalog;
-	catalog->rules.changed_ms = catalog->started_ms;
+	catalog->rules.changed_ms =
+	        cache_rules_since(catalog->cache, catalog->settings.ttl_ms, catalog->started_ms);
 }
 
 void rules_close(struct catalog *catalog, uv_close_cb closed)

@@ -233,6 +233,7 @@ def test_what_the_mount_could_not_ask_in_time_is_not_called_the_api_s_fault(
     assert mount.log.wait_for('config: read again')
     refused(get('id:2'), 3, 'id:2: its turn did not come in time')
     first.kill()
+    first.wait()
     assert len(api.requests) == 1
 
 

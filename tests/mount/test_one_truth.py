@@ -319,6 +319,23 @@ def test_meta_gets_no_older_when_a_refresh_fails_after_its_time(mounts, api):
     assert (os.stat(file).st_mtime_ns, file.read_text()) == before
 
 
+def test_meta_is_as_old_after_a_mount_as_before_it(mounts, api, tmp_path):
+    add(api)
+    cache = tmp_path / 'cache.db'
+    seen = []
+    for place in range(4):
+        mount = mounts(api.url, name=str(place), cache=cache, ttl='300' if place < 3 else '400')
+        if not place:
+            name_of(mount)
+        path = mount / 'by-id/7.meta'
+        seen.append((os.stat(path).st_mtime_ns, path.read_text()))
+        mount.close()
+    # Kept from an earlier run, it has another source, once.
+    assert seen[0] < seen[1] == seen[2]
+    assert seen[0][1] != seen[1][1] != seen[3][1]
+    assert seen[2][0] < seen[3][0]
+
+
 # Who reads
 
 def test_a_directory_that_is_open_shows_no_other_customer(mounts, api):

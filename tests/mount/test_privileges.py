@@ -8,6 +8,7 @@ import os
 import pathlib
 import signal
 import subprocess
+import tempfile
 import time
 
 import pytest
@@ -57,6 +58,14 @@ def gone(pid):
     return lambda: harness.process_state(pid) in (None, 'Z')
 
 
+@pytest.fixture
+def public():
+    """A directory through which every user can go."""
+    with tempfile.TemporaryDirectory() as directory:
+        os.chmod(directory, 0o755)
+        yield directory
+
+
 # Root
 
 def test_root_keeps_no_capability_in_any_thread(mounts, api):
@@ -74,6 +83,33 @@ def test_what_root_mounts_is_as_libfuse_would_mount_it(mounts, api):
     assert {'ro', 'nosuid', 'nodev', 'noexec', 'default_permissions', 'user_id=0',
             'group_id=0'} <= set(options.split(','))
     assert 'allow_other' not in options
+
+
+def test_allow_root_lets_nobody_else_read_what_the_kernel_has(mounts, api, public):
+    api.add_numbers([7])
+    mount = harness.Mount(api.url, public, allow_root=True, umask='0222')
+    mounts.all.append(mount)
+    (mount / 'by-id/7/name').read_text()
+    os.listdir(mount / 'by-id/7')
+    for command in (['cat', mount / 'by-id/7/name'], ['ls', mount / 'by-id/7'],
+                    ['stat', mount / 'by-id/7/name'], ['ls', mount.path]):
+        other = users.run(*command)
+        assert (other.returncode != 0, other.stdout) == (True, ''), command
+        assert 'Permission denied' in other.stderr
+    assert os.stat(mount / 'by-id/7/name').st_mode & 0o777 == 0o400
+    mount.close()
+
+
+def test_allow_root_with_another_owner_is_refused(public, api):
+    os.mkdir(f'{public}/mnt')
+    result = subprocess.run(
+        [harness.BINARY, '-f', '-o', harness.join_options(
+            {'token_file': harness.write_token(public), 'cache': ':memory:', 'allow_root': True,
+             'uid': users.UID}), api.url, f'{public}/mnt'],
+        capture_output=True, text=True, timeout=30, check=False)
+    assert (result.returncode, result.stderr) == (
+        2, 'kapturefs: option uid: allow_root lets in who mounts and root, nobody else; leave out '
+           'uid or take allow_other\n')
 
 
 def test_unmounter_can_unmount_and_nothing_else(mounts, api):

@@ -101,6 +101,24 @@ static void test_the_command_line_turns_off_what_the_file_turns_on(void **state)
 	config_fini(&config);
 }
 
+static void test_allow_root_takes_everything_from_group_and_others(void **state)
+{
+	struct config config = load("acme", "allow_root,umask=0222");
+
+	(void)state;
+	assert_int_equal(config.umask, 0277);
+	config_fini(&config);
+	config = load("acme", "umask=0,allow_root");
+	assert_int_equal(config.umask, 0077);
+	config_fini(&config);
+	config = load("acme", "allow_other,umask=0222");
+	assert_int_equal(config.umask, 0222);
+	config_fini(&config);
+	assert_refused("acme", "allow_root,uid=4711",
+	               "option uid: allow_root lets in who mounts and root, nobody else; leave out "
+	               "uid or take allow_other");
+}
+
 static void test_secrets_for_all_go_to_no_source_without_a_section(void **state)
 {
 	static const char text[] = "token_file = t\nheader_file = h\nbody_file = b\nttl = 7\n";
@@ -330,6 +348,7 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		TEST(test_defaults_then_file_then_section_then_command_line),
 		TEST(test_the_command_line_turns_off_what_the_file_turns_on),
+		TEST(test_allow_root_takes_everything_from_group_and_others),
 		TEST(test_secrets_for_all_go_to_no_source_without_a_section),
 		TEST(test_secrets_for_all_go_to_no_source_without_a_section),
 		TEST(test_options_given_in_several_pieces_are_one_list),

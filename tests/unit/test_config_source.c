@@ -77,13 +77,40 @@ static void test_plain_http_is_for_loopback_only(void **state)
 		"http://acme.kapturecrm.com",   "http://192.0.2.1", "http://127.0.0.1.example.com",
 		"http://localhost.example.com", "http://128.0.0.1", "http://[::2]",
 	};
+	/* Names that look like an address of ours; a resolver may make anything of them. */
+	static const char *const lookalikes[] = {
+		"http://127.0.0.1.5",
+		"http://127.0.0.1.",
+		"http://127.0.0.1.5:80/x",
+		"http://127.1",
+		"http://127.",
+		"http://127.0.0.256",
+		"http://127.0.0.01",
+		"http://127..0.1",
+		"http://2130706433",
+		"http://0x7f.0.0.1",
+		"http://localhost.",
+		"http://localhostx",
+		"http://0.0.0.0",
+		"http://[::ffff:192.0.2.1]",
+		"http://[::ffff:128.0.0.1]",
+		"http://[::127.0.0.1]",
+		"http://[::]",
+		"http://[::11]",
+	};
 
 	(void)state;
 	assert_url("http://127.0.0.1:8080", "http://127.0.0.1:8080", "127.0.0.1:8080");
 	assert_url("http://localhost:1/x", "http://localhost:1/x", "localhost:1");
 	assert_url("http://[::1]", "http://[::1]", "[::1]");
+	assert_url("http://LOCALHOST", "http://localhost", "localhost");
+	assert_url("http://127.255.0.9", "http://127.255.0.9", "127.255.0.9");
+	assert_url("http://[0:0::1]:8", "http://[0:0::1]:8", "[0:0::1]:8");
+	assert_url("http://[::ffff:127.0.0.1]", "http://[::ffff:127.0.0.1]", "[::ffff:127.0.0.1]");
 	for (size_t i = 0; i < array_length(bad); i++)
 		assert_refused(bad[i], "https://");
+	for (size_t i = 0; i < array_length(lookalikes); i++)
+		assert_refused(lookalikes[i], "in clear");
 }
 
 static void test_what_is_no_source_is_refused(void **state)

@@ -144,6 +144,12 @@ bool cache_knows_token(struct cache *cache, const char *token);
 int cache_remember_token(struct cache *cache, const char *token) must_check;
 int cache_forget_token(struct cache *cache) must_check;
 
+/**
+ * Since when the answers have counted for @ttl_ms, which they do from @now_ms on at the latest;
+ * Unix time in ms.
+ */
+int64_t cache_rules_since(struct cache *cache, uint64_t ttl_ms, int64_t now_ms);
+
 /* Looking up */
 
 /** Look a key up. Returns 0, CACHE_NONE or a negative errno. */
