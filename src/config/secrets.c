@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: MIT */
 
+#include <ctype.h>
 #include <errno.h>
 #include <fcntl.h>
 #include <stdio.h>
@@ -229,11 +230,46 @@ static int add_plain_header(char ***headers, size_t *count, const char *line)
 	return r;
 }
 
+/*
+ * The name of @line among those that are no matter of a file: what is of a connection (RFC 9110,
+ * 7.6.1), frames the body, or is sent already. Any of them twice, and proxy and server may each
+ * believe another. NULL if it is none.
+ */
+static const char *find_reserved(const char *line)
+{
+	static const char *const names[] = {
+		"Authorization",
+		"Connection",
+		"Content-Encoding",
+		"Content-Length",
+		"Content-Type",
+		"Expect",
+		"Host",
+		"HTTP2-Settings",
+		"Keep-Alive",
+		"Proxy-Authenticate",
+		"Proxy-Authorization",
+		"Proxy-Connection",
+		"TE",
+		"Trailer",
+		"Transfer-Encoding",
+		"Upgrade",
+	};
+	size_t length = strcspn(line, ":");
+
+	for (size_t i = 0; i < array_length(names); i++) {
+		if (strlen(names[i]) == length && strncasecmp(line, names[i], length) == 0)
+			return names[i];
+	}
+	return NULL;
+}
+
 static int take_header(const struct secret_place *place, char *line, unsigned number,
                        char ***headers, size_t *count, struct config_complaint *complaint)
 {
 	struct text header = { line, strlen(line) };
-	char why[64];
+	const char *reserved;
+	char why[128];
 
 	do {
 		(void)take_blanks(&header);
@@ -242,6 +278,14 @@ static int take_header(const struct secret_place *place, char *line, unsigned nu
 		return 0;
 	line += header.start - line;
 	line[header.length] = '\0';
+	reserved = is_header(line) ? find_reserved(line) : NULL;
+	if (reserved) {
+		snprintf(why, sizeof(why),
+		         "line %u is a header %s, which kapturefs itself sends or never does; "
+		         "leave it out",
+		         number, reserved);
+		return secret_refuse(place, complaint, why);
+	}
 	if (is_header(line))
 		return add_plain_header(headers, count, line);
 	snprintf(why, sizeof(why), "line %u is no `Name: value`%s", number,
@@ -272,6 +316,61 @@ static int read_headers(const struct config *config, char ***ret,
 
 /* The extra members of requests */
 
+/* Whether the string of JSON behind the quotation mark before @at is @name, whatever the case. */
+static bool is_named(const char *at, const char *name)
+{
+	for (; *name; name++) {
+		unsigned character = (unsigned char)*at;
+		int used = 1;
+
+		if (strncmp(at, "\\u", 2) == 0)
+			(void)sscanf(at, "\\u%4x%n", &character, &used);
+		if (character > 0x7f || tolower((int)character) != tolower((unsigned char)*name))
+			return false;
+		at += used;
+	}
+	return *at == '"';
+}
+
+/* Of two members of one name the last counts for most servers: that of the file. */
+static int check_name(const struct secret_place *place, const char *text, const char *name,
+                      struct config_complaint *complaint)
+{
+	static const char *const own[] = {
+		"kapture_customer_id", "phone",         "email_id", "cm_id",
+		"createStartDate",     "createEndDate", "limit",    "offset"
+	};
+	unsigned line = 1;
+	char why[128];
+
+	for (size_t i = 0; i < array_length(own); i++) {
+		if (!is_named(name, own[i]))
+			continue;
+		for (const char *at = text; at < name; at++)
+			line += *at == '\n';
+		snprintf(
+		        why, sizeof(why),
+		        "line %u has the member %s, with which kapturefs itself asks; leave it out",
+		        line, own[i]);
+		return secret_refuse(place, complaint, why);
+	}
+	return 0;
+}
+
+/* Between a value and the next member's name there are only blanks and a comma. */
+static int check_names(const struct secret_place *place, const char *text,
+                       const struct json_scan *scan, struct config_complaint *complaint)
+{
+	const char *at = text;
+	int r = 0;
+
+	for (size_t i = 0; !r && i < scan->member_count; i++) {
+		r = check_name(place, text, strchr(at, '"') + 1, complaint);
+		at = text + scan->members[i].start + scan->members[i].length;
+	}
+	return r;
+}
+
 static int scan_members(const struct secret_place *place, const struct secret *secret,
                         size_t *ret_count, struct config_complaint *complaint)
 {
@@ -288,8 +387,9 @@ static int scan_members(const struct secret_place *place, const struct secret *s
 	if (r)
 		return r;
 	*ret_count = scan.member_count;
+	r = check_names(place, secret->bytes, &scan, complaint);
 	json_scan_fini(&scan);
-	return 0;
+	return r;
 }
 
 static int read_members(const struct config *config, char **ret, struct config_complaint *complaint)
