@@ -13,7 +13,9 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "kapturefs/base/text.h"
 #include "kapturefs/command/export_parts.h"
+#include "kapturefs/model/key.h"
 #include "kapturefs/model/payload.h"
 
 enum {
@@ -144,9 +146,27 @@ int export_csv_visit_record(struct export_csv *csv, const struct export_visitor 
 
 /* Cells */
 
-static bool is_formula(const struct export_cell *cell)
+/*
+ * What OWASP's page on CSV injection lists; spreadsheets pass over what is blank before it. A
+ * control character may end the cell, and what follows it begins another.
+ */
+static bool is_formula(const char *start, size_t length)
 {
-	return cell->is_string && cell->length && memchr("=+-@\t\r", *cell->text, 6);
+	static const char *const signs[] = { "=", "+", "-", "@", "＝", "＋", "－", "＠" };
+	struct text text = { start, length };
+
+	if (length && memchr("\t\r\n", *start, 3))
+		return true;
+	key_trim(&text);
+	if (text.length && (unsigned char)*text.start < ' ')
+		return true;
+	for (size_t i = 0; i < array_length(signs); i++) {
+		size_t size = strlen(signs[i]);
+
+		if (text.length >= size && memcmp(text.start, signs[i], size) == 0)
+			return true;
+	}
+	return false;
 }
 
 static int append_cell(struct buffer *row, const char *text, size_t length, bool is_formula)
@@ -185,7 +205,8 @@ static int append_value(struct export_csv *csv, const struct export_cell *cell)
 		shown.text = csv->decoded.data;
 		shown.length = csv->decoded.length;
 	}
-	return append_cell(&csv->row, shown.text, shown.length, csv->is_safe && is_formula(&shown));
+	return append_cell(&csv->row, shown.text, shown.length,
+	                   csv->is_safe && cell->is_string && is_formula(shown.text, shown.length));
 }
 
 /* Rows */
@@ -276,10 +297,13 @@ int export_csv_head(struct export_csv *csv)
 	csv->columns.is_closed = true;
 	buffer_clear(&csv->row);
 	for (size_t i = 0; !r && i < csv->columns.count; i++) {
+		const char *name = csv->columns.names[i];
+		size_t length = strlen(name);
+
 		r = i ? buffer_append_text(&csv->row, ",") : 0;
 		if (!r)
-			r = append_cell(&csv->row, csv->columns.names[i],
-			                strlen(csv->columns.names[i]), false);
+			r = append_cell(&csv->row, name, length,
+			                csv->is_safe && is_formula(name, length));
 	}
 	return r ? r : buffer_append_text(&csv->row, "\r\n");
 }

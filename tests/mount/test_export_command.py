@@ -197,6 +197,37 @@ def test_cells_that_are_formulas_are_quoted_if_wanted(mounts, api):
     assert table(*columns, '--no-formulas', mount.path)[1] == ["'=1+1", "'@x", "'-a \"b\"", '-1']
 
 
+@pytest.mark.parametrize('before', ['', ' ', '  \t', '\n', '\r', '\t', '\u00a0', '\u3000', '\ufeff',
+                                    '\u200b', ' \n '])
+def test_nothing_before_a_formula_hides_it(mounts, api, before):
+    cells = [before + sign + 'cmd|x' for sign in '=+-@＝＋－＠']
+    names = [f'c{number}' for number in range(len(cells))]
+    api.add_numbers([7], **dict(zip(names, cells)))
+    mount = cached(mounts, api, 7)
+    columns = ['--format=csv', '--columns=' + ','.join(names)]
+    assert table(*columns, mount.path)[1] == cells
+    assert table(*columns, '--no-formulas', mount.path)[1] == ["'" + cell for cell in cells]
+
+
+def test_cells_that_begin_with_control_characters_are_quoted_if_wanted(mounts, api):
+    cells = {'remarks': '\tx', 'website': '\rx', 'city': '\nx', 'name': ' x = -1'}
+    api.add_numbers([7], **cells)
+    mount = cached(mounts, api, 7)
+    assert table('--format=csv', '--columns=remarks,website,city,name', '--no-formulas',
+                 mount.path)[1] == ["'\tx", "'\rx", "'\nx", ' x = -1']
+
+
+def test_heads_that_are_formulas_are_quoted_if_wanted(mounts, api):
+    names = ['=1+1', '+x', '-x', '@x', ' =x', '＝x']
+    api.add_numbers([7], **{name: 'v' for name in names})
+    mount = cached(mounts, api, 7)
+    plain = table('--format=csv', mount.path)[0]
+    head = table('--format=csv', '--no-formulas', mount.path)[0]
+    shown = [name for name in plain if name.endswith('x') or name == '=1+1']
+    assert len(shown) == len(names)
+    assert head == ["'" + name if name in shown else name for name in plain]
+
+
 def test_mistakes_are_told(mounts, api):
     mount = mounts(api.url)
     refused(run(), 2, 'give one MOUNTPOINT')
