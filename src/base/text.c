@@ -4,6 +4,7 @@
 #include <string.h>
 
 #include "kapturefs/base/text.h"
+#include "kapturefs/base/utf8.h"
 
 #define MARK "\xef\xbb\xbf"
 
@@ -35,4 +36,33 @@ const char *text_make_plain(char *bytes, size_t *length)
 	}
 	*length = to;
 	return NULL;
+}
+
+bool text_is_control(uint32_t character)
+{
+	return character < ' ' || (character >= 0x7f && character <= 0x9f) ||
+	       (character >= 0x2028 && character <= 0x202e) ||
+	       (character >= 0x2066 && character <= 0x2069);
+}
+
+size_t text_make_visible(char *bytes, size_t length)
+{
+	size_t from = 0;
+	size_t to = 0;
+
+	while (from < length) {
+		uint32_t character;
+		size_t size = utf8_decode(bytes + from, length - from, &character);
+		bool is_kept = size && (character == '\n' || character == '\t' ||
+		                        !text_is_control(character));
+
+		if (is_kept) {
+			memmove(bytes + to, bytes + from, size);
+			to += size;
+		} else {
+			bytes[to++] = '?';
+		}
+		from += size ? size : 1;
+	}
+	return to;
 }

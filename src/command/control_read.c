@@ -10,6 +10,7 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
+#include "kapturefs/base/text.h"
 #include "kapturefs/command/control_read.h"
 #include "kapturefs/fs/mounts.h"
 
@@ -135,14 +136,18 @@ static int take_all(int from, struct buffer *text)
 	return r;
 }
 
-static int judge(const char *mountpoint, const struct buffer *answer, struct buffer *text,
+/* Anybody may mount something that calls itself kapturefs, at any path. */
+static int judge(const char *mountpoint, struct buffer *answer, struct buffer *text,
                  struct config_complaint *complaint)
 {
+	size_t length;
+
 	if (!answer->length)
 		return config_complain(complaint, "%s: it cannot be read", mountpoint);
+	length = text_make_visible(answer->data + 1, answer->length - 1);
 	if (answer->data[0] == READ_BADLY)
-		return config_complain(complaint, "%s", answer->data + 1);
-	return buffer_append(text, answer->data + 1, answer->length - 1);
+		return config_complain(complaint, "%.*s", (int)length, answer->data + 1);
+	return buffer_append(text, answer->data + 1, length);
 }
 
 static int fork_reader(const char *mountpoint, const char *name, int *ret_from, pid_t *ret_reader)

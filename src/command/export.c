@@ -16,6 +16,7 @@
 #include "kapturefs/command/command.h"
 #include "kapturefs/command/export_parts.h"
 #include "kapturefs/command/outcome.h"
+#include "kapturefs/command/terminal.h"
 #include "kapturefs/command/place.h"
 #include "kapturefs/command/warm_parts.h"
 #include "kapturefs/model/fold.h"
@@ -36,6 +37,7 @@ struct export
 	const char *columns;
 	const char *where;
 	bool checks_columns; /* whether they exist */
+	bool is_terminal;    /* what is written to */
 	struct export_source source;
 	struct export_csv csv;
 	struct buffer words_text;
@@ -134,9 +136,12 @@ enum {
 	MISTAKEN, /* what was asked for, and that has been told */
 };
 
-static int write_bytes(const char *bytes, size_t length)
+static int write_bytes(const struct export *export, const char *bytes, size_t length)
 {
-	return fwrite(bytes, 1, length, stdout) == length ? 0 : NOT_WRITTEN;
+	if (!export->is_terminal)
+		return fwrite(bytes, 1, length, stdout) == length ? 0 : NOT_WRITTEN;
+	terminal_write(stdout, bytes, length, export->format != FORMAT_CSV);
+	return ferror(stdout) ? NOT_WRITTEN : 0;
 }
 
 static int go_through(struct export *export, line_fn *line)
@@ -164,8 +169,7 @@ static int go_through(struct export *export, line_fn *line)
 
 static int write_line(struct export *export, const char *json, size_t length)
 {
-	(void)export;
-	return write_bytes(json, length);
+	return write_bytes(export, json, length);
 }
 
 static int survey_line(struct export *export, const char *json, size_t length)
@@ -177,7 +181,7 @@ static int write_rows(struct export *export, const char *json, size_t length)
 {
 	int r = export_csv_rows(&export->csv, json, length);
 
-	return r ? r : write_bytes(export->csv.row.data, export->csv.row.length);
+	return r ? r : write_bytes(export, export->csv.row.data, export->csv.row.length);
 }
 
 static int copy_text(struct export *export)
@@ -187,7 +191,7 @@ static int copy_text(struct export *export)
 	int r;
 
 	while (!(r = export_source_read(&export->source, &bytes, &length)) && length) {
-		r = write_bytes(bytes, length);
+		r = write_bytes(export, bytes, length);
 		if (r)
 			return r;
 		show_progress(export);
@@ -261,7 +265,7 @@ static int write_table(struct export *export)
 	if (!r)
 		r = export_csv_head(&export->csv);
 	if (!r)
-		r = write_bytes(export->csv.row.data, export->csv.row.length);
+		r = write_bytes(export, export->csv.row.data, export->csv.row.length);
 	return r ? r : go_through(export, write_rows);
 }
 
@@ -269,7 +273,10 @@ static int write_all(struct export *export)
 {
 	if (export->format == FORMAT_CSV)
 		return write_table(export);
-	return export->word_count ? go_through(export, write_line) : copy_text(export);
+	/* A terminal is shown whole characters, as lines have them; pieces may end within one. */
+	if (export->word_count || export->is_terminal)
+		return go_through(export, write_line);
+	return copy_text(export);
 }
 
 static int complain_of(const struct export *export, int r)
@@ -395,7 +402,7 @@ static int choose_columns(struct export *export)
 
 int command_export(int argc, char **argv)
 {
-	struct export export = { 0 };
+	struct export export = { .is_terminal = isatty(STDOUT_FILENO) };
 	int status;
 
 	export_csv_init(&export.csv);

@@ -8,6 +8,7 @@
 #include <sys/stat.h>
 #include <time.h>
 
+#include "kapturefs/base/text.h"
 #include "kapturefs/command/facts.h"
 #include "kapturefs/command/words.h"
 
@@ -206,7 +207,7 @@ const char *facts_name_caller(const struct share_count *caller, char ret[FACTS_C
 	snprintf(path, sizeof(path), "/proc/%" PRIu32 "/comm", number);
 	file = fopen(path, "re");
 	if (file && fgets(name, sizeof(name), file))
-		name[strcspn(name, "\n")] = '\0';
+		name[text_make_visible(name, strcspn(name, "\n"))] = '\0';
 	if (file)
 		fclose(file);
 	snprintf(ret, FACTS_CALLER_SIZE, "%s, session %" PRIu32, name, number);

@@ -7,6 +7,7 @@
 #include "kapturefs/command/get_parts.h"
 #include "kapturefs/command/outcome.h"
 #include "kapturefs/command/place.h"
+#include "kapturefs/command/terminal.h"
 
 bool get_is_field(const char *path)
 {
@@ -51,8 +52,19 @@ static void print_json(const char *json, size_t length)
 {
 	while (length && json[length - 1] == '\n')
 		length--;
-	for (size_t i = 0; i < length; i++)
-		putchar(json[i] == '\n' || json[i] == '\r' ? ' ' : json[i]);
+	while (length) {
+		size_t piece = 0;
+
+		while (piece < length && json[piece] != '\n' && json[piece] != '\r')
+			piece++;
+		terminal_write(stdout, json, piece, true);
+		if (piece < length) {
+			putchar(' ');
+			piece++;
+		}
+		json += piece;
+		length -= piece;
+	}
 	putchar('\n');
 }
 
@@ -99,5 +111,5 @@ void get_print_record(struct get *get, size_t place, const struct record *record
 	else if (member_is_directory(field))
 		fail(get, place, "that field is a directory of others");
 	else
-		(void)!fwrite(field->value, 1, field->value_length, stdout);
+		terminal_write(stdout, field->value, field->value_length, false);
 }

@@ -10,6 +10,7 @@
 #include <unistd.h>
 
 #include "kapturefs/base/base.h"
+#include "kapturefs/base/text.h"
 #include "kapturefs/command/holders.h"
 
 enum { LINK_SIZE = 64 };
@@ -69,7 +70,7 @@ static void read_name(struct holder *holder)
 	file = fopen(path, "re");
 	if (!file || !fgets(holder->name, sizeof(holder->name), file))
 		snprintf(holder->name, sizeof(holder->name), "process");
-	holder->name[strcspn(holder->name, "\n")] = '\0';
+	holder->name[text_make_visible(holder->name, strcspn(holder->name, "\n"))] = '\0';
 	if (file)
 		fclose(file);
 }

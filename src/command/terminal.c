@@ -1,11 +1,14 @@
 /* SPDX-License-Identifier: MIT */
 
+#include <inttypes.h>
 #include <langinfo.h>
 #include <locale.h>
 #include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
 
+#include "kapturefs/base/text.h"
+#include "kapturefs/base/utf8.h"
 #include "kapturefs/command/terminal.h"
 
 bool terminal_has_colours(FILE *stream)
@@ -32,4 +35,34 @@ const char *terminal_switch(bool has_colours, enum terminal_colour colour)
 	};
 
 	return has_colours ? sequences[colour] : "";
+}
+
+/* A line of CSV ends in both; alone, a carriage return goes back over what stands there. */
+static bool is_shown(uint32_t character, const char *bytes, size_t length)
+{
+	if (character == '\r')
+		return length > 1 && bytes[1] == '\n';
+	return character == '\n' || character == '\t' || !text_is_control(character);
+}
+
+void terminal_write(FILE *stream, const char *bytes, size_t length, bool is_json)
+{
+	if (!isatty(fileno(stream))) {
+		(void)!fwrite(bytes, 1, length, stream);
+		return;
+	}
+	while (length) {
+		uint32_t character;
+		size_t size = utf8_decode(bytes, length, &character);
+
+		if (size && is_shown(character, bytes, length))
+			(void)!fwrite(bytes, 1, size, stream);
+		else if (size && is_json && character >= 0x7f)
+			fprintf(stream, "\\u%04" PRIx32, character);
+		else
+			fputc(is_json ? ' ' : '?', stream);
+		size = size ? size : 1;
+		bytes += size;
+		length -= size;
+	}
 }

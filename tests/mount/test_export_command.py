@@ -11,6 +11,7 @@ import subprocess
 import pytest
 
 import harness
+import terminal
 from api import customer
 
 
@@ -226,6 +227,20 @@ def test_heads_that_are_formulas_are_quoted_if_wanted(mounts, api):
     shown = [name for name in plain if name.endswith('x') or name == '=1+1']
     assert len(shown) == len(names)
     assert head == ["'" + name if name in shown else name for name in plain]
+
+
+@pytest.mark.parametrize('words', [(), ('--where=asha',), ('--format=csv',)])
+def test_control_characters_of_customers_reach_no_terminal(mounts, api, words):
+    controls = '\u009b\u0085\u009d\x7f\u202e'
+    text = json.loads(customer(7, remarks=f'São {controls}', city='Asha'))
+    api.add(json.dumps(text, ensure_ascii=False).encode(), ('id', '7'))
+    mount = cached(mounts, api, 7)
+    assert controls in output(*words, mount.path).decode()
+    shown = terminal.output_of([harness.BINARY, 'export', *words, mount.path])
+    assert not set(controls) & {*shown} and 'São' in shown
+    if '--format=csv' not in words:
+        line, = [line for line in shown.splitlines() if line.startswith('{')]
+        assert json.loads(line)['remarks'] == f'São {controls}'
 
 
 def test_mistakes_are_told(mounts, api):

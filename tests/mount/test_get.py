@@ -9,6 +9,7 @@ import threading
 import pytest
 
 import harness
+import terminal
 from api import REFUSED, Reply, customer, found
 from harness import command, join_options
 
@@ -16,10 +17,15 @@ from harness import command, join_options
 @pytest.fixture
 def get(api, tmp_path):
     """Runs `get` against the test's API, with a cache of the test's own."""
-    def run(*arguments, source=None, **options):
+    def words(*arguments, source=None, **options):
         options = {'token_file': harness.write_token(tmp_path), 'cache': tmp_path / 'get.db',
                    'retries': '0', 'timeout': '20', **options}
-        return command('get', '-o', join_options(options), source or api.url, *arguments)
+        return ['get', '-o', join_options(options), source or api.url, *arguments]
+
+    def run(*arguments, **more):
+        return command(*words(*arguments, **more))
+
+    run.words = lambda *arguments: [harness.BINARY, *words(*arguments)]
     return run
 
 
@@ -89,6 +95,21 @@ def test_keys_that_nobody_can_have_do_not_keep_others_from_being_printed(get, ap
     assert all('nobody can have that key' in line for line in result.stderr.splitlines())
     refused(get('id:x'), 1, 'id:x: nobody can have that key')
     assert len(api.requests) == 2
+
+
+CONTROLS = '\u009b31mred\u0085\u009d0;title\u009c\x7f\u202e'
+
+
+def test_control_characters_reach_no_terminal(get, api):
+    text = json.loads(customer(7, remarks=f'a{CONTROLS}b', city='São Paulo \x1b[31m'))
+    api.add(json.dumps(text, ensure_ascii=False).encode(), ('id', '7'))
+    assert CONTROLS in get('id:7').stdout
+    shown = terminal.output_of(get.words('id:7'))
+    assert not (set(CONTROLS) - {*'[31mred0;title'}) & {*shown}
+    assert json.loads(shown)['remarks'] == f'a{CONTROLS}b'
+    assert get('--field', 'remarks', 'id:7').stdout == f'a{CONTROLS}b\n'
+    assert terminal.output_of(get.words('--field', 'remarks', 'id:7')) == 'a?31mred??0;title???b\n'
+    assert terminal.output_of(get.words('--field', 'city', 'id:7')) == 'São Paulo ?[31m\n'
 
 
 def test_status_is_that_of_the_worst_key(get, api):

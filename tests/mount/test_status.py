@@ -330,6 +330,41 @@ def test_colours_are_for_terminals_alone(mounts, api):
     assert '\033' not in harness.command('status', mount.path).stdout
 
 
+def test_name_of_a_program_reaches_no_terminal_raw(mounts, api):
+    api.add_numbers([7])
+    mount = mounts(api.url)
+    asker = subprocess.Popen(
+        ['/usr/bin/python3', '-c', 'import ctypes, os, sys\n'
+         'ctypes.CDLL(None).prctl(15, b"\\x1b[31m\\xc2\\x9b1m\\x07x")\n'
+         f'os.listdir({str(mount / "by-id/7")!r})\nprint("asked", flush=True)\n'
+         'sys.stdin.read()'],
+        stdin=subprocess.PIPE, stdout=subprocess.PIPE, start_new_session=True)
+    try:
+        assert asker.stdout.readline() == b'asked\n'
+        for page in ((mount / '.kapturefs/status').read_bytes(),
+                     (mount / '.kapturefs/status.json').read_bytes(),
+                     harness.command('status', mount.path).stdout.encode()):
+            assert b'?[31m?1m?x, session' in page, page
+            assert not set(page) & (set(range(32)) - {10} | {0x7f, 0x9b}), page
+    finally:
+        asker.communicate()
+
+
+@pytest.mark.skipif(os.getuid() != 0, reason='puts a page in place of another, as only root can')
+def test_page_of_a_mount_reaches_no_terminal_raw(mounts, api, tmp_path):
+    mount = mounts(api.url)
+    forged = tmp_path / 'forged'
+    forged.mkdir()
+    (forged / 'status').write_bytes(b'health      \x1b]0;x\x07 \xc2\x9b2J \x7f\xff\r\xe2\x80\xae\n')
+    result = subprocess.run(
+        ['unshare', '--mount', 'sh', '-ec', 'mount --bind "$1" "$2/.kapturefs"\n'
+         'exec "$0" status "$2"', harness.BINARY, forged, mount.path],
+        capture_output=True, timeout=30, check=False)
+    if b'unshare' in result.stderr:
+        pytest.skip('no name space for mounts can be had here')
+    assert (result.stdout, result.stderr) == (b'health      ?]0;x? ?2J ????\n', b'')
+
+
 def test_status_of_what_is_no_mount_fails(tmp_path):
     result = harness.command('status', tmp_path)
     assert (result.returncode, result.stdout) == (5, '')

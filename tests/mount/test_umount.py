@@ -2,6 +2,7 @@
 """`kapturefs umount`: the mount is gone, the daemon has ended, or it is said who is in the way."""
 
 import os
+import shutil
 import signal
 import subprocess
 
@@ -83,6 +84,18 @@ def test_busy_mount_says_who_has_a_file_of_it_open(mounted):
     finally:
         reader.kill()
         reader.wait()
+    unmounted(command('umount', mnt))
+
+
+def test_name_of_who_is_in_it_reaches_no_terminal_raw(mounted, tmp_path):
+    mnt = mounted()
+    program = shutil.copy(shutil.which('sleep'), tmp_path / 'a\x1b[1m\x9bb')
+    inside = subprocess.Popen([program, '60'], cwd=mnt)
+    try:
+        assert f': busy: a?[1m?b ({inside.pid}) is in it; ' in command('umount', mnt).stderr
+    finally:
+        inside.kill()
+        inside.wait()
     unmounted(command('umount', mnt))
 
 

@@ -63,10 +63,21 @@ static void test_utf_16_is_named(void **state)
 	}
 }
 
+static void test_nothing_that_a_terminal_obeys_is_left(void **state)
+{
+	char text[] = "a\tb\n\x1b[1m\r\x7f\xc2\x9b\xc2\xa0\u00e9\u202e\u2066\xff\xe2\x80";
+	size_t length = text_make_visible(text, strlen(text));
+
+	(void)state;
+	text[length] = '\0';
+	assert_string_equal(text, "a\tb\n?[1m???\u00a0\u00e9?????");
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(test_lines_end_in_one_way),
+		cmocka_unit_test(test_nothing_that_a_terminal_obeys_is_left),
 		cmocka_unit_test(test_a_mark_at_the_start_goes),
 		cmocka_unit_test(test_utf_16_is_named),
 	};

@@ -2,7 +2,9 @@
 /* SPDX-License-Identifier: MIT */
 /* Text as people, editors and spreadsheets of other systems leave it. */
 
+#include <stdbool.h>
 #include <stddef.h>
+#include <stdint.h>
 
 #include "kapturefs/base/base.h"
 
@@ -25,3 +27,13 @@ static inline void text_skip(struct text *text, size_t count)
  * NULL, or in words why it is no text in UTF-8, with nothing changed; static memory.
  */
 const char *text_make_plain(char *bytes, size_t *length) must_check;
+
+/** Whether @character is one that a terminal obeys, or that turns the order of what it shows. */
+bool text_is_control(uint32_t character);
+
+/**
+ * Make the @length bytes, which others have chosen, fit for a terminal: each control character but
+ * tab and line feed, and each byte that is not UTF-8, becomes a `?`. Returns what is left of
+ * @length.
+ */
+size_t text_make_visible(char *bytes, size_t length) must_check;

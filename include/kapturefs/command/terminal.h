@@ -25,3 +25,10 @@ enum terminal_colour {
 
 /** What switches a colour on, or "" if @has_colours is false; TERMINAL_PLAIN switches all off. */
 const char *terminal_switch(bool has_colours, enum terminal_colour colour);
+
+/**
+ * Write what others have chosen. On a terminal, nothing in it is obeyed, see text_make_visible();
+ * in JSON, which has a control character below U+007F only between its words, the others are
+ * escaped. Elsewhere the bytes are as they are. An error is the stream's, see ferror().
+ */
+void terminal_write(FILE *stream, const char *bytes, size_t length, bool is_json);
