@@ -317,13 +317,21 @@ static void expire_listings(struct notifier *notifier, const struct cache_change
 		expire(notifier, node_of(NODE_ROOT, 1, 0));
 }
 
+/* Of the keys of a customer who was not known the kernel knows nothing. */
+static bool is_new(const struct cache_change *change)
+{
+	return change->customer.record && !change->previous && !change->other.record &&
+	       !change->has_gone && !change->at_once && !change->rules;
+}
+
 void notifier_expire(struct notifier *notifier, const struct cache_change *change)
 {
 	const struct cache_customer *customer = &change->customer;
 	bool has_changed = change->previous && (!customer->record || change->values);
 
 	expire_listings(notifier, change);
-	expire_keys(notifier, change);
+	if (!is_new(change))
+		expire_keys(notifier, change);
 	expire_places(notifier, change);
 	if (has_changed)
 		expire_previous(notifier, change);

@@ -188,6 +188,19 @@ static void test_no_more_is_to_be_expired_once_more_than_there_is_room_for(void 
 	assert_int_equal(times_expired(number), 1);
 }
 
+static void test_who_is_new_is_told_of_in_listings_alone(void **state)
+{
+	struct fixture *fixture = *state;
+
+	fixture->change.previous = NULL;
+	fixture->change.values = false;
+	fixture->change.listing[KEY_ID] = true;
+	notifier_answer_changed(fixture->notifier, &fixture->change);
+	assert_true(is_expired(node_pack(node_of(NODE_KEYS, KEY_ID + 1, 0))));
+	assert_false(is_expired(node_pack(node_of(NODE_META, KEY, 0))));
+	assert_false(is_expired(directory_number(KEY)));
+}
+
 static void test_another_number_of_links_expires_all_values(void **state)
 {
 	struct fixture *fixture = *state;
@@ -371,6 +384,7 @@ int main(void)
 		TEST(test_what_the_kernel_does_not_know_is_expired_once_more),
 		TEST(test_what_it_does_not_know_has_its_links_counted_once),
 		TEST(test_no_more_is_to_be_expired_once_more_than_there_is_room_for),
+		TEST(test_who_is_new_is_told_of_in_listings_alone),
 		TEST(test_another_number_of_links_expires_all_values),
 		TEST(test_other_times_expire_all_there_is),
 		TEST(test_who_loses_a_key_is_expired_too),
