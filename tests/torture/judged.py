@@ -49,6 +49,9 @@ class Judged(Coherent):
             leads = self.people.leads[view.key][self.lead_floor[view.key]:]
             if view.error:
                 continue
+            if view.number and views.lives_ms(view.meta) != self.ttl * 1000:
+                found.append(Complaint(frozenset({view.number}),
+                                       f'{place(view.key)}.meta has another ttl: {view.meta}'))
             if view.number not in leads:
                 found.append(Complaint(frozenset(leads[-1:]) - {None}, f'{place(view.key)} leads '
                                        f'to {view.number}, not one of {leads}'))
@@ -62,8 +65,9 @@ class Judged(Coherent):
         """Nobody who was forgotten is there until an answer came that was asked for since."""
         if not self.forgotten:
             return
-        shown = set(views.listings(self.mounted)['id']) | \
-            {str(number) for number in views.export(self.mounted) or ()}
+        shown = set(views.listings(self.mounted)['id'])
+        if export := views.export(self.mounted):
+            shown |= {str(number) for number in export.customers}
         for number, moment in list(self.forgotten.items()):
             if self.people.was_asked_since(number, moment):
                 del self.forgotten[number]
@@ -96,6 +100,9 @@ class Judged(Coherent):
     def wrong_times(self, scene):
         found = [Complaint(frozenset({view.number}), text) for view in scene.views
                  if view.number for text in self.times.judge(view)]
+        if scene.export:
+            found += [Complaint(frozenset(), text) for text in self.times.compare_list(
+                'export', scene.export.mtime, scene.export.content, True)]
         return found + [Complaint(frozenset(), text) for word, shown in scene.found.items()
                         for text in self.times.judge_search(word, *shown)]
 
@@ -140,6 +147,8 @@ class Judged(Coherent):
             (self.absent.discard if view.number else self.absent.add)(view.key)
         for word, shown in scene.found.items():
             self.times.note_search(word, *shown)
+        if scene.export:
+            self.times.note_list('export', scene.export.mtime, scene.export.content)
         self.keep_floors(scene)
 
     def keep_floors(self, scene):

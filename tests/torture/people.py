@@ -36,6 +36,11 @@ NAMES += [b'contacts/%d%s' % (number * 10 + place, below) for number in NUMBERS
           for below in (b'', b'/id', b'/contactPerson', b'/isPrimaryContact')]
 
 
+# Those in which nobody has others. To look at one that has may heal what goes wrong on the way.
+LEAVES = [name for name in NAMES if name and not any(
+    other.startswith(name + b'/') for other in NAMES)]
+
+
 def place(key):
     return f'{PLACES[key[0]]}/{key[1]}'
 
@@ -152,6 +157,12 @@ class People:
                    if isinstance(person['obj'], type(kind)))
         person['obj'] = kinds[(now + 1 + self.counter % 2) % 3]
 
+    def becomes_text(self, person, number):
+        person['obj'] = self.word()
+
+    def becomes_object(self, person, number):
+        person['obj'] = {'k': self.word()}
+
     def member_of_object(self, person, number):
         if isinstance(person['obj'], dict):
             if person['obj'].pop('m', person) is person:
@@ -180,7 +191,8 @@ class People:
         person['contacts'][-1]['contactPerson'] = self.word()
 
     CHANGES = {method.__name__: method for method in (
-        change_name, change_city, change_big, come_or_go, null_or_empty, kind, member_of_object,
+        change_name, change_city, change_big, come_or_go, null_or_empty, kind,
+        becomes_text, becomes_object, member_of_object,
         contact_comes_or_goes, order, primary, change_contact)}
 
     def change(self, number, what):

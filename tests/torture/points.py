@@ -6,8 +6,9 @@ ONE, TWO, THREE = (('phone', f'98{digit * 8}') for digit in '123')      # of 551
 FOREIGN = ('phone', '9855555555')       # of 552
 DAY = '2026-01-05'                      # has 551 and 552
 KNOWN = [('look', ID), ('look', ONE)]
-WORDS = {'name': 'change_name', 'extra': 'come_or_go', 'kind': 'kind',
-         'member': 'member_of_object', 'contact': 'contact_comes_or_goes', 'order': 'order',
+WORDS = {'name': 'change_name', 'extra': 'come_or_go', 'text': 'becomes_text',
+         'object': 'becomes_object', 'member': 'member_of_object',
+         'contact': 'contact_comes_or_goes', 'order': 'order',
          'primary': 'primary', 'null': 'null_or_empty'}
 
 
@@ -22,11 +23,11 @@ POINTS = {
     'names that were not there': (300, {}, [*KNOWN, *by_another_key('extra', 'contact')]),
     'names that are there no more': (300, {}, [
         ('change', 551, 'come_or_go'), *KNOWN, *by_another_key('extra')]),
-    'names of a member of another kind': (300, {}, [*KNOWN, *by_another_key('kind', 'kind')]),
+    'names of a member of another kind': (300, {}, [*KNOWN, *by_another_key('text', 'object')]),
     'names after refresh': (300, {}, [
         *KNOWN, ('change_and_refresh', 551, WORDS['contact'], ONE),
-        ('change_and_refresh', 551, WORDS['kind'], ONE),
-        ('change_and_refresh', 551, WORDS['member'], ID)]),
+        ('change_and_refresh', 551, WORDS['text'], ONE),
+        ('change_and_refresh', 551, WORDS['object'], ID)]),
     'who came to a day': (300, {}, [
         ('refresh_day', DAY), ('change_and_refresh_day', DAY, 553)]),
     'who left a day': (300, {}, [('refresh_day', DAY), ('change_and_refresh_day', DAY, 552)]),
@@ -66,7 +67,7 @@ POINTS = {
         ('look', OTHER), *KNOWN, ('open_directory', ONE, b''), ('open_directory', ONE, b'contacts'),
         ('move_and_refresh', ONE, 552)]),
     'a directory of a member of another kind': (300, {}, [
-        *KNOWN, ('open_directory', ONE, b'obj'), *by_another_key('kind')]),
+        *KNOWN, ('open_directory', ONE, b'obj'), *by_another_key('text')]),
     'a search and somebody else': (300, {}, [
         *KNOWN, ('settle',), ('look', OTHER), ('look', THIRD)]),
     'the time of export': (300, {}, [*KNOWN, ('remount', False)]),

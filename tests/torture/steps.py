@@ -10,7 +10,7 @@ import views
 from coherent import EXPIRY
 from held import opened
 from judged import Judged
-from people import BIG, FILLERS, KEYS, place
+from people import BIG, FILLERS, KEYS, SETTLED, place
 from values import Broken
 
 LINGER = 4.5    # seconds for which a file is read
@@ -33,16 +33,18 @@ class Steps(Judged):
         self.people.change_day(name, number)
         self.refresh_day(name)
 
-    def ask_at_first_look(self, key):
+    def ask_at_first_look(self, key, late=0.0):
         """Of a customer of whom nothing is fresh, whatever file it is that somebody reads."""
         if self.leading(key) in self.asked_about() or not self.left.is_over() or \
                 key[1] not in views.listings(self.mounted)[key[0]]:
             return
-        asked = len(self.api.requests)
+        asked, begin = len(self.api.requests), time.monotonic()
         with contextlib.suppress(OSError):
-            views.read(self.mounted / place(key) / 'name')
-            if len(self.api.requests) == asked:
-                raise Broken(f'{place(key)}/name is read, and nobody asked')
+            while len(self.api.requests) == asked:
+                began = time.monotonic()
+                views.read(self.mounted / place(key) / 'name')
+                if len(self.api.requests) == asked and began >= begin + late:
+                    raise Broken(f'{place(key)}/name is read, and nobody asked')
 
     def change_and_fail(self, number, what, key, other, is_looked_at):
         """To refresh; when nobody is left alone any more, the first look asks."""
@@ -71,7 +73,8 @@ class Steps(Judged):
         self.people.change(number, what)
         time.sleep(1 + EXPIRY)
         self.reload(1)
-        self.ask_at_first_look(key)
+        # The log says so a moment before it is so.
+        self.ask_at_first_look(key, SETTLED)
 
     def forget_while_asked(self, number, place_in_list, key):
         """... by another key, which is not known to lead there."""
@@ -114,9 +117,10 @@ class Steps(Judged):
         return hold, thread
 
     def absent_while_read(self, number, key, other):
-        """A value is read on though a key has gone by which nobody reads."""
+        """A value that was replaced is read on though a key has gone by which nobody reads."""
         self.open(key, b'essay' if number == BIG else b'name')
         self.read_on()
+        self.change_and_refresh(number, 'change_big', key)
         self.people.move(other, None)
         self.refresh(other)
         self.read_on()

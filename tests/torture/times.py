@@ -147,13 +147,18 @@ class Times:
         if content != before[1] and mtime == before[0]:
             return [f'{path}: changed with one time, {mtime}: {before[1]!r:.400} and '
                     f'{content!r:.400}']
-        if says_all and (content, self.rules) == before[1:] and mtime != before[0]:
+        if says_all and (content, self.reasons(path)) == before[1:] and mtime != before[0]:
             return [f'{path}: unchanged, with time {before[0]}, then {mtime}']
         return []
 
     def note_list(self, path, mtime, content):
         if mtime is not None:
-            self.lists[path] = (mtime, content, self.rules)
+            self.lists[path] = (mtime, content, self.reasons(path))
+
+    def reasons(self, path):
+        """What may have happened to it, though its content is what it was."""
+        return self.rules if path.endswith('.meta') else \
+            (self.forgets, len(self.people.answers_since(0)))
 
     def concerned(self, path, word, names, answers):
         """Who was ever shown by a search, and how many answers may be of one of them."""

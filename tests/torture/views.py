@@ -6,13 +6,14 @@ right at that moment is for who looks to judge.
 """
 
 import dataclasses
+import datetime
 import errno
 import json
 import os
 import stat
 
 import expected
-from people import DAYS, NAMES, NUMBERS, PLACES, place
+from people import DAYS, LEAVES, NAMES, NUMBERS, PLACES, place
 from values import Broken
 
 GONE = (errno.ENOENT, errno.ENOTDIR)
@@ -37,6 +38,7 @@ class Entry:
 class View:
     """A customer by one key. Nobody: the number is None."""
     key: tuple
+    names: list         # that were looked for
     number: int | None = None
     text: bytes | None = None
     meta: dict = dataclasses.field(default_factory=dict)
@@ -97,10 +99,10 @@ def read_with_time(path):
     return content, after.st_mtime_ns if same and after.st_size == len(content) else None
 
 
-def entries_below(base, with_lists):
+def entries_below(base, names, with_lists):
     """All that is found by name of what anybody may have, listed or not."""
     entries = {}
-    for name in NAMES:
+    for name in names:
         try:
             entries[name] = entry_at(os.path.join(os.fsencode(base), name), with_lists)
         except OSError as error:
@@ -114,7 +116,7 @@ def look(mount, key, json_first=True, with_lists=False):
 
     To list a directory makes the kernel believe in the names in it, and hides what it believed.
     """
-    view = View(key)
+    view = View(key, LEAVES if key[0] == 'phone' and not with_lists else NAMES)
     base = str(mount / place(key))
 
     def look_at_json():
@@ -124,7 +126,7 @@ def look(mount, key, json_first=True, with_lists=False):
         view.times['.json'] = (mtime, view.text)
 
     def look_at_entries():
-        view.entries = entries_below(base, with_lists)
+        view.entries = entries_below(base, view.names, with_lists)
 
     def look_at_meta():
         meta, mtime = read_with_time(f'{base}.meta')
@@ -137,6 +139,8 @@ def look(mount, key, json_first=True, with_lists=False):
             part()
         view.is_torn = any(os.lstat(os.path.join(os.fsencode(base), name)).st_mtime_ns
                            != entry.mtime for name, entry in view.entries.items())
+    except ValueError as error:
+        view.text, view.error = None, f'.json cannot be read: {error}'
     except OSError as error:
         view.error = '' if error.errno in GONE and view.number is None else \
             f'{error.strerror}: {error.filename!r}'
@@ -145,19 +149,26 @@ def look(mount, key, json_first=True, with_lists=False):
 
 def difference(view):
     """What the files of a view show that its .json does not, and the other way round."""
-    right = expected.customer_tree(view.text)
+    tree = expected.customer_tree(view.text)
+    right = {name: tree[name] for name in view.names if name in tree}
     shown = {name: entry.content for name, entry in view.entries.items() if name}
     wrong = sorted(name for name in right.keys() | shown.keys()
                    if right.get(name, 0) != shown.get(name, 0))
     for name, entry in view.entries.items():
         if entry.names is not None:
             head = name + b'/' if name else b''
-            below = tuple(sorted(os.fsdecode(other[len(head):]) for other in right
+            below = tuple(sorted(os.fsdecode(other[len(head):]) for other in tree
                                  if other.startswith(head) and b'/' not in other[len(head):]))
             if entry.names != below:
                 wrong.append(f'{os.fsdecode(name)}/ lists {entry.names}, not {below}')
     return [(name, repr(shown.get(name, 'ENOENT'))[:60], repr(right.get(name, 'ENOENT'))[:60])
             if isinstance(name, bytes) else name for name in wrong]
+
+
+def lives_ms(meta):
+    fetched, expires = (datetime.datetime.fromisoformat(meta[name])
+                        for name in ('fetched', 'expires'))
+    return (expires - fetched) // datetime.timedelta(milliseconds=1)
 
 
 def complaints_of_view(view):
@@ -193,7 +204,7 @@ class Scene:
     """All that was looked at in one go."""
     views: list
     listings: dict      # kind: names
-    export: dict | None     # number: text; None: not looked at, or all snapshots are in use
+    export: object      # an Export; None: not looked at, or all snapshots are in use
     found: dict         # word: (names of search/<word>, its time)
     days: dict          # day: (listed, found by name)
     with_lists: bool    # of directories of customers
@@ -203,14 +214,22 @@ def listings(mount):
     return {kind: set(os.listdir(mount / directory)) for kind, directory in PLACES.items()}
 
 
+@dataclasses.dataclass
+class Export:
+    customers: dict     # number: text
+    content: bytes
+    mtime: int | None
+
+
 def export(mount):
+    """None if all snapshots are in use."""
     try:
-        lines = read(str(mount / 'export/customers.ndjson')).splitlines()
+        content, mtime = read_with_time(str(mount / 'export/customers.ndjson'))
     except OSError as error:
         if error.errno == errno.EBUSY:
             return None
         raise
-    return {json.loads(line)['id']: line for line in lines}
+    return Export({json.loads(line)['id']: line for line in content.splitlines()}, content, mtime)
 
 
 def search(mount, word):
@@ -223,9 +242,11 @@ def search(mount, word):
 
 
 def day(mount, name):
-    listed = set(os.listdir(mount / 'by-date' / name))
-    return listed, {str(number) for number in NUMBERS
-                    if os.path.lexists(mount / 'by-date' / name / str(number))}
+    """Whom it lists, and who is found in it by name: first by following the link."""
+    paths = {str(number): mount / 'by-date' / name / str(number) for number in NUMBERS}
+    by_name = {number for number, path in paths.items()
+               if os.path.exists(path) or os.path.lexists(path)}
+    return set(os.listdir(mount / 'by-date' / name)), by_name
 
 
 def words_in(text):
@@ -266,15 +287,16 @@ def complaints_of_lists(scene):
             found.append(Complaint(frozenset({view.number} - {None}),
                                    f'{place(view.key)} leads to {view.number}, and is '
                                    f'{"" if is_listed else "not "}listed'))
-        if view.text and scene.export is not None and \
-                scene.export.get(view.number) != view.text:
+        if view.text and scene.export and \
+                scene.export.customers.get(view.number) != view.text:
             # Soon will do: where four are being read there is no room for another state of it.
-            found.append(Complaint(frozenset(), f'{place(view.key)}.json differs from '
-                                   f'export: {brief(scene.export.get(view.number, b"{}"))}'))
-    if scene.export is not None and \
-            scene.listings['id'] != {str(number) for number in scene.export}:
+            exported = scene.export.customers.get(view.number, b'{}')
+            found.append(Complaint(frozenset(), f'{place(view.key)}.json differs from export: '
+                                   f'{brief(exported)}'))
+    if scene.export and \
+            scene.listings['id'] != {str(number) for number in scene.export.customers}:
         found.append(Complaint(frozenset(), f'by-id lists {scene.listings["id"]}, export '
-                               f'{sorted(scene.export)}'))
+                               f'{sorted(scene.export.customers)}'))
     for name, (listed, by_name) in scene.days.items():
         if listed != by_name:
             found.append(Complaint(frozenset(), f'by-date/{name}: {listed} listed, {by_name} '
