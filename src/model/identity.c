@@ -243,37 +243,33 @@ static int take_ordinals(struct reader *reader, const struct record *record,
 	return 0;
 }
 
-static int take_times(struct reader *reader, const struct record *record, struct identity *identity)
+typedef void take_number_fn(struct identity *identity, uint32_t index, uint64_t number);
+
+static void take_time(struct identity *identity, uint32_t index, uint64_t number)
 {
-	uint64_t time_ms = 0;
-	uint64_t delta;
-
-	for (uint32_t i = 0; i < record->count;) {
-		uint32_t length = take_run(reader, record->count - i, &delta);
-
-		time_ms += delta;
-		if (!length)
-			return -EILSEQ;
-		while (length-- > 0)
-			identity->times_ms[record->by_document[i++]] = (int64_t)time_ms;
-	}
-	return 0;
+	identity->times_ms[index] = (int64_t)number;
 }
 
-static int take_changes(struct reader *reader, const struct record *record,
-                        struct identity *identity)
+static void take_changes(struct identity *identity, uint32_t index, uint64_t number)
 {
-	uint64_t changes = 0;
+	identity->changes[index] = (uint32_t)number;
+}
+
+/* The inverse of put_numbers(), of numbers up to @number_max. */
+static int take_numbers(struct reader *reader, const struct record *record,
+                        struct identity *identity, take_number_fn *take, uint64_t number_max)
+{
+	uint64_t number = 0;
 	uint64_t delta;
 
 	for (uint32_t i = 0; i < record->count;) {
 		uint32_t length = take_run(reader, record->count - i, &delta);
 
-		changes += delta;
-		if (!length || changes > UINT32_MAX)
+		number += delta;
+		if (!length || number > number_max)
 			return -EILSEQ;
 		while (length-- > 0)
-			identity->changes[record->by_document[i++]] = (uint32_t)changes;
+			take(identity, record->by_document[i++], number);
 	}
 	return 0;
 }
@@ -317,9 +313,9 @@ static int take_identity(struct reader *reader, const struct record *record,
 	identity->next_ordinal = (uint32_t)head.next_ordinal;
 	r = take_ordinals(reader, record, identity);
 	if (!r)
-		r = take_times(reader, record, identity);
+		r = take_numbers(reader, record, identity, take_time, UINT64_MAX);
 	if (!r && head.version != VERSION_WITHOUT_CHANGES)
-		r = take_changes(reader, record, identity);
+		r = take_numbers(reader, record, identity, take_changes, UINT32_MAX);
 	if (!r && head.version != VERSION_WITHOUT_CHANGES)
 		r = take_primary(reader, identity);
 	else if (!r)

@@ -63,8 +63,8 @@ struct cache_change {
 	bool listing[KEY_LISTINGS]; /* a key of that kind came or went, or can be asked for now */
 	bool roster;                /* customers of a date that was known came or went */
 	bool has_gone;              /* a customer or date is not kept any more */
-	bool has_led;               /* a key that led to a customer does so no more */
 	bool is_forgotten;          /* ... and nobody is to see what it was */
+	bool has_led;               /* a key that led to a customer does so no more */
 	bool values; /* a value of a customer known before changed, came, went or was moved */
 	bool links;  /* a key of a customer known before came or went */
 	bool times;  /* all of a customer known before shows a later time than it did */
