@@ -11,33 +11,7 @@
 #include <string.h>
 #include <cmocka.h>
 
-#include "kapturefs/config/secrets.h"
-#include "scratch.h"
-
-/* With a good token. */
-static int read_secrets(struct scratch *scratch, const struct config *config,
-                        struct config_secrets *ret, struct config_complaint *complaint)
-{
-	char token[PATH_MAX];
-	struct config complete = *config;
-
-	strcpy(token, scratch_write(scratch, "token", 0600, "good\n"));
-	complete.token_file = token;
-	return config_read_secrets(&complete, ret, complaint);
-}
-
-static void assert_refused(struct scratch *scratch, const struct config *config, const char *option,
-                           const char *path, const char *why)
-{
-	struct config_secrets secrets = { 0 };
-	struct config_complaint complaint = { .text = "" };
-	char expected[PATH_MAX + 256];
-
-	snprintf(expected, sizeof(expected), "%s=%s: %s", option, path, why);
-	assert_int_equal(read_secrets(scratch, config, &secrets, &complaint), -EINVAL);
-	assert_string_equal(complaint.text, expected);
-	assert_string_equal(complaint.option, option);
-}
+#include "secret_files.h"
 
 static void test_members_of_a_question_are_named_by_their_line(void **state)
 {
