@@ -19,7 +19,8 @@
  *   store/        catalog (find, want) -> cache (what is kept) and
  *                 kapture (the API) through the interface in source.h
  *   model/        key, record, payload, naming, node: pure      io/  http, database: generic
- *   base/         log (events, flood, sink, line), buffer, list, metrics, siphash
+ *   base/         log (events, flood, sink, line), buffer, list, metrics, siphash; process (what
+ *                 each command does to its own, before it is chosen)
  *   sandbox/      a stand-in API to try all of it
  *
  * Everything runs on one thread, in the turns of one libuv loop, but for what has to wait: the
@@ -37,6 +38,7 @@
 #include "kapturefs/base/base.h"
 #include "kapturefs/base/columns.h"
 #include "kapturefs/base/log.h"
+#include "kapturefs/base/process.h"
 #include "kapturefs/base/spelling.h"
 #include "kapturefs/command/command.h"
 #include "kapturefs/command/outcome.h"
@@ -348,6 +350,7 @@ int main(int argc, char **argv)
 	/* A reader that has gone is an error like any other: see outcome_end(). */
 	signal(SIGPIPE, SIG_IGN);
 	log_open();
+	process_keep_private();
 	if (argc == 1 && strcmp(argv[0], UNMOUNTER_NAME) == 0)
 		return unmounter_run();
 	if (argc > 0 && strcmp(base_name(argv[0]), MOUNT_HELPER_NAME) == 0)

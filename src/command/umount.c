@@ -222,7 +222,8 @@ static int take_away(struct unmounting *unmounting)
 		return EXIT_OK;
 	if (!say_holders(unmounting->path, unmounting->cause) && r == -EBUSY)
 		snprintf(unmounting->cause, CAUSE_SIZE,
-		         "busy: another user's process is in it, or has a file of it open");
+		         "busy: another user's process, or a kapturefs command, is in it or has "
+		         "a file of it open");
 	return complain(unmounting->path, unmounting->cause, EXIT_LOCAL);
 }
 

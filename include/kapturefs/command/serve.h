@@ -20,9 +20,8 @@ struct serve_settings {
 };
 
 /**
- * Take from the process what could leak the token: core dumps, debuggers, the environment's
- * TLS and proxy variables; and let it have as many open files as it may. Call before reading
- * secrets.
+ * Take from the process the environment's TLS and proxy variables, and let it have as many open
+ * files as it may. Call before reading secrets.
  */
 void serve_harden(void);
 
