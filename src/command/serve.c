@@ -47,14 +47,6 @@ static void raise_file_limit(void)
 
 void serve_harden(void)
 {
-	static const char *const variables[] = {
-		"SSLKEYLOGFILE", "SSL_CERT_FILE", "SSL_CERT_DIR", "OPENSSL_CONF", "CURL_CA_BUNDLE",
-		"http_proxy",    "https_proxy",   "HTTP_PROXY",   "HTTPS_PROXY",  "all_proxy",
-		"ALL_PROXY",     "no_proxy",      "NO_PROXY",
-	};
-
-	for (size_t i = 0; i < array_length(variables); i++)
-		unsetenv(variables[i]);
 	raise_file_limit();
 	umask(077);
 }

@@ -113,3 +113,110 @@ def test_a_program_that_does_nothing_against_it_leaves_one(held, scratch):
     limits = pathlib.Path(f'/proc/{process.pid}/limits').read_text()
     assert not re.search(r'^Max core file size +0 +0 ', limits, re.MULTILINE), limits
     assert os.stat(f'/proc/{process.pid}/environ').st_uid == users.UID
+
+
+# Files of whoever has started it
+
+def descriptors(pid):
+    """{number: (what is open, whether a program that is executed gets it)}"""
+    found = {}
+    for path in pathlib.Path(f'/proc/{pid}/fd').iterdir():
+        flags = re.search(r'^flags:\s+(\d+)$', pathlib.Path(
+            f'/proc/{pid}/fdinfo/{path.name}').read_text(), re.MULTILINE)[1]
+        found[int(path.name)] = os.readlink(path), not int(flags, 8) & os.O_CLOEXEC
+    return found
+
+
+@pytest.fixture
+def left_open(tmp_path):
+    """A secret of somebody else's that whoever starts us forgot to close, high and low."""
+    path = tmp_path / 'left-open'
+    path.touch()
+    low = os.open(path, os.O_WRONLY)
+    high = fcntl.fcntl(low, fcntl.F_DUPFD, 500)
+    yield path, (low, high)
+    os.close(low)
+    os.close(high)
+
+
+@needs_root
+@pytest.mark.parametrize('name', sorted(commands()))
+def test_no_command_hands_on_what_was_left_open(held, left_open, name):
+    path, numbers = left_open
+    process = held([harness.BINARY, *WORDS.get(name, [name])], pass_fds=numbers)
+    found = [is_handed_on for what, is_handed_on in descriptors(process.pid).values()
+             if what == str(path)]
+    # Whether the configuration names it is not known yet where there is one.
+    has_configuration = name in ('', 'mount', 'attach', 'get', 'doctor', '--check-config')
+    assert found == ([False, False] if has_configuration else [])
+
+
+@needs_root
+def test_a_daemon_holds_nothing_that_was_left_open(mounts, api, left_open, monkeypatch):
+    path, numbers = left_open
+    start = subprocess.Popen
+    monkeypatch.setattr(subprocess, 'Popen', lambda *words, **more: start(
+        *words, **{'pass_fds': numbers, **more}))
+    mount = mounts(api.url)
+    for pid in (mount.process.pid, *children_of(mount.process.pid)):
+        assert str(path) not in [what for what, _ in descriptors(pid).values()]
+
+
+def children_of(pid):
+    return pathlib.Path(f'/proc/{pid}/task/{pid}/children').read_text().split()
+
+
+def test_what_is_named_is_kept(tmp_path, mounts, api, monkeypatch):
+    """As the configuration, in it, and as an operand."""
+    log = os.open(tmp_path / 'log', os.O_RDWR | os.O_CREAT, 0o600)
+    config = os.memfd_create('config', 0)
+    os.fchmod(config, 0o600)
+    os.write(config, f'[{api.url}]\nlog_file = /dev/fd/{log}\n'.encode())
+    os.lseek(config, 0, os.SEEK_SET)
+    start = subprocess.Popen
+    with monkeypatch.context() as patch:
+        patch.setattr(subprocess, 'Popen', lambda *words, **more: start(
+            *words, **{'pass_fds': (log, config), **more}))
+        mount = mounts(api.url, config=f'/proc/self/fd/{config}')
+    assert 'session: mounted' in (tmp_path / 'log').read_text()
+    os.close(log)
+    os.close(config)
+    api.add_numbers([7])
+    result = subprocess.run(
+        ['bash', '-c', '"$0" warm "$1" <(echo id:7)', harness.BINARY, mount.path],
+        capture_output=True, text=True, timeout=30, check=False)
+    assert result.returncode == 0, result.stderr
+    assert os.listdir(mount / 'by-id') == ['7']
+
+
+# The environment of whoever has started it
+
+KEPT = {'HOME': '/nonexistent', 'TZ': 'UTC', 'LANG': 'C.UTF-8', 'TERM': 'vt100', 'NO_COLOR': '1'}
+TAKEN = {'HOSTALIASES': '/nonexistent', 'GCONV_PATH': '/nonexistent', 'OPENSSL_CONF': '/dev/null',
+         'SSL_CERT_FILE': '/nonexistent', 'SSLKEYLOGFILE': '/nonexistent', 'RES_OPTIONS': 'debug',
+         'http_proxy': 'http://127.0.0.1:9', 'SQLITE_TMPDIR': '/nonexistent', 'PASSWORD': 'secret'}
+
+
+@needs_root
+@pytest.mark.parametrize('name', sorted(commands()))
+def test_no_command_keeps_more_of_the_environment_than_it_reads(held, name):
+    process = held([harness.BINARY, *WORDS.get(name, [name])],
+                   env={**TAKEN, **KEPT, 'PATH': '/tmp/x'})
+    words = pathlib.Path(f'/proc/{process.pid}/environ').read_bytes().split(b'\0')
+    variables = dict(word.decode().split('=', 1) for word in words if word)
+    # What setenv() has put in the place of PATH is elsewhere.
+    assert variables == KEPT
+
+
+@pytest.mark.skipif(os.getuid() != 0, reason='plays another user')
+def test_fusermount_is_not_whatever_path_has_first(api, scratch):
+    """Who chooses PATH does not choose the program that unmounts."""
+    with users.fuse_for_all(), users.home() as home:
+        marker = home / 'ran'
+        (home / 'fusermount3').write_text(f'#!/bin/sh\ntouch {marker}\nexit 1\n')
+        (home / 'fusermount3').chmod(0o755)
+        environment = {'HOME': str(home), 'PATH': f'{home}:{os.environ["PATH"]}'}
+        options = f'token_file={home}/token,cache=:memory:'
+        for words in (['-o', options, api.url, home / 'mnt'], ['umount', home / 'mnt']):
+            result = users.run(home / 'kapturefs', *words, env=environment, cwd='/')
+            assert (result.returncode, result.stderr, marker.exists()) == (0, '', False), words
