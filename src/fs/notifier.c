@@ -214,15 +214,19 @@ bool notifier_is_busy(struct notifier *notifier)
 void notifier_push(struct notifier *notifier, uint32_t customer, struct record *record,
                    uint32_t directory)
 {
+	bool has_room;
+
 	pthread_mutex_lock(&notifier->teller.lock);
-	if (notifier->count < PUSHES_MAX) {
+	has_room = notifier->count < PUSHES_MAX;
+	if (has_room)
 		*push_at(notifier, notifier->count++) =
 		        (struct push){ record_ref(record), customer, directory };
-		pthread_cond_signal(&notifier->teller.filled);
-	} else {
-		counter_add(&notifier->dropped_pushes, 1);
-	}
 	pthread_mutex_unlock(&notifier->teller.lock);
+	/* The thread would wake up only to wait for the lock. */
+	if (has_room)
+		pthread_cond_signal(&notifier->teller.filled);
+	else
+		counter_add(&notifier->dropped_pushes, 1);
 }
 
 void notifier_expire_later(struct notifier *notifier, uint64_t number)

@@ -13,6 +13,7 @@
 #include "kapturefs/fs/channel.h"
 #include "kapturefs/fs/mounts.h"
 #include "kapturefs/fs/session.h"
+#include "kapturefs/io/processors.h"
 
 enum {
 	SERVE_NS_MAX = 1000 * 1000, /* in one turn of the loop: answers of the API wait */
@@ -27,6 +28,7 @@ struct session {
 	uv_poll_t poll;
 	uv_prepare_t before_sleep;
 	uv_idle_t awake; /* runs while the loop may not sleep */
+	struct processors processors;
 	unsigned handles_open;
 	struct notifier *notifier;
 	uint64_t busy_poll_ns;
@@ -88,20 +90,23 @@ static void stay_awake(uv_idle_t *idle)
 
 /*
  * Waking up is most of a round trip's price, and whoever has been answered mostly asks again at
- * once: so for a little while after a reply the loop does not sleep. That is of no use while the
- * notifier works: it needs the processor, and so does who is asked for.
+ * once: so for a little while after a reply the loop does not sleep, unless processors do not. That
+ * is of no use while the notifier works: it needs the processor, and so does who is asked for.
  */
 static void before_sleep(uv_prepare_t *prepare)
 {
 	struct session *session = prepare->data;
 	bool has_replied = session->channel.has_replied;
+	bool are_awake = false;
 
 	session->channel.has_replied = false;
 	if (!has_replied && !uv_is_active((uv_handle_t *)&session->awake))
 		return;
-	if (has_replied)
+	if (has_replied) {
 		session->replied_ns = uv_hrtime();
-	if (notifier_is_busy(session->notifier) ||
+		are_awake = session->busy_poll_ns && processors_replied(&session->processors);
+	}
+	if (are_awake || notifier_is_busy(session->notifier) ||
 	    uv_hrtime() - session->replied_ns >= session->busy_poll_ns)
 		(void)uv_idle_stop(&session->awake);
 	else
@@ -250,7 +255,9 @@ static void open_handles(struct session *session, uv_loop_t *loop)
 	session->poll.data = session;
 	session->before_sleep.data = session;
 	session->awake.data = session;
-	session->handles_open = 3;
+	session->handles_open = 4;
+	processors_init(&session->processors, loop);
+	session->processors.rest.data = session;
 	uv_poll_start(&session->poll, UV_READABLE, session_readable);
 	uv_prepare_start(&session->before_sleep, before_sleep);
 }
@@ -320,6 +327,7 @@ void session_close(struct session *session)
 	uv_close((uv_handle_t *)&session->poll, session_closed);
 	uv_close((uv_handle_t *)&session->before_sleep, session_closed);
 	uv_close((uv_handle_t *)&session->awake, session_closed);
+	processors_close(&session->processors, session_closed);
 }
 
 uint64_t session_kernel_flags(const struct session *session)

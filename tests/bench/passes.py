@@ -13,6 +13,9 @@ import measure
 import yardsticks
 
 
+DROP_CACHES = pathlib.Path('/proc/sys/vm/drop_caches')
+
+
 class Passes:
     """A sandbox, a cache that holds all its customers, a mount, and a plain copy of its tree."""
 
@@ -81,6 +84,11 @@ class Passes:
     def run_plain(self):
         return measure.Sample(measure.grep(self.copy))
 
+    def drop_names(self):
+        """What a pass without the kernel's names and attributes is to any file system."""
+        measure.grep(self.copy)
+        DROP_CACHES.write_text('2')
+
     def warm(self):
         """Have the kernel read everything once."""
         if self.mount_options:
@@ -92,6 +100,8 @@ class Passes:
         return {
             'plain': contestant('plain copy on disk', self.run_plain,
                                 lambda: measure.grep(self.copy)),
+            'dropped': contestant('the copy, names and attributes dropped', self.run_plain,
+                                  self.drop_names),
             'warm': contestant('kapturefs, kernel-warm', self.run, self.warm),
             'cold': contestant('kapturefs, kernel-cold', self.run, self.remount),
             'sleepy': contestant('kapturefs, kernel-cold, busy_poll=0', self.run,
