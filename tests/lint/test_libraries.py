@@ -26,6 +26,7 @@ LIBRARIES = {
                          'include/kapturefs/io/http_coding.h']),
     'libuv': (r'uv.*\.h', ['src/io/http*.c', 'include/kapturefs/io/http*.h',
                            'src/io/turns.c', 'include/kapturefs/io/turns.h',
+                           'src/io/processors.c', 'include/kapturefs/io/processors.h',
                            'src/store/*.[ch]', 'include/kapturefs/store/*.h',
                            'src/fs/*.[ch]', 'include/kapturefs/fs/*.h',
                            'src/command/*.[ch]', 'include/kapturefs/command/*.h']),
