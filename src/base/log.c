@@ -25,6 +25,7 @@
 #include "kapturefs/base/log_line.h"
 #include "kapturefs/base/log_sink.h"
 #include "kapturefs/base/siphash.h"
+#include "kapturefs/base/trust.h"
 
 /* The program's only mutable globals. */
 static struct log {
@@ -101,11 +102,16 @@ void log_set_daemon(void)
 
 int log_set_file(const char *path)
 {
-	int file =
-	        open(path, O_WRONLY | O_APPEND | O_CREAT | O_CLOEXEC | O_NOCTTY | O_NONBLOCK, 0600);
+	char why[TRUST_WHY_SIZE];
 	struct stat status;
+	int file;
 	int old;
+	int r;
 
+	r = trust_look(path, why);
+	if (r)
+		return r < 0 ? r : -EPERM;
+	file = open(path, O_WRONLY | O_APPEND | O_CREAT | O_CLOEXEC | O_NOCTTY | O_NONBLOCK, 0600);
 	if (file < 0)
 		return -errno;
 	if (fstat(file, &status) < 0 || !S_ISREG(status.st_mode)) {

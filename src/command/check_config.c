@@ -7,6 +7,7 @@
 
 #include "kapturefs/command/command.h"
 #include "kapturefs/command/outcome.h"
+#include "kapturefs/command/places.h"
 #include "kapturefs/command/serve.h"
 #include "kapturefs/config/file.h"
 #include "kapturefs/config/load.h"
@@ -18,7 +19,7 @@ static int refuse(int r, const struct config_complaint *complaint)
 	return r == -ENOMEM ? EXIT_LOCAL : EXIT_USAGE;
 }
 
-/* A secret file that is wrong is told with the line that names it. */
+/* A file or place that is wrong is told with the line that names it. */
 static int check_section(const struct config_file *file, size_t section,
                          struct config_complaint *complaint)
 {
@@ -31,6 +32,8 @@ static int check_section(const struct config_file *file, size_t section,
 	if (r)
 		return r;
 	r = config_check_secrets(&config, &why);
+	if (!r)
+		r = places_check(&config, &why);
 	if (r != -EINVAL)
 		return r;
 	return config_complain(complaint, "%s:%u: %s%s%s%s", file->path,

@@ -14,6 +14,7 @@
 #include <time.h>
 #include <unistd.h>
 
+#include "kapturefs/base/trust.h"
 #include "kapturefs/command/doctor.h"
 #include "kapturefs/command/memory.h"
 #include "kapturefs/command/mountpoint.h"
@@ -101,15 +102,31 @@ void doctor_check_config(struct doctor *doctor)
 
 /* FUSE */
 
+/* Where the shell would find @program; false if it would not. */
+static bool find_program(const char *program, struct stat *ret)
+{
+	const char *place = getenv("PATH");
+
+	while (place && *place) {
+		size_t length = strcspn(place, ":");
+		char path[4096];
+
+		snprintf(path, sizeof(path), "%.*s/%s", (int)length, place, program);
+		if (stat(path, ret) == 0 && S_ISREG(ret->st_mode) && access(path, X_OK) == 0)
+			return true;
+		place += length + (place[length] == ':');
+	}
+	return false;
+}
+
 static void check_fusermount(struct doctor *doctor)
 {
 	bool is_needed = geteuid() != 0;
 	struct stat status;
 
-	if (stat(FUSERMOUNT, &status) < 0 || !S_ISREG(status.st_mode) ||
-	    access(FUSERMOUNT, X_OK) < 0)
+	if (!find_program("fusermount3", &status))
 		doctor_say(doctor, "fusermount3", is_needed ? DOCTOR_FAILED : DOCTOR_NOTE,
-		           "install the package fuse3", "%s is not there", FUSERMOUNT);
+		           "install the package fuse3", "not found");
 	else if (is_needed && (status.st_uid != 0 || !(status.st_mode & S_ISUID)))
 		doctor_say(doctor, "fusermount3", DOCTOR_FAILED,
 		           "reinstall the package fuse3, or run chmod u+s on it as root",
@@ -281,6 +298,17 @@ static size_t parent_length(const char *path)
 	return slash && slash != path ? (size_t)(slash - path) : 1;
 }
 
+static bool check_place(struct doctor *doctor, const char *path)
+{
+	char why[TRUST_WHY_SIZE];
+	int r = cache_check_place(path, why);
+
+	if (r)
+		doctor_say(doctor, "cache", DOCTOR_FAILED, NULL, "%s: %s", path,
+		           r < 0 ? strerror(-r) : why);
+	return r == 0;
+}
+
 static bool check_directory(struct doctor *doctor, const char *path)
 {
 	char directory[4096];
@@ -356,7 +384,7 @@ void doctor_check_cache(struct doctor *doctor)
 		doctor_say(doctor, "cache", DOCTOR_SKIPPED, NULL, "without a source");
 	} else if (strcmp(path, ":memory:") == 0) {
 		doctor_say(doctor, "cache", DOCTOR_WELL, NULL, "in memory only");
-	} else if (check_directory(doctor, path)) {
+	} else if (check_place(doctor, path) && check_directory(doctor, path)) {
 		if (stat(path, &status) == 0)
 			check_cache_file(doctor, path, &status);
 		else if (errno == ENOENT)
@@ -365,4 +393,20 @@ void doctor_check_cache(struct doctor *doctor)
 			doctor_say(doctor, "cache", DOCTOR_FAILED, "give another cache=PATH",
 			           "%s: %s", path, strerror(errno));
 	}
+}
+
+void doctor_check_log(struct doctor *doctor)
+{
+	const char *path = doctor->config.log_file;
+	char why[TRUST_WHY_SIZE];
+	int r;
+
+	if (!path)
+		return;
+	r = trust_look(path, why);
+	if (r)
+		doctor_say(doctor, "log", DOCTOR_FAILED, NULL, "%s: %s", path,
+		           r < 0 ? strerror(-r) : why);
+	else
+		doctor_say(doctor, "log", DOCTOR_WELL, NULL, "%s", path);
 }

@@ -17,6 +17,7 @@
 #include "kapturefs/command/outcome.h"
 #include "kapturefs/command/place.h"
 #include "kapturefs/command/stack.h"
+#include "kapturefs/store/cache_check.h"
 
 enum {
 	STRETCH_SIZE = 1 << 20,
@@ -58,8 +59,12 @@ static int64_t now_ms(void)
 
 static int open_cache(const char *path, struct export_source *ret)
 {
+	char why[TRUST_WHY_SIZE];
 	int r;
 
+	r = cache_check_place(path, why);
+	if (r)
+		return complain(path, r < 0 ? strerror(-r) : why, EXIT_LOCAL);
 	r = cache_open_existing(path, &ret->cache);
 	if (r)
 		return complain(path,

@@ -18,8 +18,8 @@
 #include "kapturefs/base/log.h"
 #include "kapturefs/command/command.h"
 #include "kapturefs/command/get_parts.h"
-#include "kapturefs/command/inherited.h"
 #include "kapturefs/command/outcome.h"
+#include "kapturefs/command/places.h"
 #include "kapturefs/command/serve.h"
 #include "kapturefs/command/stack.h"
 #include "kapturefs/config/load.h"
@@ -246,10 +246,12 @@ static int run_get(struct get *get, struct config *config)
 	struct config_complaint complaint;
 	int r = config_read_secrets(config, &secrets, &complaint);
 
+	if (r && get_without_secrets(get, config))
+		return get->status;
+	if (!r)
+		r = places_check(config, &complaint);
 	if (!r)
 		return run_with_secrets(get, config, &secrets);
-	if (get_without_secrets(get, config))
-		return get->status;
 	return refuse(r == -EINVAL ? complaint.text : strerror(-r));
 }
 
@@ -367,7 +369,6 @@ int command_get(int argc, char **argv)
 	if (status == EXIT_OK)
 		status = load(&request, &config);
 	if (status == EXIT_OK) {
-		inherited_close(&config, NULL);
 		get.phone_country = (uint32_t)config.phone_country;
 		status = read_keys(&get, argv + optind + 1, (size_t)(argc - optind - 1));
 		if (status == EXIT_OK)

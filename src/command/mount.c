@@ -10,8 +10,8 @@
 #include "kapturefs/base/log.h"
 #include "kapturefs/command/attachment.h"
 #include "kapturefs/command/command.h"
-#include "kapturefs/command/inherited.h"
 #include "kapturefs/command/mountpoint.h"
+#include "kapturefs/command/places.h"
 #include "kapturefs/command/question.h"
 #include "kapturefs/command/serve.h"
 #include "kapturefs/command/service.h"
@@ -222,10 +222,8 @@ static int prepare(int argc, char **argv, command_near_fn *near, int (*act)(stru
 	status = r ? refuse(strerror(-r)) : parse_command_line(&mount, argc, argv, &mountpoint);
 	if (status == EXIT_OK)
 		status = configure(&mount, mountpoint);
-	if (status == EXIT_OK) {
-		inherited_close(&mount.config, mount.mountpoint);
+	if (status == EXIT_OK)
 		status = act(&mount);
-	}
 	config_secrets_fini(&mount.secrets);
 	config_fini(&mount.config);
 	config_request_fini(&mount.request);
@@ -277,7 +275,8 @@ static int serve_mount(struct mount *mount)
 	r = check_permissions(mount, &complaint);
 	if (!r)
 		r = config_read_secrets(&mount->config, &mount->secrets, &complaint);
-
+	if (!r)
+		r = places_check(&mount->config, &complaint);
 	if (r)
 		return refuse(r == -EINVAL ? complaint.text : strerror(-r));
 	if (mount->config.strict && !mount->config.offline && !is_api_willing(mount))

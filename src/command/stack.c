@@ -47,6 +47,9 @@ const char *stack_cache_complaint(int r)
 		return "made by a later version of kapturefs; update, or give another cache=PATH";
 	case CACHE_OTHER_OWNER:
 		return "belongs to another source; give another cache=PATH";
+	case CACHE_EXPOSED:
+		return "others can put files where it is; kapturefs doctor -o cache=PATH names "
+		       "them";
 	case -ENOENT:
 	case -ENOTDIR:
 		return "no such directory; make it, or give another cache=PATH";

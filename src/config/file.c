@@ -9,6 +9,7 @@
 #include <unistd.h>
 
 #include "kapturefs/base/text.h"
+#include "kapturefs/base/trust.h"
 #include "kapturefs/config/file.h"
 #include "kapturefs/config/options.h"
 #include "kapturefs/config/parse.h"
@@ -43,6 +44,16 @@ static int check_status(const char *path, const struct stat *status,
 	return 0;
 }
 
+static int check_way(const char *path, struct config_complaint *complaint)
+{
+	char why[TRUST_WHY_SIZE];
+	int r = trust_look(path, why);
+
+	if (r < 0)
+		return config_complain(complaint, "%s: %s", path, strerror(-r));
+	return r ? config_complain(complaint, "%s: %s", path, why) : 0;
+}
+
 static int read_text(const char *path, struct buffer *ret, struct config_complaint *complaint)
 {
 	cleanup(close_descriptor) int descriptor = -1;
@@ -61,6 +72,8 @@ static int read_text(const char *path, struct buffer *ret, struct config_complai
 	if (fstat(descriptor, &status) < 0)
 		return config_complain(complaint, "%s: %s", path, strerror(errno));
 	r = check_status(path, &status, complaint);
+	if (!r)
+		r = check_way(path, complaint);
 	if (!r)
 		r = buffer_append(ret, "", 0);
 	while (!r && (length = read(descriptor, piece, sizeof(piece))) != 0) {

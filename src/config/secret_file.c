@@ -8,6 +8,7 @@
 #include <unistd.h>
 
 #include "kapturefs/base/text.h"
+#include "kapturefs/base/trust.h"
 #include "kapturefs/config/secret_file.h"
 
 void secret_wipe(struct secret *secret)
@@ -93,6 +94,16 @@ static int check_file(const struct secret_place *place, const struct stat *statu
 	return 0;
 }
 
+int secret_check_way(const struct secret_place *place, struct config_complaint *complaint)
+{
+	char why[TRUST_WHY_SIZE];
+	int r = trust_look(place->path, why);
+
+	if (r < 0)
+		return secret_refuse(place, complaint, strerror(-r));
+	return r ? secret_refuse(place, complaint, why) : 0;
+}
+
 int secret_read(const struct secret_place *place, struct secret *ret,
                 struct config_complaint *complaint)
 {
@@ -107,6 +118,8 @@ int secret_read(const struct secret_place *place, struct secret *ret,
 	if (descriptor < 0 || fstat(descriptor, &status) < 0)
 		return refuse_closed(place, complaint, errno);
 	r = check_file(place, &status, complaint);
+	if (!r)
+		r = secret_check_way(place, complaint);
 	if (r)
 		return r;
 

@@ -437,7 +437,8 @@ static int check_authorities(const struct config *config, struct config_complain
 	if (read(file, &byte, 1) < 0)
 		error = errno;
 	close(file);
-	return error ? secret_refuse(&place, complaint, strerror(error)) : 0;
+	return error ? secret_refuse(&place, complaint, strerror(error))
+	             : secret_check_way(&place, complaint);
 }
 
 int config_read_secrets(const struct config *config, struct config_secrets *ret,

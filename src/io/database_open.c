@@ -2,6 +2,7 @@
 /*
  * A file becomes ours in this order, so that another's is never written to:
  *
+ *   look     where it is, nobody else may make files; nor has he, see database_place.c
  *   create   an absent file is made, empty and private; an empty one counts as new
  *   inspect  its header, without SQLite's locks, journals and recovery
  *   claim    the lock, which stays until the end; the mark of a new file
@@ -28,6 +29,7 @@
 #include "kapturefs/base/log.h"
 #include "kapturefs/io/database.h"
 #include "kapturefs/io/database_header.h"
+#include "kapturefs/io/database_place.h"
 #include "kapturefs/io/database_wipe.h"
 
 enum {
@@ -331,6 +333,14 @@ static int enter_wal(sqlite3 *database)
 	return -EIO;
 }
 
+static int look(int (*look_at)(const char *path, char why[TRUST_WHY_SIZE]), const char *path)
+{
+	char why[TRUST_WHY_SIZE];
+	int r = look_at(path, why);
+
+	return r > 0 ? DATABASE_EXPOSED : r;
+}
+
 /* Whoever owns a damaged file all the same holds a lock that keeps us from reading. */
 static int check_unowned(sqlite3 *database)
 {
@@ -351,6 +361,8 @@ static int adopt(sqlite3 *database, const char *path, const struct database_sche
 	if (r == DATABASE_DAMAGED)
 		return check_unowned(database);
 	if (!r && is_file(path))
+		r = look(database_place_look_beside, path);
+	if (!r && is_file(path))
 		r = make_private(path);
 	if (!r)
 		r = claim(database, schema, &version);
@@ -370,7 +382,9 @@ int database_open(const char *path, const struct database_schema *schema, sqlite
 	int r = 0;
 
 	if (is_file(path)) {
-		r = resolve(path, &real);
+		r = look(database_place_look, path);
+		if (!r)
+			r = resolve(path, &real);
 		if (!r)
 			r = create_file(real);
 	}

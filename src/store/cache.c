@@ -211,6 +211,8 @@ static int attach_file(struct cache *cache)
 		return CACHE_BUSY;
 	case DATABASE_FOREIGN:
 		return CACHE_FOREIGN;
+	case DATABASE_EXPOSED:
+		return CACHE_EXPOSED;
 	case DATABASE_NEWER:
 		return CACHE_NEWER;
 	case DATABASE_DAMAGED:

@@ -9,6 +9,7 @@
 #include <unistd.h>
 #include <uv.h>
 
+#include "kapturefs/io/database_place.h"
 #include "kapturefs/store/cache_check.h"
 #include "kapturefs/store/cache_rows.h"
 
@@ -87,6 +88,13 @@ static enum cache_health look_at_rows(sqlite3 *database)
 		health = CACHE_IN_USE;
 	sqlite3_finalize(statement);
 	return health;
+}
+
+int cache_check_place(const char *path, char why[TRUST_WHY_SIZE])
+{
+	int r = database_place_look(path, why);
+
+	return r ? r : database_place_look_beside(path, why);
 }
 
 int cache_check(const char *path, uint64_t timeout_ms, enum cache_health *ret)

@@ -5,6 +5,7 @@
  */
 
 #include <errno.h>
+#include <fcntl.h>
 #include <stdio.h>
 #include <sys/stat.h>
 #include <unistd.h>
@@ -50,10 +51,10 @@ static void check_ranges(const struct config *config)
 	}
 }
 
-/* A file that is the user's own, with @end behind the bytes; removed by the caller. */
-static void write_file(const struct input *input, const char *end, char *path)
+/* A file that is the user's own, in a directory that is, with @end behind the bytes. */
+static void write_file(const struct input *input, const char *end, const char *path)
 {
-	int descriptor = mkstemp(path);
+	int descriptor = open(path, O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC, 0600);
 
 	assert_true(descriptor >= 0);
 	assert_int_equal(write(descriptor, input->bytes, input->length), input->length);
@@ -143,7 +144,8 @@ int LLVMFuzzerTestOneInput(const uint8_t *bytes, size_t length)
 	struct input input = { bytes, length };
 	uint8_t kind = input_byte(&input) % 6;
 	cleanup(free_text) char *text = input_copy(&input, true);
-	char path[] = "/tmp/kapturefs-fuzz-XXXXXX";
+	char directory[] = "/tmp/kapturefs-fuzz-XXXXXX";
+	char path[sizeof(directory) + sizeof("/file")];
 
 	if (kind == 1)
 		check_options(text);
@@ -152,11 +154,14 @@ int LLVMFuzzerTestOneInput(const uint8_t *bytes, size_t length)
 	if (kind == 1 || kind == 2)
 		return 0;
 
+	assert_non_null(mkdtemp(directory));
+	snprintf(path, sizeof(path), "%s/file", directory);
 	write_file(&input, kind == 0 ? "" : marker, path);
 	if (kind == 0)
 		check_file(path);
 	else
 		check_secret(path, kind - 3u);
 	unlink(path);
+	rmdir(directory);
 	return 0;
 }

@@ -177,7 +177,6 @@ class Sandbox:
 
     def __init__(self, customers=20, seed=1, token=TOKEN, arguments=(), port=0):
         self.token = token
-        self.headers = {'Content-Type': 'application/json', 'Authorization': f'Basic {token}'}
         self.process = subprocess.Popen(
             [BINARY, 'sandbox', '--port', str(port), '--customers', str(customers),
              '--seed', str(seed),
@@ -206,14 +205,15 @@ class Sandbox:
 
     def control(self, path, values=None):
         body = None if values is None else json.dumps(values).encode()
-        status, reply = self.call(path, body, self.headers)
+        status, reply = self.call(path, body, {'Content-Type': 'application/json'})
         assert status in (200, 204), f'{path}: {status} {reply!r}'
         return json.loads(reply) if reply.strip() else None
 
     def ask(self, token=None, **members):
         """(status, body) of one Get Customer request."""
         return self.call('/search-customer-by-customer-id.html', json.dumps([members]).encode(), {
-            **self.headers, 'Authorization': f'Basic {self.token if token is None else token}'})
+            'Content-Type': 'application/json',
+            'Authorization': f'Basic {self.token if token is None else token}'})
 
     def statistics(self):
         return self.control('/sandbox/statistics')

@@ -188,6 +188,7 @@ def waits(pid):
 
 def test_cache_files_are_for_their_owner_only(mounts, api):
     api.add_numbers([7])
+    (mounts.directory / '1').mkdir()
     mask = os.umask(0)
     try:
         mount = mounts(api.url)

@@ -24,7 +24,7 @@ root_only = pytest.mark.skipif(os.getuid() != 0, reason='mounts a file system, w
 def tmpfs(directory, size='1m'):
     """A small disk."""
     directory.mkdir(parents=True)
-    subprocess.run(['mount', '-t', 'tmpfs', '-o', f'size={size}', 'tmpfs', str(directory)],
+    subprocess.run(['mount', '-t', 'tmpfs', '-o', f'size={size},mode=700', 'tmpfs', str(directory)],
                    check=True)
     try:
         yield directory

@@ -46,8 +46,7 @@ def blocks(page):
 
 
 def commands(block):
-    lines = block.replace('\\e\n', ' ').splitlines()
-    return [line[2:] for line in lines if line[:2] in ('$ ', '# ')]
+    return [line[2:] for line in block.splitlines() if line[:2] in ('$ ', '# ')]
 
 
 @pytest.fixture

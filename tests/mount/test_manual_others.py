@@ -23,8 +23,8 @@ set -e
 mount -t tmpfs tmpfs "$1/system"
 mkdir "$1/system/upper" "$1/system/work"
 mount -t overlay -o "lowerdir=/etc,upperdir=$1/system/upper,workdir=$1/system/work" overlay /etc
-mount -t tmpfs tmpfs /var/cache
-mount -t tmpfs tmpfs /mnt
+mount -t tmpfs -o mode=755 tmpfs /var/cache
+mount -t tmpfs -o mode=755 tmpfs /mnt
 mount --bind "$1/bin" /usr/local/bin
 mkdir /mnt/acme
 cp "$1/config" /etc/kapturefs.conf

@@ -307,7 +307,8 @@ def test_mount_fuse3_mounts_for_a_daemon_without_privileges(api, options, uid):
     """As from fstab. mount(8) looks in the system's folders only, so the program is put there."""
     api.add_numbers([7])
     with users.home() as home:
-        os.chown(home / 'token', uid, uid)
+        for path in (home, home / 'token'):
+            os.chown(path, uid, uid)
         script = ('mount --bind "$1" /usr/local/bin && mount -t fuse.kapturefs "$2" "$1/mnt" '
                   '-o "$3" && pid=$(pgrep -nf "^kapturefs $2 ") && '
                   'grep -E "^(Cap|NoNewPrivs|Uid)" /proc/$pid/status && '

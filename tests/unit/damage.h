@@ -49,10 +49,13 @@ static inline struct bytes read_file(const char *path)
 	return bytes;
 }
 
+/* Private, as a cache's are. */
 static inline void write_file(const char *path, const struct bytes *bytes)
 {
+	mode_t previous = umask(077);
 	FILE *file = fopen(path, "w");
 
+	umask(previous);
 	assert_non_null(file);
 	assert_int_equal(fwrite(bytes->data, 1, bytes->length, file), bytes->length);
 	assert_int_equal(fclose(file), 0);

@@ -306,6 +306,22 @@ static void test_a_file_with_a_damaged_property_is_set_aside(void **state)
 	}
 }
 
+static void test_a_file_where_others_may_write_is_refused_and_stays(void **state)
+{
+	struct fixture *fixture = *state;
+	struct cache *cache;
+
+	store_id(fixture, "7", 1000);
+	cache_close(steal(&fixture->cache));
+	assert_int_equal(chmod(fixture->directory, 0777), 0);
+	assert_int_equal(cache_open(fixture->path, SOURCE, &cache), CACHE_EXPOSED);
+	assert_int_equal(cache_open_existing(fixture->path, &cache), CACHE_EXPOSED);
+	assert_int_equal(count_files(fixture, ""), 1);
+	assert_int_equal(chmod(fixture->directory, 0700), 0);
+	open_cache(fixture);
+	assert_true(knows_id(fixture, "7"));
+}
+
 static void test_a_foreign_file_is_refused_and_stays(void **state)
 {
 	static const char text[] = "not a database, and somebody may want it";
@@ -458,6 +474,7 @@ int main(void)
 		in_a_cache(test_a_key_that_its_index_has_lost_is_not_listed_twice),
 		in_a_cache(test_a_damaged_file_is_set_aside_when_opened),
 		in_a_cache(test_a_file_with_a_damaged_property_is_set_aside),
+		in_a_cache(test_a_file_where_others_may_write_is_refused_and_stays),
 		in_a_cache(test_a_foreign_file_is_refused_and_stays),
 		in_a_cache(test_damage_found_while_running_is_set_aside_and_the_cache_goes_on),
 		in_a_cache(test_damage_found_while_storing_does_not_lose_the_answer),

@@ -46,7 +46,8 @@ void log_set_daemon(void);
 
 /**
  * Append lines to the file at @path besides, and to no other any more. Returns 0, -EINVAL if it is
- * no regular file, or another negative errno.
+ * no regular file, -EPERM if others can change what is there, as trust.h, or another negative
+ * errno.
  */
 int log_set_file(const char *path) must_check;
 

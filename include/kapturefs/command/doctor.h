@@ -47,6 +47,7 @@ void doctor_check_kernel(struct doctor *doctor);
 void doctor_check_process(struct doctor *doctor);
 void doctor_check_token(struct doctor *doctor);
 void doctor_check_cache(struct doctor *doctor);
+void doctor_check_log(struct doctor *doctor);
 
 /** Name, connection, TLS, and one request. */
 void doctor_check_network(struct doctor *doctor);

@@ -30,6 +30,13 @@ void secret_wipe(struct secret *secret);
 int secret_refuse(const struct secret_place *place, struct config_complaint *complaint,
                   const char *why);
 
+/**
+ * See that nobody else can put another file in its place, as trust.h. Returns 0 or -EINVAL with the
+ * complaint.
+ */
+int secret_check_way(const struct secret_place *place,
+                     struct config_complaint *complaint) must_check;
+
 /** Read the file, if only its owner may use it. Returns 0 or -EINVAL with the complaint. */
 int secret_read(const struct secret_place *place, struct secret *ret,
                 struct config_complaint *complaint) must_check;

@@ -22,6 +22,7 @@ enum {
 	DATABASE_FOREIGN,  /* not an SQLite file, or another program's */
 	DATABASE_NEWER,    /* made by a later version of this program */
 	DATABASE_DAMAGED,  /* ours, or it was; nobody has it open */
+	DATABASE_EXPOSED,  /* others can put files where it is, see database_place.h */
 };
 
 /**

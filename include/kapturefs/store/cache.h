@@ -28,6 +28,7 @@ enum {
 	CACHE_FOREIGN,     /* another program's file */
 	CACHE_NEWER,       /* made by a later version */
 	CACHE_OTHER_OWNER, /* of another source */
+	CACHE_EXPOSED,     /* others can put files where it is, see cache_check_place() */
 };
 
 /** The outcome of the look-ups for what is not there. */

@@ -5,6 +5,7 @@
 #include <stdint.h>
 
 #include "kapturefs/base/base.h"
+#include "kapturefs/base/trust.h"
 
 enum cache_health {
 	CACHE_HEALTHY,
@@ -13,6 +14,12 @@ enum cache_health {
 	CACHE_DAMAGED, /* a cache, and not whole */
 	CACHE_UNREAD,  /* whole as far as it could be read in the time */
 };
+
+/**
+ * See that nobody else can put a file in the place of the cache at @path or beside it. Returns as
+ * trust_look().
+ */
+int cache_check_place(const char *path, char why[TRUST_WHY_SIZE]) must_check;
 
 /**
  * Look at the file at @path, which must exist, for at most @timeout_ms. Returns 0 with *@ret or a

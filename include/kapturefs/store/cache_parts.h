@@ -126,7 +126,7 @@ struct cache {
 };
 
 /* The outcome of attaching besides those of cache_open(). */
-enum { CACHE_DAMAGED = 5 };
+enum { CACHE_DAMAGED = 6 };
 
 /* cache.c */
 
