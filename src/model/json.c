@@ -2,7 +2,8 @@
 /*
  * One pass from left to right: each scan_*() stands at the first byte of what it
  * is named after, writes it to the armoured text and leaves the position behind
- * it. On failure the position is where the text stops being JSON.
+ * it. On failure the position is where the text stops being JSON. What is not
+ * wanted is scanned like anything else, and neither written nor counted.
  *
  * scan_value() calls itself by way of arrays and objects, JSON_DEPTH_MAX times at most.
  */
@@ -27,11 +28,17 @@ struct scanner {
 	size_t at;
 	unsigned depth;
 	bool is_name; /* the string that is being scanned names a member */
+	const struct json_selection *selection; /* NULL: everything is wanted */
+	bool is_in_array;                       /* what is being scanned is an array's element */
+	bool is_selected; /* ... is a member of an object that is one: see json_selection */
+	bool is_muted;    /* what is being scanned is not wanted */
+	size_t value_count;
 	size_t member_capacity;
 	struct json_scan *scan;
 };
 
 static int scan_value(struct scanner *scanner);
+static int scan_nested(struct scanner *scanner);
 
 static int peek(const struct scanner *scanner)
 {
@@ -55,15 +62,20 @@ static void skip_blanks(struct scanner *scanner)
 		scanner->at++;
 }
 
+static int emit_bytes(struct scanner *scanner, const char *bytes, size_t length)
+{
+	return scanner->is_muted ? 0 : buffer_append(&scanner->scan->armoured, bytes, length);
+}
+
 static int emit(struct scanner *scanner, const char *text)
 {
-	return buffer_append_text(&scanner->scan->armoured, text);
+	return emit_bytes(scanner, text, strlen(text));
 }
 
 /* Emit the text from @start to the position as sent. */
 static int emit_sent(struct scanner *scanner, size_t start)
 {
-	return buffer_append(&scanner->scan->armoured, scanner->text + start, scanner->at - start);
+	return emit_bytes(scanner, scanner->text + start, scanner->at - start);
 }
 
 static int scan_word(struct scanner *scanner, const char *word)
@@ -153,7 +165,7 @@ static int emit_half(struct scanner *scanner, uint32_t unit)
 
 	if (!scanner->is_name)
 		return emit(scanner, "\xef\xbf\xbd");
-	return buffer_append(&scanner->scan->armoured, bytes, sizeof(bytes));
+	return emit_bytes(scanner, bytes, sizeof(bytes));
 }
 
 /* Step over the second half of a pair of surrogates, if it is next. */
@@ -249,9 +261,28 @@ static int keep_member(struct scanner *scanner, size_t start)
 	return 0;
 }
 
-static int scan_member(struct scanner *scanner)
+/* Whether the member whose name, quotes and colon have been written from @start on is wanted. */
+static bool is_wanted(const struct scanner *scanner, size_t start)
 {
-	size_t start;
+	const struct buffer *armoured = &scanner->scan->armoured;
+	const char *name = armoured->data + start + 1;
+	size_t length = armoured->length - start - strlen("\"\":");
+
+	/* What an escape stands for is the parser's to say. */
+	if (memchr(name, '\\', length))
+		return true;
+	for (size_t i = 0; i < scanner->selection->count; i++) {
+		const char *wanted = scanner->selection->names[i];
+
+		if (strlen(wanted) == length && memcmp(wanted, name, length) == 0)
+			return true;
+	}
+	return false;
+}
+
+/* The name, its colon and what is around that. */
+static int scan_name(struct scanner *scanner)
+{
 	int r;
 
 	scanner->is_name = true;
@@ -261,9 +292,18 @@ static int scan_member(struct scanner *scanner)
 		return r;
 	skip_blanks(scanner);
 	r = scan_word(scanner, ":");
+	skip_blanks(scanner);
+	return r;
+}
+
+static int scan_whole_member(struct scanner *scanner)
+{
+	size_t start;
+	int r;
+
+	r = scan_name(scanner);
 	if (r)
 		return r;
-	skip_blanks(scanner);
 	start = scanner->at;
 	r = scan_value(scanner);
 	if (r || scanner->depth > 1)
@@ -271,49 +311,122 @@ static int scan_member(struct scanner *scanner)
 	return keep_member(scanner, start);
 }
 
+/* Of what is not wanted nothing is left in the armoured text. */
+static int scan_selected_member(struct scanner *scanner)
+{
+	struct buffer *armoured = &scanner->scan->armoured;
+	size_t start = armoured->length;
+	int r;
+
+	r = scan_name(scanner);
+	if (r)
+		return r;
+	if (is_wanted(scanner, start))
+		return scan_value(scanner);
+	armoured->length = start;
+	scanner->is_muted = true;
+	r = scan_value(scanner);
+	scanner->is_muted = false;
+	return r;
+}
+
+static int scan_member(struct scanner *scanner)
+{
+	return scanner->is_selected && !scanner->is_muted ? scan_selected_member(scanner)
+	                                                  : scan_whole_member(scanner);
+}
+
+/* The next item behind a comma, or the first of those that have been written since @start. */
+static int scan_item_behind(struct scanner *scanner, size_t start,
+                            int (*scan_item)(struct scanner *scanner))
+{
+	struct buffer *armoured = &scanner->scan->armoured;
+	size_t before = armoured->length;
+	size_t behind;
+	int r;
+
+	r = before > start ? emit(scanner, ",") : 0;
+	behind = armoured->length;
+	if (!r)
+		r = scan_item(scanner);
+	if (!r && armoured->length == behind)
+		armoured->length = before;
+	return r;
+}
+
 /* What an array and an object have in common: items between two brackets. */
 static int scan_list(struct scanner *scanner, const char *opening, const char *closing,
                      int (*scan_item)(struct scanner *scanner))
 {
+	size_t start;
 	int r;
 
 	r = scan_word(scanner, opening);
 	if (r)
 		return r;
+	start = scanner->scan->armoured.length;
 	skip_blanks(scanner);
 	if (peek(scanner) == *closing)
 		return scan_word(scanner, closing);
 
 	for (;;) {
-		r = scan_item(scanner);
+		r = scan_item_behind(scanner, start, scan_item);
 		if (r)
 			return r;
 		skip_blanks(scanner);
 		if (peek(scanner) == *closing)
 			return scan_word(scanner, closing);
-		r = scan_word(scanner, ",");
-		if (r)
-			return r;
+		if (!take(scanner, ','))
+			return -EPROTO;
 		skip_blanks(scanner);
 	}
 }
 
+/* Whether the array or object that is next comes to be empty: a member of a selected object. */
+static bool is_emptied(const struct scanner *scanner)
+{
+	return scanner->is_selected && !scanner->is_muted;
+}
+
+static int scan_emptied(struct scanner *scanner)
+{
+	int r;
+
+	r = emit(scanner, peek(scanner) == '{' ? "{}" : "[]");
+	if (r)
+		return r;
+	scanner->is_muted = true;
+	r = scan_nested(scanner);
+	scanner->is_muted = false;
+	return r;
+}
+
 static int scan_nested(struct scanner *scanner)
 {
+	bool is_object = peek(scanner) == '{';
+	struct scanner around = *scanner;
 	int r;
 
 	if (scanner->depth == JSON_DEPTH_MAX)
 		return -EPROTO;
+	if (is_emptied(scanner))
+		return scan_emptied(scanner);
 
 	scanner->depth++;
-	r = peek(scanner) == '{' ? scan_list(scanner, "{", "}", scan_member)
-	                         : scan_list(scanner, "[", "]", scan_value);
+	scanner->is_selected = is_object && scanner->selection && scanner->is_in_array;
+	scanner->is_in_array = !is_object;
+	r = is_object ? scan_list(scanner, "{", "}", scan_member)
+	              : scan_list(scanner, "[", "]", scan_value);
 	scanner->depth--;
+	scanner->is_selected = around.is_selected;
+	scanner->is_in_array = around.is_in_array;
 	return r;
 }
 
 static int scan_value(struct scanner *scanner)
 {
+	if (!scanner->is_muted && ++scanner->value_count > JSON_VALUES_MAX)
+		return -EFBIG;
 	switch (peek(scanner)) {
 	case '{':
 	case '[':
@@ -348,13 +461,20 @@ static int scan_text(struct scanner *scanner)
 	return peek(scanner) == END ? 0 : -EPROTO;
 }
 
-int json_scan(const char *text, size_t length, struct json_scan *ret, size_t *ret_offset)
+int json_scan_selected(const char *text, size_t length, const struct json_selection *selection,
+                       struct json_scan *ret, size_t *ret_offset)
 {
 	cleanup(json_scan_fini) struct json_scan scan = { 0 };
-	struct scanner scanner = { .text = text, .length = length, .scan = &scan };
+	struct scanner scanner = {
+		.text = text,
+		.length = length,
+		.selection = selection,
+		.is_in_array = selection && selection->is_element,
+		.scan = &scan,
+	};
 	int r;
 
-	/* The armour at most triples the text, which has a ceiling of its own. */
+	/* The armour adds a few bytes to each value; their number and the text have ceilings. */
 	buffer_init(&scan.armoured, SIZE_MAX);
 	r = scan_text(&scanner);
 	if (r == -EPROTO)
@@ -367,62 +487,14 @@ int json_scan(const char *text, size_t length, struct json_scan *ret, size_t *re
 	return 0;
 }
 
+int json_scan(const char *text, size_t length, struct json_scan *ret, size_t *ret_offset)
+{
+	return json_scan_selected(text, length, NULL, ret, ret_offset);
+}
+
 void json_scan_fini(struct json_scan *scan)
 {
 	buffer_fini(&scan->armoured);
 	free(scan->members);
 	*scan = (struct json_scan){ 0 };
-}
-
-size_t json_unarmour(char *text, size_t length)
-{
-	size_t kept = 0;
-
-	for (size_t i = 0; i < length; i++) {
-		char byte = text[i];
-
-		if (byte == '\x01' && i + 1 < length && (text[i + 1] == '0' || text[i + 1] == '1'))
-			byte = (char)(text[++i] - '0');
-		text[kept++] = byte;
-	}
-	return kept;
-}
-
-static int append_character(struct buffer *buffer, const char *text, size_t length)
-{
-	unsigned char byte = (unsigned char)*text;
-
-	if (byte == '"' || byte == '\\')
-		return buffer_print(buffer, "\\%c", byte);
-	if (byte < 0x20)
-		return buffer_print(buffer, "\\u%04x", byte);
-	return buffer_append(buffer, text, length);
-}
-
-static int append_quoted(struct buffer *buffer, const char *text, size_t length)
-{
-	size_t size;
-	int r;
-
-	r = buffer_append_text(buffer, "\"");
-	for (size_t at = 0; !r && at < length; at += size) {
-		uint32_t character;
-
-		size = utf8_decode(text + at, length - at, &character);
-		r = size ? append_character(buffer, text + at, size) : -EILSEQ;
-	}
-	return r ? r : buffer_append_text(buffer, "\"");
-}
-
-int json_append_string(struct buffer *buffer, const char *text, size_t length)
-{
-	size_t before = buffer->length;
-	int r;
-
-	r = append_quoted(buffer, text, length);
-	if (r && buffer->data) {
-		buffer->length = before;
-		buffer->data[before] = '\0';
-	}
-	return r;
 }

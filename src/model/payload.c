@@ -43,6 +43,14 @@ static struct payload malformed(const char *complaint)
 	return (struct payload){ .verdict = PAYLOAD_MALFORMED, .complaint = complaint };
 }
 
+static struct payload too_large(void)
+{
+	return (struct payload){
+		.verdict = PAYLOAD_TOO_LARGE,
+		.complaint = PAYLOAD_TOO_MANY_VALUES,
+	};
+}
+
 static bool is_sentence(const cJSON *item)
 {
 	return item && cJSON_IsString(item) && item->valuestring[0] == 's';
@@ -101,9 +109,13 @@ static int judge_success(const char *text, const struct wrapper *wrapper, struct
 
 	r = payload_build(wrapper->customer, text + wrapper->customer_span.start,
 	                  wrapper->customer_span.length, &payload.record);
-	if (r && r != -EPROTO)
+	if (r == -EPROTO)
+		payload = malformed("the customer has no usable id");
+	else if (r == -EFBIG)
+		payload = too_large();
+	else if (r)
 		return r;
-	*ret = r ? malformed("the customer has no usable id") : payload;
+	*ret = payload;
 	return 0;
 }
 
@@ -114,13 +126,15 @@ int payload_read(const char *body, size_t length, const char *absent_text, struc
 	const char *complaint;
 	int r;
 
-	r = parsed_init_object(&parsed, body, length, &complaint);
+	r = parsed_init_object(&parsed, body, length, NULL, &complaint);
 	if (r == -EPROTO) {
 		*ret = malformed(complaint);
 		ret->is_page = payload_is_page(body, length);
+	} else if (r == -EFBIG) {
+		*ret = too_large();
 	}
 	if (r)
-		return r == -EPROTO ? 0 : r;
+		return r == -ENOMEM ? r : 0;
 
 	wrapper = read_wrapper(&parsed);
 	if (payload_is_string_like(wrapper.status, "success"))
@@ -149,7 +163,7 @@ int payload_read_customer(const char *json, size_t length, struct record **ret)
 	const char *start;
 	int r;
 
-	r = parsed_init(&parsed, json, length);
+	r = parsed_init(&parsed, json, length, NULL);
 	if (r)
 		return r;
 	if (!cJSON_IsObject(parsed.root))
@@ -161,4 +175,21 @@ int payload_read_customer(const char *json, size_t length, struct record **ret)
 	while (is_blank(start[length - 1]))
 		length--;
 	return payload_build(parsed.root, start, length, ret);
+}
+
+int payload_read_id(const char *json, size_t length, struct key *ret)
+{
+	static const char *const names[] = { "id" };
+	static const struct json_selection selection = {
+		.names = names,
+		.count = array_length(names),
+		.is_element = true,
+	};
+	cleanup(parsed_fini) struct parsed parsed = { 0 };
+	int r;
+
+	r = parsed_init(&parsed, json, length, &selection);
+	if (r)
+		return r;
+	return payload_find_id(parsed.root, ret) ? 0 : -EPROTO;
 }

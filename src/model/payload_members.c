@@ -17,6 +17,7 @@
 #include "kapturefs/model/json.h"
 #include "kapturefs/model/key.h"
 #include "kapturefs/model/naming.h"
+#include "kapturefs/model/payload.h"
 #include "kapturefs/model/record_parts.h"
 #include "payload_listing.h"
 #include "payload_members.h"
@@ -217,6 +218,8 @@ static int draft_init(struct draft *draft, cJSON *customer)
 {
 	uint32_t count = count_items(customer);
 
+	if (count > PAYLOAD_VALUES_MAX)
+		return -EFBIG;
 	buffer_init(&draft->names, SIZE_MAX);
 	buffer_init(&draft->scratch, SIZE_MAX);
 	draft->members = calloc(count, sizeof(*draft->members));
@@ -250,8 +253,10 @@ static int draft_tree(struct draft *draft)
 }
 
 /* As a number, whatever zeros it begins with; 0 is what the API has for none. */
-static bool read_id(const cJSON *id, struct key *ret)
+bool payload_find_id(const cJSON *customer, struct key *ret)
 {
+	const cJSON *id = payload_last_member(customer, "id");
+
 	return id && cJSON_IsString(id) &&
 	       key_parse(KEY_ID, id->valuestring + 1, strlen(id->valuestring + 1), ret) == 0 &&
 	       strcmp(ret->text, "0") != 0;
@@ -261,13 +266,12 @@ int payload_build(cJSON *customer, const char *json, size_t length, struct recor
 {
 	cleanup(draft_fini) struct draft draft = { 0 };
 	cleanup(freep) char *account = NULL;
-	const cJSON *id = payload_last_member(customer, "id");
 	const cJSON *cm_id = payload_last_member(customer, "cmId");
 	struct record_parts parts;
 	struct key key;
 	int r;
 
-	if (!read_id(id, &key))
+	if (!payload_find_id(customer, &key))
 		return -EPROTO;
 	/* A U+0000 in it stays armoured: that tells it from all other accounts as well. */
 	account = strdup(cm_id && cJSON_IsString(cm_id) ? cm_id->valuestring + 1 : "");

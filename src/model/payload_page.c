@@ -10,7 +10,12 @@
 #include "payload_listing.h"
 #include "payload_parsed.h"
 
-static const char *const id_names[] = { "id", "customer_id", "kapture_customer_id", "leadId" };
+#define ID_NAMES "id", "customer_id", "kapture_customer_id", "leadId"
+
+static const char *const id_names[] = { ID_NAMES };
+
+/* All that is asked of a customer; everything else of it takes no memory. */
+static const char *const wanted_names[] = { ID_NAMES, "cmId" };
 
 static struct payload_page malformed(const char *complaint)
 {
@@ -313,18 +318,23 @@ static struct payload_page judge_failure(const cJSON *root)
 int payload_read_page(const char *body, size_t length, const struct payload_page_question *question,
                       struct roster *roster, struct payload_page *ret)
 {
+	static const struct json_selection selection = {
+		.names = wanted_names,
+		.count = array_length(wanted_names),
+	};
 	cleanup(parsed_fini) struct parsed parsed = { 0 };
 	const cJSON *status;
 	const char *complaint;
 	int r;
 
-	r = parsed_init_object(&parsed, body, length, &complaint);
-	if (r == -EPROTO) {
+	r = parsed_init_object(&parsed, body, length, &selection, &complaint);
+	if (r == -EPROTO || r == -EFBIG) {
 		*ret = malformed(complaint);
-		ret->is_page = payload_is_page(body, length);
+		ret->is_page = r == -EPROTO && payload_is_page(body, length);
+		ret->verdict = r == -EFBIG ? PAYLOAD_TOO_LARGE : PAYLOAD_MALFORMED;
 	}
 	if (r)
-		return r == -EPROTO ? 0 : r;
+		return r == -ENOMEM ? r : 0;
 
 	status = find_member(parsed.root, "status");
 	if (payload_is_string_like(status, "success"))

@@ -10,53 +10,23 @@
 /* Far beyond any reply that io lets through, and so small that no count below overflows. */
 #define TEXT_LENGTH_MAX (64 << 20)
 
-/*
- * The parser takes a hundred bytes or more for each value, and `[0,0,0...` has
- * millions in a reply of the size that io lets through. A customer has hundreds.
- */
-#define VALUES_MAX (1 << 20)
-
 void parsed_fini(struct parsed *parsed)
 {
 	cJSON_Delete(parsed->root);
 	json_scan_fini(&parsed->scan);
 }
 
-/* Each value but the first stands behind a comma or an opening bracket of its own. */
-static bool has_too_many_values(const struct buffer *json)
-{
-	bool is_quoted = false;
-	size_t count = 1;
-
-	/* Short texts, that is all that are in earnest, have no room for them. */
-	if (json->length < 2 * VALUES_MAX)
-		return false;
-	for (size_t i = 0; i < json->length; i++) {
-		char byte = json->data[i];
-
-		if (byte == '\\')
-			i++;
-		else if (byte == '"')
-			is_quoted = !is_quoted;
-		else if (!is_quoted && (byte == ',' || byte == '[' || byte == '{'))
-			count++;
-	}
-	return count > VALUES_MAX;
-}
-
-int parsed_init(struct parsed *parsed, const char *text, size_t length)
+int parsed_init(struct parsed *parsed, const char *text, size_t length,
+                const struct json_selection *selection)
 {
 	size_t offset;
 	int r;
 
 	if (length == 0 || length > TEXT_LENGTH_MAX)
 		return -EPROTO;
-	r = json_scan(text, length, &parsed->scan, &offset);
+	r = json_scan_selected(text, length, selection, &parsed->scan, &offset);
 	if (r)
 		return r;
-
-	if (has_too_many_values(&parsed->scan.armoured))
-		return -EPROTO;
 
 	/* The gate knows that it is JSON, so that only memory can be missing. */
 	parsed->text = text;
@@ -83,12 +53,14 @@ bool payload_is_string_like(const cJSON *item, const char *expected)
 }
 
 int parsed_init_object(struct parsed *parsed, const char *text, size_t length,
-                       const char **complaint)
+                       const struct json_selection *selection, const char **complaint)
 {
-	int r = parsed_init(parsed, text, length);
+	int r = parsed_init(parsed, text, length, selection);
 
 	if (r == -EPROTO)
-		*complaint = "the reply is not JSON, is nested too deeply or has too many values";
+		*complaint = "the reply is not JSON, or is nested too deeply";
+	if (r == -EFBIG)
+		*complaint = PAYLOAD_TOO_MANY_VALUES;
 	if (r)
 		return r;
 	*complaint = "the reply is not a JSON object";

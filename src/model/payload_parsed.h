@@ -16,15 +16,19 @@ struct parsed {
 	struct cJSON *root;
 };
 
-/**
- * Parse @length bytes of @text, which outlives the zeroed *@parsed, to be ended with parsed_fini().
- * Returns 0; -EPROTO for what is not JSON, nested too deeply or has too many values; -ENOMEM.
- */
-int parsed_init(struct parsed *parsed, const char *text, size_t length) must_check;
+#define PAYLOAD_TOO_MANY_VALUES "the reply has more than 65536 values"
 
-/** The same of a reply, which is an object; -EPROTO comes with *@complaint, static. */
+/**
+ * Parse what @selection wants of @length bytes of @text, which outlives the zeroed *@parsed, to be
+ * ended with parsed_fini(). Returns 0; -EPROTO for what is not JSON or nested too deeply; -EFBIG
+ * for what has too many values, see json.h; -ENOMEM.
+ */
+int parsed_init(struct parsed *parsed, const char *text, size_t length,
+                const struct json_selection *selection) must_check;
+
+/** The same of a reply, which is an object; -EPROTO and -EFBIG come with *@complaint, static. */
 int parsed_init_object(struct parsed *parsed, const char *text, size_t length,
-                       const char **complaint) must_check;
+                       const struct json_selection *selection, const char **complaint) must_check;
 void parsed_fini(struct parsed *parsed);
 
 /** Whether @text does not even begin as an object or an array: a page, a sentence, nothing. */

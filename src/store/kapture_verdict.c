@@ -103,7 +103,8 @@ static struct kapture_verdict judge_status(long status, const struct payload *pa
 	}
 	if (payload->verdict == PAYLOAD_FAILED)
 		return kapture_failure(-EIO, unknown_words);
-	return kapture_failure(-EPROTO, payload->complaint);
+	return kapture_failure(payload->verdict == PAYLOAD_TOO_LARGE ? -EFBIG : -EPROTO,
+	                       payload->complaint);
 }
 
 /*
@@ -148,6 +149,7 @@ struct kapture_verdict kapture_judge(const struct key *key, const struct http_re
 		return kapture_refusal(refused);
 	case PAYLOAD_FAILED:
 	case PAYLOAD_MALFORMED:
+	case PAYLOAD_TOO_LARGE:
 		break;
 	}
 	return judge_other(reply->status, payload);

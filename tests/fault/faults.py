@@ -209,7 +209,7 @@ FAULTS = [
     wrong('J2', 'two documents', answer='twice'),
     wrong('J3', 'nested a thousand deep', quick=True, answer='deep'),
     large('J3', 'nested a million deep', 'EPROTO', answer='deep', size=1000000),
-    large('J4', 'two million values', 'EPROTO', answer='many'),
+    large('J4', 'two million values', 'EFBIG', answer='many'),
 ]
 
 assert len({fault.name for fault in FAULTS}) == len(FAULTS)

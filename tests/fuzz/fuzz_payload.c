@@ -24,6 +24,8 @@ static bool passes_gate(const char *body, size_t length)
 	size_t offset = SIZE_MAX;
 	int r = json_scan(body, length, &scan, &offset);
 
+	if (r == -EFBIG)
+		return true;
 	if (r) {
 		assert_int_equal(r, -EPROTO);
 		assert_true(offset <= length);
@@ -84,7 +86,7 @@ static void check_page(const char *body, size_t length, bool is_json)
 
 	assert_int_equal(payload_read_page(body, length, &question, &roster, &page), 0);
 	assert_true(is_json || page.verdict == PAYLOAD_MALFORMED);
-	assert_int_equal(page.verdict == PAYLOAD_MALFORMED, page.complaint != NULL);
+	assert_int_equal(page.verdict >= PAYLOAD_MALFORMED, page.complaint != NULL);
 	assert_int_equal(page.verdict == PAYLOAD_FOUND, page.count > 0);
 	assert_true(page.count_new <= page.count);
 	if (page.verdict == PAYLOAD_FOUND || page.verdict == PAYLOAD_ABSENT)
@@ -108,7 +110,7 @@ static struct record *read_reply(const struct input *reply)
 	assert_int_equal(payload_read(body, reply->length, NULL, &payload), 0);
 	assert_true(is_json || payload.verdict == PAYLOAD_MALFORMED);
 	assert_int_equal(payload.verdict == PAYLOAD_FOUND, payload.record != NULL);
-	assert_int_equal(payload.verdict == PAYLOAD_MALFORMED, payload.complaint != NULL);
+	assert_int_equal(payload.verdict >= PAYLOAD_MALFORMED, payload.complaint != NULL);
 	if (payload.record)
 		check_customer(payload.record, body, reply->length);
 	check_page(body, reply->length, is_json);

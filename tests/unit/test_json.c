@@ -167,10 +167,11 @@ static void test_hostile_texts_of_8_mib_cost_no_more_than_others(void **state)
 {
 	static const struct {
 		const char *start, *unit, *end;
-	} cases[] = { { "\"", "\\u0000", "\"" },     { "\"", "\\\"", "\"" },
-		      { "\"", "\xc3\xab", "\"" },    { "[0", ",1", "]" },
-		      { "{\"\":0", ",\"\":1", "}" }, { "[[]", ",[]", "]" },
-		      { "[", "          ", "]" },    { "", "1", "" } };
+	} cases[] = { { "\"", "\\u0000", "\"" },
+		      { "\"", "\\\"", "\"" },
+		      { "\"", "\xc3\xab", "\"" },
+		      { "[", "          ", "]" },
+		      { "", "1", "" } };
 	char *text = malloc(LONG_TEXT);
 
 	(void)state;

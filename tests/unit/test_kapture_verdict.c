@@ -15,6 +15,10 @@
 	{                                                                                          \
 		.verdict = PAYLOAD_MALFORMED, .complaint = "wrong"                                 \
 	}
+#define TOO_LARGE                                                                                  \
+	{                                                                                          \
+		.verdict = PAYLOAD_TOO_LARGE, .complaint = "too many values"                       \
+	}
 #define PAGE                                                                                       \
 	{                                                                                          \
 		.verdict = PAYLOAD_MALFORMED, .complaint = "not JSON", .is_page = true             \
@@ -88,6 +92,10 @@ static const struct row {
 	{ 200, MALFORMED, -EPROTO, PASSES },
 	{ 204, MALFORMED, -EPROTO, PASSES },
 	{ 299, MALFORMED, -EPROTO, PASSES },
+	{ 200, TOO_LARGE, -EFBIG, PASSES },
+	{ 401, TOO_LARGE, -EACCES, STAYS },
+	{ 500, TOO_LARGE, -EIO, PASSES | RETRY },
+	{ 429, TOO_LARGE, -EBUSY, PASSES | RETRY },
 };
 
 static void assert_verdict(const struct kapture_verdict *verdict, int error, int hope)
@@ -131,6 +139,7 @@ static void test_what_a_reply_says_of_the_api(void **state)
 		{ 302, PAGE, KAPTURE_BLAME_API },
 		{ 418, PAGE, KAPTURE_BLAME_API },
 		{ 200, MALFORMED, KAPTURE_BLAME_NOTHING },
+		{ 200, TOO_LARGE, KAPTURE_BLAME_NOTHING },
 		{ 200, FAILED, KAPTURE_BLAME_NOTHING },
 		{ 404, FAILED, KAPTURE_BLAME_NOTHING },
 		{ 404, MALFORMED, KAPTURE_BLAME_NOTHING },

@@ -3,6 +3,7 @@
 #include <stdarg.h>
 #include <stddef.h>
 #include <setjmp.h>
+#include <inttypes.h>
 #include <stdint.h>
 #include <stdio.h>
 #include <string.h>
@@ -26,7 +27,7 @@ static struct payload_page read_page(const char *body, struct roster *roster)
 	struct payload_page page;
 
 	assert_int_equal(payload_read_page(body, strlen(body), &first, roster, &page), 0);
-	assert_int_equal(page.verdict == PAYLOAD_MALFORMED, page.complaint != NULL);
+	assert_int_equal(page.verdict >= PAYLOAD_MALFORMED, page.complaint != NULL);
 	return page;
 }
 
@@ -287,6 +288,56 @@ static void test_pages_add_up_and_tell_whom_they_show_for_the_first_time(void **
 	roster_fini(&roster);
 }
 
+/* Width */
+
+/* A page of the ids from 1 to @count, each customer with @width more values of the kind @value. */
+static void write_wide(struct buffer *body, uint32_t count, uint32_t width, const char *value)
+{
+	int r = buffer_append_text(body, "{\"message\":[");
+
+	for (uint32_t i = 1; !r && i <= count; i++) {
+		r = buffer_print(body, "%s{\"a\":[", i == 1 ? "" : ",");
+		for (uint32_t j = 0; !r && j < width; j++)
+			r = buffer_print(body, "%s%s", j ? "," : "", value);
+		if (!r)
+			r = buffer_print(body, "],\"id\":%" PRIu32 ",\"cmId\":" ACCOUNT "}", i);
+	}
+	assert_int_equal(r ? r : buffer_append_text(body, "]" SUCCESS), 0);
+}
+
+static struct payload_page read_wide(uint32_t count, uint32_t width, const char *value)
+{
+	struct roster roster = { 0 };
+	struct payload_page page;
+	struct buffer body;
+
+	buffer_init(&body, SIZE_MAX);
+	write_wide(&body, count, width, value);
+	page = read_page(body.data, &roster);
+	assert_int_equal(page.verdict == PAYLOAD_FOUND, roster.present == count);
+	buffer_fini(&body);
+	roster_fini(&roster);
+	return page;
+}
+
+static void test_customers_of_a_page_may_have_any_number_of_values(void **state)
+{
+	static const char *const values[] = { "0", "{}", "[]", "{\"id\":9}", "[{\"id\":9}]" };
+
+	(void)state;
+	for (size_t i = 0; i < array_length(values); i++) {
+		assert_int_equal(read_wide(2, 100000, values[i]).count, 2);
+		assert_int_equal(read_wide(1000, 300, values[i]).count, 1000);
+	}
+}
+
+static void test_a_page_of_more_ids_than_memory_is_for_is_too_large(void **state)
+{
+	(void)state;
+	assert_int_equal(read_wide(20000, 1, "0").count, 20000);
+	assert_int_equal(read_wide(70000, 1, "0").verdict, PAYLOAD_TOO_LARGE);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -300,6 +351,8 @@ int main(void)
 		cmocka_unit_test(test_nonsense_is_never_an_empty_day),
 		cmocka_unit_test(test_failures_are_told_apart),
 		cmocka_unit_test(test_pages_add_up_and_tell_whom_they_show_for_the_first_time),
+		cmocka_unit_test(test_customers_of_a_page_may_have_any_number_of_values),
+		cmocka_unit_test(test_a_page_of_more_ids_than_memory_is_for_is_too_large),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

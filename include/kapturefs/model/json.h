@@ -21,12 +21,21 @@
  * between the tokens are left out. Members that share a name are all kept.
  */
 
+#include <stdbool.h>
 #include <stddef.h>
 
 #include "kapturefs/base/base.h"
 #include "kapturefs/base/buffer.h"
 
-enum { JSON_DEPTH_MAX = 64 };
+enum {
+	JSON_DEPTH_MAX = 64,
+	/*
+	 * The parser takes a hundred bytes and more for each value, and `[0,0,0...` has millions in
+	 * a reply of the size that io lets through. A customer has hundreds. What is beyond the
+	 * power of two is for what stands around the customer in a reply.
+	 */
+	JSON_VALUES_MAX = (1 << 16) + 64,
+};
 
 /** A stretch of the text, counted from its first byte, byte order mark included. */
 struct json_span {
@@ -49,11 +58,29 @@ struct json_scan {
  *
  * Returns 0, *@ret to be ended with json_scan_fini(); -EPROTO with *@ret
  * untouched and *@ret_offset telling where the text stops being JSON (a text
- * cut short: at its end, or at the character that was cut); -ENOMEM with both
+ * cut short: at its end, or at the character that was cut); -EFBIG at the value after the
+ * first JSON_VALUES_MAX, before there is memory for it; -ENOMEM. With the last two both are
  * untouched.
  */
 int json_scan(const char *text, size_t length, struct json_scan *ret,
               size_t *ret_offset) must_check;
+
+/**
+ * What is wanted of the objects that are elements of arrays: the members with these names, and of
+ * those that are arrays or objects only that they are. A name with an escape is always wanted.
+ */
+struct json_selection {
+	const char *const *names;
+	size_t count;
+	bool is_element; /* the text itself is such an object */
+};
+
+/**
+ * The same, but what @selection does not want is left out of the armoured text, is not counted and
+ * takes no memory, so that an array may have any number of objects of any size. NULL wants all.
+ */
+int json_scan_selected(const char *text, size_t length, const struct json_selection *selection,
+                       struct json_scan *ret, size_t *ret_offset) must_check;
 void json_scan_fini(struct json_scan *scan);
 
 /**

@@ -8,7 +8,8 @@
  * `message` or `Customer Details`, or the first array of objects among the members of one of these;
  * and only if there is none, among the members of the answer. Of each its `id` is taken or, where
  * that is left out or empty, its `customer_id`, `kapture_customer_id` or `leadId`. Nothing else is
- * kept: nobody says that these are the objects that Get Customer answers with.
+ * kept, or takes memory while the page is read: nobody says that these are the objects that Get
+ * Customer answers with, and there may be any number of them, of any size.
  *
  * There is nobody on a page only if the answer says so, on success: with an empty array in one of
  * those places; or, which is less to go by, with a text in place of the list. Not if there are
@@ -32,7 +33,7 @@ struct payload_page {
 	bool is_documented;           /* ... under `message` or `Customer Details` */
 	bool is_text;                 /* of PAYLOAD_ABSENT: by a text, which could mean anything */
 	uint64_t total;               /* customers on all pages, 0 if that is not stated */
-	const char *complaint;        /* of PAYLOAD_MALFORMED, as in payload.h, like is_page */
+	const char *complaint;        /* as in payload.h, like is_page */
 	bool is_page;
 };
 
