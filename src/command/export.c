@@ -19,12 +19,8 @@
 #include "kapturefs/command/terminal.h"
 #include "kapturefs/command/place.h"
 #include "kapturefs/command/warm_parts.h"
-#include "kapturefs/model/fold.h"
-#include "kapturefs/model/payload.h"
 
 enum {
-	WORDS_MAX = 16,
-	ROW_SIZE_MAX = 64 << 20,
 	MEGABYTE = 1000000,
 };
 
@@ -40,10 +36,9 @@ struct export
 	bool is_terminal;    /* what is written to */
 	struct export_source source;
 	struct export_csv csv;
-	struct buffer words_text;
-	const char *words[WORDS_MAX]; /* folded, in words_text */
-	size_t word_count;
-	struct buffer folded; /* the values of the customer being looked at */
+	struct export_words words;
+	struct export_left left;
+	bool *found; /* of the columns that were chosen, those that somebody has */
 	struct warm_progress progress;
 	uint64_t passes; /* through the text */
 	uint64_t pass;
@@ -73,61 +68,6 @@ static void show_progress(struct export *export)
 		warm_progress_show(&export->progress, (size_t)(done / MEGABYTE));
 }
 
-/* Words */
-
-static int fold_words(struct export *export, const char *text)
-{
-	char *place = NULL;
-	int r;
-
-	r = fold_append(&export->words_text, text, strlen(text));
-	if (!r)
-		r = buffer_append_text(&export->words_text, "");
-	if (r)
-		return r;
-	for (char *word = strtok_r(export->words_text.data, " ", &place); word;
-	     word = strtok_r(NULL, " ", &place)) {
-		if (export->word_count == WORDS_MAX)
-			return -E2BIG;
-		export->words[export->word_count++] = word;
-	}
-	return 0;
-}
-
-static int fold_values(struct export *export, const struct record *record)
-{
-	int r = 0;
-
-	buffer_clear(&export->folded);
-	for (uint32_t i = 0; !r && i < record_member_count(record); i++) {
-		const struct member *member = record_member(record, i);
-
-		/* The newline at its end keeps it from the next. */
-		if (member->value_length)
-			r = fold_append(&export->folded, member->value, member->value_length);
-	}
-	return r;
-}
-
-/* Whether all words occur in the values of the customer: 1 or 0, or a negative errno. */
-static int matches(struct export *export, const char *json, size_t length)
-{
-	cleanup(record_unrefp) struct record *record = NULL;
-	int r;
-
-	if (!export->word_count)
-		return 1;
-	r = payload_read_customer(json, length, &record);
-	if (!r)
-		r = fold_values(export, record);
-	for (size_t i = 0; !r && i < export->word_count; i++) {
-		if (!memmem(export->folded.data, export->folded.length, export->words[i],
-		            strlen(export->words[i])))
-			return 0;
-	}
-	return r ? r : 1;
-}
-
 /* Going through */
 
 /* Outcomes. Why something cannot be written is told by outcome_end(). */
@@ -144,6 +84,13 @@ static int write_bytes(const struct export *export, const char *bytes, size_t le
 	return ferror(stdout) ? NOT_WRITTEN : 0;
 }
 
+static int take_line(struct export *export, line_fn *line, const char *json, size_t length)
+{
+	int r = export_words_match(&export->words, json, length);
+
+	return r > 0 ? line(export, json, length) : r;
+}
+
 static int go_through(struct export *export, line_fn *line)
 {
 	const char *json;
@@ -151,13 +98,15 @@ static int go_through(struct export *export, line_fn *line)
 	size_t count = 0;
 	int r;
 
+	export_left_rewind(&export->left);
 	for (;;) {
 		r = export_source_line(&export->source, &json, &length);
 		if (r || !length)
 			break;
-		r = matches(export, json, length);
-		if (r > 0)
-			r = line(export, json, length);
+		if (!export_left_has(&export->left, count))
+			r = take_line(export, line, json, length);
+		if (r < 0)
+			r = export_left_add(&export->left, count, json, length, r);
 		if (r)
 			break;
 		if (++count % 1024 == 0)
@@ -175,6 +124,11 @@ static int write_line(struct export *export, const char *json, size_t length)
 static int survey_line(struct export *export, const char *json, size_t length)
 {
 	return export_csv_survey(&export->csv, json, length);
+}
+
+static int seek_line(struct export *export, const char *json, size_t length)
+{
+	return export_csv_seek(&export->csv, json, length, export->found);
 }
 
 static int write_rows(struct export *export, const char *json, size_t length)
@@ -210,24 +164,93 @@ static int survey(struct export *export)
 	return r;
 }
 
+/*
+ * Look at all customers in another way: whom that does not work with may be a row all the same.
+ * With @csv and no words; what is found is in it.
+ */
+static int look_aside(struct export *export, struct export_csv *csv, int (*look)(struct export *))
+{
+	struct export_csv own_csv = export->csv;
+	struct export_left own_left = export->left;
+	size_t word_count = export->words.count;
+	int r;
+
+	export->csv = *csv;
+	export->left = (struct export_left){ 0 };
+	export->words.count = 0;
+	r = look(export);
+	*csv = export->csv;
+	export_left_fini(&export->left);
+	export->csv = own_csv;
+	export->left = own_left;
+	export->words.count = word_count;
+	return r;
+}
+
 /* Survey one of the tables, of all customers. */
 static int survey_table(struct export *export, bool with_contacts, struct export_columns *ret)
 {
-	struct export_csv csv = export->csv;
-	size_t word_count = export->word_count;
+	struct export_csv csv;
 	int r;
 
-	export_csv_init(&export->csv);
-	export->csv.with_contacts = with_contacts;
-	export->word_count = 0;
-	r = survey(export);
-	*ret = export->csv.columns;
+	export_csv_init(&csv);
+	csv.with_contacts = with_contacts;
+	r = look_aside(export, &csv, survey);
+	*ret = csv.columns;
 	ret->is_closed = true;
-	export->csv.columns = (struct export_columns){ 0 };
-	export_csv_fini(&export->csv);
-	export->word_count = word_count;
-	export->csv = csv;
+	csv.columns = (struct export_columns){ 0 };
+	export_csv_fini(&csv);
 	return r;
+}
+
+static int seek(struct export *export)
+{
+	int r = go_through(export, seek_line);
+
+	export_source_rewind(&export->source);
+	return r;
+}
+
+/* Note in export->found which of the columns that were chosen there are. */
+static int find_chosen(struct export *export)
+{
+	struct export_columns documented = { 0 };
+	struct export_csv csv;
+	int r;
+
+	r = export_columns_document(&documented, export->csv.with_contacts);
+	documented.is_closed = true;
+	for (size_t i = 0; !r && i < export->csv.columns.count; i++)
+		export->found[i] = export_choice_has(&documented, export->csv.columns.names[i]);
+	export_columns_fini(&documented);
+	if (r)
+		return r;
+
+	export_csv_init(&csv);
+	csv.with_contacts = export->csv.with_contacts;
+	csv.columns = export->csv.columns;
+	r = look_aside(export, &csv, seek);
+	export->csv.columns = csv.columns;
+	csv.columns = (struct export_columns){ 0 };
+	export_csv_fini(&csv);
+	return r;
+}
+
+/* Whether there is each of the columns that were chosen, however many others: 1 or 0. */
+static int is_found(struct export *export)
+{
+	size_t count = export->csv.columns.count;
+	size_t place = 0;
+	int r;
+
+	export->found = calloc(count, sizeof(*export->found));
+	if (!export->found)
+		return -ENOMEM;
+	r = find_chosen(export);
+	while (place < count && export->found[place])
+		place++;
+	free(steal(&export->found));
+	return r ? r : place == count;
 }
 
 /* Whether the columns that were chosen exist: -EINVAL, with the complaint, if one does not. */
@@ -238,6 +261,9 @@ static int check_choice(struct export *export, struct config_complaint *complain
 	bool with_contacts = export->csv.with_contacts;
 	int r;
 
+	r = is_found(export);
+	if (r)
+		return r < 0 ? r : 0;
 	r = survey_table(export, with_contacts, &known);
 	if (!r && !export_choice_is_within(&export->csv.columns, &known)) {
 		r = survey_table(export, !with_contacts, &others);
@@ -274,7 +300,7 @@ static int write_all(struct export *export)
 	if (export->format == FORMAT_CSV)
 		return write_table(export);
 	/* A terminal is shown whole characters, as lines have them; pieces may end within one. */
-	if (export->word_count || export->is_terminal)
+	if (export->words.count || export->is_terminal)
 		return go_through(export, write_line);
 	return copy_text(export);
 }
@@ -287,9 +313,6 @@ static int complain_of(const struct export *export, int r)
 	case -ESTALE:
 		return complain(export->path,
 		                "somebody was forgotten, or too much has changed; start it again",
-		                EXIT_LOCAL);
-	case -E2BIG:
-		return complain(export->path, "too many columns; name those wanted by --columns",
 		                EXIT_LOCAL);
 	default:
 		return complain(export->path, strerror(-r), EXIT_LOCAL);
@@ -315,7 +338,9 @@ static int run(struct export *export)
 	export_source_fini(&export->source);
 	if (r == MISTAKEN)
 		return EXIT_USAGE;
-	return outcome_end("export", r < 0 ? complain_of(export, r) : EXIT_OK);
+	status = export_left_tell(&export->left);
+	return outcome_end("export",
+	                   outcome_worse(r < 0 ? complain_of(export, r) : EXIT_OK, status));
 }
 
 /* The command line */
@@ -343,7 +368,7 @@ static const char *set_option(struct export *export, int option)
 		return NULL;
 	case 'w':
 		export->where = optarg;
-		return fold_words(export, optarg) ? "too many words" : NULL;
+		return export_words_add(&export->words, optarg) ? "too many words" : NULL;
 	default:
 		export->csv.is_safe = true;
 		return NULL;
@@ -374,7 +399,7 @@ static int parse_arguments(struct export *export, int argc, char **argv)
 	    (export->columns || export->csv.with_contacts || export->csv.is_safe))
 		return complain("", "--contacts, --columns and --no-formulas are for --format csv",
 		                EXIT_USAGE);
-	if (export->where && !export->word_count)
+	if (export->where && !export->words.count)
 		return complain("--where", "give a word", EXIT_USAGE);
 	export->path = argv[optind];
 	return EXIT_OK;
@@ -406,15 +431,14 @@ int command_export(int argc, char **argv)
 	int status;
 
 	export_csv_init(&export.csv);
-	buffer_init(&export.words_text, ROW_SIZE_MAX);
-	buffer_init(&export.folded, ROW_SIZE_MAX);
+	export_words_init(&export.words);
 	status = parse_arguments(&export, argc, argv);
 	if (status == EXIT_OK)
 		status = choose_columns(&export);
 	if (status == EXIT_OK)
 		status = run(&export);
 	export_csv_fini(&export.csv);
-	buffer_fini(&export.words_text);
-	buffer_fini(&export.folded);
+	export_left_fini(&export.left);
+	export_words_fini(&export.words);
 	return status;
 }

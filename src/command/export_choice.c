@@ -8,7 +8,7 @@
 #include "kapturefs/base/spelling.h"
 #include "kapturefs/command/export_parts.h"
 
-static bool has(struct export_columns *columns, const char *name)
+bool export_choice_has(struct export_columns *columns, const char *name)
 {
 	size_t place;
 
@@ -47,7 +47,7 @@ int export_choice_read(const char *list, struct export_columns *ret,
 bool export_choice_is_within(const struct export_columns *chosen, struct export_columns *known)
 {
 	for (size_t i = 0; i < chosen->count; i++) {
-		if (!has(known, chosen->names[i]))
+		if (!export_choice_has(known, chosen->names[i]))
 			return false;
 	}
 	return true;
@@ -82,7 +82,7 @@ int export_choice_check(const struct export_columns *chosen, struct export_colum
 		const char *part = find_part(known, name);
 		const char *near = find_near(known, name);
 
-		if (has(known, name))
+		if (export_choice_has(known, name))
 			continue;
 		if (part)
 			return config_complain(
@@ -90,11 +90,12 @@ int export_choice_check(const struct export_columns *chosen, struct export_colum
 			        "--columns: column %zu, %s: an object; its columns are "
 			        "%s and so on",
 			        i + 1, name, part);
-		if (has(others, name))
+		if (export_choice_has(others, name))
 			return config_complain(
 			        complaint, "--columns: column %zu, %s: in the other table; give %s",
 			        i + 1, name,
-			        has(known, "customer") ? "no --contacts" : "--contacts");
+			        export_choice_has(known, "customer") ? "no --contacts"
+			                                             : "--contacts");
 		return config_complain(complaint,
 		                       "--columns: column %zu, %s: there is no such column%s%s%s",
 		                       i + 1, name, near ? "; did you mean " : "", near ? near : "",

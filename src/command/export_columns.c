@@ -77,9 +77,21 @@ static int make_room(struct export_columns *columns)
 	return 0;
 }
 
+void export_columns_cut(struct export_columns *columns, size_t count)
+{
+	if (columns->count == count)
+		return;
+	while (columns->count > count)
+		free(columns->names[--columns->count]);
+	memset(columns->buckets, 0, columns->bucket_count * sizeof(*columns->buckets));
+	for (size_t i = 0; i < count; i++)
+		*bucket_of(columns, columns->names[i], strlen(columns->names[i])) = i + 1;
+}
+
 int export_columns_place(struct export_columns *columns, const char *name, size_t length,
                          size_t *ret)
 {
+	size_t count_max = columns->count_max ? columns->count_max : EXPORT_COLUMNS_MAX;
 	size_t *bucket;
 	int r;
 
@@ -92,7 +104,7 @@ int export_columns_place(struct export_columns *columns, const char *name, size_
 			*ret = SIZE_MAX;
 			return 0;
 		}
-		if (columns->count == EXPORT_COLUMNS_MAX)
+		if (columns->count >= count_max)
 			return -E2BIG;
 		columns->names[columns->count] = strndup(name, length);
 		if (!columns->names[columns->count])

@@ -20,7 +20,7 @@
 
 enum {
 	PATH_SIZE = 4096,
-	ROW_SIZE_MAX = 64 << 20,
+	ROW_SIZE_MAX = 256 << 20, /* more than all columns can have for names */
 };
 
 struct walk {
@@ -81,7 +81,7 @@ static int walk_member(struct walk *walk, const struct member *member, size_t le
 
 	length = append_name(walk, length, member);
 	if (!length)
-		return -ENAMETOOLONG;
+		return walk->csv->columns.is_closed ? 0 : -ENAMETOOLONG;
 	if (member_is_directory(member))
 		return walk_below(walk, member, length);
 	r = export_csv_column(walk->csv, walk->path, length, &column);
@@ -281,13 +281,44 @@ static int end_survey(struct export_csv *csv)
 	return 0;
 }
 
+static int visit(struct export_csv *csv, const struct export_visitor *visitor, const char *json,
+                 size_t length)
+{
+	int r = export_brief_walk(csv, visitor, json, length);
+
+	return r == EXPORT_NOT_BRIEF ? export_csv_visit_record(csv, visitor, json, length) : r;
+}
+
 int export_csv_survey(struct export_csv *csv, const char *json, size_t length)
 {
 	static const struct export_visitor visitor = { begin_survey, pass_by, end_survey };
+	size_t count = csv->columns.count;
 	int r;
 
-	r = export_brief_walk(csv, &visitor, json, length);
-	return r == EXPORT_NOT_BRIEF ? export_csv_visit_record(csv, &visitor, json, length) : r;
+	csv->columns.count_max = count + EXPORT_COLUMNS_OWN_MAX;
+	if (csv->columns.count_max > EXPORT_COLUMNS_MAX)
+		csv->columns.count_max = EXPORT_COLUMNS_MAX;
+	r = visit(csv, &visitor, json, length);
+	if (r) {
+		export_columns_cut(&csv->columns, count);
+		/* Which knows where the columns were. */
+		export_brief_fini(&csv->brief);
+	}
+	return r;
+}
+
+static void note_found(struct export_csv *csv, size_t column, const struct export_cell *cell)
+{
+	(void)cell;
+	csv->found[column] = true;
+}
+
+int export_csv_seek(struct export_csv *csv, const char *json, size_t length, bool *found)
+{
+	static const struct export_visitor visitor = { begin_survey, note_found, end_survey };
+
+	csv->found = found;
+	return visit(csv, &visitor, json, length);
 }
 
 int export_csv_head(struct export_csv *csv)

@@ -243,6 +243,70 @@ def test_control_characters_of_customers_reach_no_terminal(mounts, api, words):
         assert json.loads(line)['remarks'] == f'São {controls}'
 
 
+# What one customer can do to the others
+
+def deep(levels, value=b'1'):
+    name = b'"' + b'n' * 250 + b'":'
+    return (b'{"id":7,"cmId":1000298,' + name + (b'{' + name) * (levels - 1) + value +
+            b'}' * (levels - 1) + b'}')
+
+
+def wide(count, own=b'm'):
+    members = b','.join(b'"%b%d":%d' % (own, number, number) for number in range(count))
+    return b'{"id":7,"cmId":1000298,' + members + b'}'
+
+
+def huge():
+    """Of more columns than there are in any table, and in an array."""
+    return b'{"id":7,"cmId":1000298,"tags":[0' + b',0' * 60000 + b']}'
+
+
+ODD = {'deep': deep(60), 'wide': wide(5000), 'wide with odd names': wide(5000, b'\xc3\xab'),
+       'of many values': huge(), 'as wide as can be': wide(65000)}
+
+
+@pytest.mark.parametrize('case', ODD)
+def test_customer_who_cannot_be_a_row_is_left_out_and_the_others_are_not(mounts, api, case):
+    api.add_numbers([6, 8, 9], zeta='last')
+    api.add(ODD[case], ('id', '7'))
+    mount = cached(mounts, api, 7, 6, 8, 9)
+    result = run('--format', 'csv', mount.path)
+    rows = list(csv.DictReader(io.StringIO(result.stdout.decode(), newline='')))
+    assert [row['id'] for row in rows] == ['6', '8', '9']
+    assert [row['zeta'] for row in rows] == ['last'] * 3
+    assert len(rows[0]) < 100
+    line, = result.stderr.decode().splitlines()
+    assert line.startswith('kapturefs: export: customer 7: left out: ')
+    assert result.returncode == 5
+    # Its contacts are none; and where columns are chosen, anybody is a row.
+    assert table('--format', 'csv', '--contacts', mount.path)[1][0] == '6'
+    rows = table('--format', 'csv', '--columns', 'id,zeta', mount.path)
+    assert sorted(rows[1:]) == [['6', 'last'], ['7', ''], ['8', 'last'], ['9', 'last']]
+
+
+def test_column_that_only_a_wide_customer_has_can_be_chosen(mounts, api):
+    api.add_numbers([6])
+    api.add(wide(60000), ('id', '7'))
+    mount = cached(mounts, api, 7, 6)
+    assert table('--format', 'csv', '--columns', 'id,m59999', mount.path) == [
+        ['id', 'm59999'], ['7', '59999'], ['6', '']]
+    refused(run('--format', 'csv', '--columns', 'id,m60000', mount.path), 2, 'no such column')
+
+
+def test_many_customers_of_their_own_columns_leave_room_for_one_another(mounts, api):
+    """Or else are left out: nobody's row is written without some of its values."""
+    numbers = range(100, 130)
+    for number in numbers:
+        text = json.loads(wide(1000, b'm%d-' % number))
+        api.add(json.dumps({**text, 'id': number}).encode(), ('id', str(number)))
+    mount = cached(mounts, api, *numbers)
+    result = run('--format', 'csv', mount.path)
+    rows = list(csv.DictReader(io.StringIO(result.stdout.decode(), newline='')))
+    left = result.stderr.decode().splitlines()
+    assert len(rows) == 16 and len(left) == 30 - 16 and result.returncode == 5
+    assert all(row[f"m{row['id']}-999"] == '999' for row in rows)
+
+
 def test_mistakes_are_told(mounts, api):
     mount = mounts(api.url)
     refused(run(), 2, 'give one MOUNTPOINT')

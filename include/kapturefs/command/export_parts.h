@@ -70,7 +70,8 @@ struct export_columns {
 	size_t capacity;
 	size_t *buckets; /* places in names + 1, by hash */
 	size_t bucket_count;
-	bool is_closed; /* no more are added */
+	size_t count_max; /* no more than so many are added; 0: EXPORT_COLUMNS_MAX */
+	bool is_closed;   /* none at all */
 };
 
 /** Begin with the members that the API documents; of a contact @with_contacts, behind the id. */
@@ -78,11 +79,17 @@ int export_columns_document(struct export_columns *columns, bool with_contacts) 
 
 void export_columns_fini(struct export_columns *columns);
 
-enum { EXPORT_COLUMNS_MAX = 16384 };
+enum {
+	EXPORT_COLUMNS_MAX = 16384,    /* what spreadsheets take */
+	EXPORT_COLUMNS_OWN_MAX = 1024, /* that one customer adds to those of the others */
+};
+
+/** Forget all but the first @count. */
+void export_columns_cut(struct export_columns *columns, size_t count);
 
 /**
  * The place of @name. Where it is not known it is added, or, once they are closed, SIZE_MAX.
- * Returns 0, -E2BIG beyond EXPORT_COLUMNS_MAX, or -ENOMEM.
+ * Returns 0, -E2BIG beyond columns->count_max, or -ENOMEM.
  */
 int export_columns_place(struct export_columns *columns, const char *name, size_t length,
                          size_t *ret) must_check;
@@ -98,6 +105,9 @@ uint64_t export_hash(uint32_t seed, const char *name, size_t length);
  */
 int export_choice_read(const char *list, struct export_columns *ret,
                        struct config_complaint *complaint) must_check;
+
+/** Whether there is a column of that name among @columns, which are closed. */
+bool export_choice_has(struct export_columns *columns, const char *name);
 
 /** Whether all the columns are among the @known ones, which are closed. */
 bool export_choice_is_within(const struct export_columns *chosen, struct export_columns *known);
@@ -141,6 +151,7 @@ struct export_csv {
 	struct buffer row;
 	struct buffer decoded;
 	struct export_brief brief;
+	bool *found; /* by export_csv_seek() */
 };
 
 /** What is done with the values of a customer, or of each of its contacts. */
@@ -155,7 +166,10 @@ struct export_visitor {
 void export_csv_init(struct export_csv *csv);
 void export_csv_fini(struct export_csv *csv);
 
-/** Take note of the columns of the customer @json, as sent. Returns 0 or a negative errno. */
+/**
+ * Take note of the columns of the customer @json, as sent. Returns 0; -E2BIG if they are too many
+ * or -ENAMETOOLONG if one is nested too deeply, none being taken; or another negative errno.
+ */
 int export_csv_survey(struct export_csv *csv, const char *json, size_t length) must_check;
 
 /**
@@ -164,6 +178,10 @@ int export_csv_survey(struct export_csv *csv, const char *json, size_t length) m
  */
 int export_csv_column(struct export_csv *csv, const char *path, size_t length,
                       size_t *ret) must_check;
+
+/** Set the places in @found of those columns, which are closed, that the customer has. Likewise. */
+int export_csv_seek(struct export_csv *csv, const char *json, size_t length,
+                    bool *found) must_check;
 
 /** Have csv->row be the line of the columns' names. Returns as export_csv_survey(). */
 int export_csv_head(struct export_csv *csv) must_check;
@@ -174,6 +192,52 @@ int export_csv_rows(struct export_csv *csv, const char *json, size_t length) mus
 /** The same by way of a record, which takes ten times as long and any customer. */
 int export_csv_visit_record(struct export_csv *csv, const struct export_visitor *visitor,
                             const char *json, size_t length) must_check;
+
+/* export_words.c: the words that have to occur in a customer's values */
+
+enum { EXPORT_WORDS_MAX = 16 };
+
+struct export_words {
+	struct buffer text;
+	const char *words[EXPORT_WORDS_MAX]; /* folded, in text */
+	size_t count;
+	struct buffer folded; /* the values of the customer being looked at */
+};
+
+void export_words_init(struct export_words *words);
+void export_words_fini(struct export_words *words);
+
+/** The words in @text. Returns 0, -E2BIG if they are too many, or another negative errno. */
+int export_words_add(struct export_words *words, const char *text) must_check;
+
+/** Whether all of them occur in the customer @json: 1 or 0, or a negative errno. */
+int export_words_match(struct export_words *words, const char *json, size_t length) must_check;
+
+/* export_left.c: customers who cannot be rows, and whom the others do not wait for */
+
+struct export_left {
+	struct left_out *items; /* in the order of their lines */
+	size_t count;
+	size_t capacity;
+	size_t next; /* who is due in this pass */
+};
+
+/** Begin a pass through the same lines. */
+void export_left_rewind(struct export_left *left);
+
+/** Whether the customer of the line, at or behind that of the last call, is left out. */
+bool export_left_has(struct export_left *left, size_t line) must_check;
+
+/**
+ * Leave out the customer @json of a line behind those, for whom @error was returned. Returns 0;
+ * @error if that is no matter of one customer; or -ENOMEM.
+ */
+int export_left_add(struct export_left *left, size_t line, const char *json, size_t length,
+                    int error) must_check;
+
+/** Tell who was left out, and why. Returns the exit status. */
+int export_left_tell(const struct export_left *left) must_check;
+void export_left_fini(struct export_left *left);
 
 /* export_brief.c */
 
