@@ -74,6 +74,30 @@ def test_token_comes_as_a_credential():
         assert re.search(r'^LoadCredential=kapture-token:.*/%i\.token$', text, re.MULTILINE)
 
 
+def mebibytes(text):
+    number, unit = re.fullmatch(r'(\d+)([MG]?)', text).groups()
+    return int(number) * {'G': 1024, 'M': 1, '': 1 / (1 << 20)}[unit]
+
+
+def needed_mebibytes():
+    """What the comment in the units says, by the defaults of this build."""
+    text = subprocess.run([os.environ['KAPTUREFS'], '--help'], capture_output=True, text=True,
+                          timeout=60, check=True).stdout
+    memory, = re.findall(r'\bmemory=SIZE .*?\(default: (\w+)\)', text, re.DOTALL)
+    connections, = re.findall(r'\bmax_connections=N .*?\(default: (\d+)\)', text, re.DOTALL)
+    reply, = re.findall(r'REPLY_SIZE_MAX = (\d+) << 20',
+                        (sources.ROOT / 'src/command/settings.c').read_text())
+    return 24 + 2 * mebibytes(memory) + 2 * int(reply) * int(connections) + 64
+
+
+@pytest.mark.parametrize('manager', UNITS)
+def test_memory_of_the_unit_is_what_the_defaults_can_take(manager):
+    text = (INSTALL / UNITS[manager]).read_text()
+    maximum, = re.findall(r'^MemoryMax=(\w+)$', text, re.MULTILINE)
+    assert f': {needed_mebibytes():.0f}M.' in text
+    assert needed_mebibytes() < mebibytes(maximum) <= 2 * needed_mebibytes()
+
+
 def test_users_and_directories_are_what_systemd_understands(tmp_path):
     sources.plant(tmp_path, 'etc/passwd', 'root:x:0:0:root:/root:/bin/sh\n')
     sources.plant(tmp_path, 'etc/group', 'root:x:0:\n')
