@@ -19,7 +19,8 @@
  *   store/        catalog (find, want) -> cache (what is kept) and
  *                 kapture (the API) through the interface in source.h
  *   model/        key, record, payload, naming, node: pure      io/  http, database: generic
- *   base/         log (events, flood, sink, line), buffer, list, metrics, siphash
+ *   base/         log (events, flood, sink, line), buffer, list, metrics, siphash; process (what
+ *                 each command does to its own, before it is chosen)
  *   sandbox/      a stand-in API to try all of it
  *
  * Everything runs on one thread, in the turns of one libuv loop, but for what has to wait: the
@@ -37,6 +38,7 @@
 #include "kapturefs/base/base.h"
 #include "kapturefs/base/columns.h"
 #include "kapturefs/base/log.h"
+#include "kapturefs/base/process.h"
 #include "kapturefs/base/spelling.h"
 #include "kapturefs/command/command.h"
 #include "kapturefs/command/outcome.h"
@@ -325,11 +327,24 @@ static int command_help(int argc, char **argv)
 	return EXIT_USAGE;
 }
 
+/*
+ * Nothing that whoever has started us left open stays. What a configuration file names as /dev/fd/N
+ * is known only once that has been read: inherited_close().
+ */
+static void close_inherited(const struct command *command, int argc, char **argv)
+{
+	bool has_configuration = !command || strstr(command->synopsis, "-o OPTION");
+
+	if (!has_configuration)
+		process_close_files((const char *const *)argv, (size_t)argc);
+}
+
 /* The word is the first: a command, SOURCE or an option. */
 static int run(int argc, char **argv)
 {
 	const struct command *command = find_command(argv[1]);
 
+	close_inherited(command, argc, argv);
 	if (command)
 		return run_command(command, argc - 1, argv + 1);
 	if (strcmp(argv[1], "--version") == 0 || strcmp(argv[1], "-V") == 0)
@@ -348,6 +363,9 @@ int main(int argc, char **argv)
 	/* A reader that has gone is an error like any other: see outcome_end(). */
 	signal(SIGPIPE, SIG_IGN);
 	log_open();
+	process_keep_private();
+	process_clean_environment();
+	process_keep_files();
 	if (argc == 1 && strcmp(argv[0], UNMOUNTER_NAME) == 0)
 		return unmounter_run();
 	if (argc > 0 && strcmp(base_name(argv[0]), MOUNT_HELPER_NAME) == 0)

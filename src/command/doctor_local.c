@@ -102,31 +102,15 @@ void doctor_check_config(struct doctor *doctor)
 
 /* FUSE */
 
-/* Where the shell would find @program; false if it would not. */
-static bool find_program(const char *program, struct stat *ret)
-{
-	const char *place = getenv("PATH");
-
-	while (place && *place) {
-		size_t length = strcspn(place, ":");
-		char path[4096];
-
-		snprintf(path, sizeof(path), "%.*s/%s", (int)length, place, program);
-		if (stat(path, ret) == 0 && S_ISREG(ret->st_mode) && access(path, X_OK) == 0)
-			return true;
-		place += length + (place[length] == ':');
-	}
-	return false;
-}
-
 static void check_fusermount(struct doctor *doctor)
 {
 	bool is_needed = geteuid() != 0;
 	struct stat status;
 
-	if (!find_program("fusermount3", &status))
+	if (stat(FUSERMOUNT, &status) < 0 || !S_ISREG(status.st_mode) ||
+	    access(FUSERMOUNT, X_OK) < 0)
 		doctor_say(doctor, "fusermount3", is_needed ? DOCTOR_FAILED : DOCTOR_NOTE,
-		           "install the package fuse3", "not found");
+		           "install the package fuse3", "%s is not there", FUSERMOUNT);
 	else if (is_needed && (status.st_uid != 0 || !(status.st_mode & S_ISUID)))
 		doctor_say(doctor, "fusermount3", DOCTOR_FAILED,
 		           "reinstall the package fuse3, or run chmod u+s on it as root",

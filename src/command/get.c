@@ -18,6 +18,7 @@
 #include "kapturefs/base/log.h"
 #include "kapturefs/command/command.h"
 #include "kapturefs/command/get_parts.h"
+#include "kapturefs/command/inherited.h"
 #include "kapturefs/command/outcome.h"
 #include "kapturefs/command/places.h"
 #include "kapturefs/command/serve.h"
@@ -369,6 +370,7 @@ int command_get(int argc, char **argv)
 	if (status == EXIT_OK)
 		status = load(&request, &config);
 	if (status == EXIT_OK) {
+		inherited_close(&config, NULL);
 		get.phone_country = (uint32_t)config.phone_country;
 		status = read_keys(&get, argv + optind + 1, (size_t)(argc - optind - 1));
 		if (status == EXIT_OK)

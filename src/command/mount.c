@@ -10,6 +10,7 @@
 #include "kapturefs/base/log.h"
 #include "kapturefs/command/attachment.h"
 #include "kapturefs/command/command.h"
+#include "kapturefs/command/inherited.h"
 #include "kapturefs/command/mountpoint.h"
 #include "kapturefs/command/places.h"
 #include "kapturefs/command/question.h"
@@ -222,8 +223,10 @@ static int prepare(int argc, char **argv, command_near_fn *near, int (*act)(stru
 	status = r ? refuse(strerror(-r)) : parse_command_line(&mount, argc, argv, &mountpoint);
 	if (status == EXIT_OK)
 		status = configure(&mount, mountpoint);
-	if (status == EXIT_OK)
+	if (status == EXIT_OK) {
+		inherited_close(&mount.config, mount.mountpoint);
 		status = act(&mount);
+	}
 	config_secrets_fini(&mount.secrets);
 	config_fini(&mount.config);
 	config_request_fini(&mount.request);

@@ -11,7 +11,6 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/prctl.h>
 #include <sys/resource.h>
 #include <sys/stat.h>
 #include <uv.h>
@@ -48,20 +47,8 @@ static void raise_file_limit(void)
 
 void serve_harden(void)
 {
-	static const char *const variables[] = {
-		"SSLKEYLOGFILE", "SSL_CERT_FILE", "SSL_CERT_DIR", "OPENSSL_CONF", "CURL_CA_BUNDLE",
-		"http_proxy",    "https_proxy",   "HTTP_PROXY",   "HTTPS_PROXY",  "all_proxy",
-		"ALL_PROXY",     "no_proxy",      "NO_PROXY",
-	};
-	const struct rlimit no_core = { 0, 0 };
-
-	for (size_t i = 0; i < array_length(variables); i++)
-		unsetenv(variables[i]);
-	if (setrlimit(RLIMIT_CORE, &no_core) || prctl(PR_SET_DUMPABLE, 0))
-		log_warning("mount: core dumps cannot be switched off");
 	raise_file_limit();
 	umask(077);
-	signal(SIGPIPE, SIG_IGN);
 }
 
 /*

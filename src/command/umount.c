@@ -145,7 +145,7 @@ static void keep_cause(char cause[CAUSE_SIZE], char *text, size_t length)
 static int run_fusermount(const char *path, bool is_lazy, char cause[CAUSE_SIZE])
 {
 	cleanup(free_text) char *place = strdup(path);
-	char program[] = "fusermount3", unmount[] = "-u", lazy[] = "-z", end[] = "--";
+	char program[] = FUSERMOUNT, unmount[] = "-u", lazy[] = "-z", end[] = "--";
 	char *arguments[] = { program,
 		              unmount,
 		              is_lazy ? lazy : end,
@@ -165,7 +165,7 @@ static int run_fusermount(const char *path, bool is_lazy, char cause[CAUSE_SIZE]
 		return -ENOMEM;
 	posix_spawn_file_actions_init(&actions);
 	posix_spawn_file_actions_adddup2(&actions, ends[1], STDERR_FILENO);
-	r = -posix_spawnp(&pid, program, &actions, NULL, arguments, environ);
+	r = -posix_spawn(&pid, program, &actions, NULL, arguments, environ);
 	posix_spawn_file_actions_destroy(&actions);
 	close(ends[1]);
 	while (!r && length < sizeof(text) - 1 &&
@@ -222,7 +222,8 @@ static int take_away(struct unmounting *unmounting)
 		return EXIT_OK;
 	if (!say_holders(unmounting->path, unmounting->cause) && r == -EBUSY)
 		snprintf(unmounting->cause, CAUSE_SIZE,
-		         "busy: another user's process is in it, or has a file of it open");
+		         "busy: another user's process, or a kapturefs command, is in it or has "
+		         "a file of it open");
 	return complain(unmounting->path, unmounting->cause, EXIT_LOCAL);
 }
 

@@ -227,7 +227,7 @@ bool mounts_equal(const struct mounts_entry *left, const struct mounts_entry *ri
 /* Only the setuid helper may, for users other than root. */
 static void run_fusermount(const char *path)
 {
-	char program[] = "fusermount3";
+	char program[] = FUSERMOUNT;
 	char unmount[] = "-u";
 	char quiet[] = "-q";
 	char lazy[] = "-z";
@@ -237,7 +237,7 @@ static void run_fusermount(const char *path)
 	char *environment[] = { NULL };
 	pid_t pid;
 
-	if (place && posix_spawnp(&pid, program, NULL, NULL, arguments, environment) == 0)
+	if (place && posix_spawn(&pid, program, NULL, NULL, arguments, environment) == 0)
 		waitpid(pid, NULL, 0);
 	free(place);
 }

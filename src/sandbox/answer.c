@@ -13,6 +13,7 @@
 enum {
 	HEADERS_SIZE_MAX = 1 << 20,
 	BODY_SIZE_MAX = 1 << 28,
+	PIECE_SIZE = 1 << 15,
 	NS_A_SECOND = 1000000000,
 	NS_A_MILLISECOND = 1000000,
 };
@@ -30,11 +31,24 @@ void answer_fini(struct answer *answer)
 	buffer_fini(&answer->body);
 }
 
-int answer_say(struct answer *answer, unsigned status, const char *text, size_t length)
+static void clear(struct answer *answer, unsigned status)
 {
 	answer->status = status;
+	answer->fillings.count = 0;
 	buffer_clear(&answer->body);
+}
+
+int answer_say(struct answer *answer, unsigned status, const char *text, size_t length)
+{
+	clear(answer, status);
 	return buffer_append(&answer->body, text, length);
+}
+
+void answer_borrow(struct answer *answer, unsigned status, const char *text, size_t length)
+{
+	clear(answer, status);
+	if (length)
+		fillings_add(&answer->fillings, &(struct filling){ 0, text, length, length });
 }
 
 int answer_mistaken(struct answer *answer, const char *complaint)
@@ -58,6 +72,23 @@ int answer_nowhere(struct answer *answer)
 	                           "\"status\": \"failed\"}";
 
 	return answer_say(answer, MHD_HTTP_NOT_FOUND, text, strlen(text));
+}
+
+int answer_refused(struct answer *answer, unsigned status)
+{
+	/* Word for word. */
+	static const char text[] = "{\"message\": \"Invalid Auth Key\",\"status\": \"failed\"}";
+
+	return answer_say(answer, status, text, strlen(text));
+}
+
+int answer_foreign(struct answer *answer)
+{
+	static const char text[] = "{\"message\": \"Forbidden - Only for programs of this machine, "
+	                           "by a name of loopback and the port\","
+	                           "\"status\": \"failed\"}";
+
+	return answer_say(answer, MHD_HTTP_FORBIDDEN, text, strlen(text));
 }
 
 int answer_add_header(struct answer *answer, const char *name, const char *value)
@@ -127,6 +158,26 @@ static enum MHD_Result add_headers(const struct answer *answer, struct MHD_Respo
 	return result;
 }
 
+/* A MHD_ContentReaderCallback. */
+static ssize_t read_filled(void *userdata, uint64_t offset, char *ret, size_t size)
+{
+	const struct answer *answer = userdata;
+	uint64_t left = fillings_length(&answer->fillings, &answer->body) - offset;
+	size_t length = left < size ? (size_t)left : size;
+
+	fillings_read(&answer->fillings, &answer->body, offset, ret, length);
+	return (ssize_t)length;
+}
+
+static struct MHD_Response *make_response(struct answer *answer)
+{
+	if (!answer->fillings.count)
+		return MHD_create_response_from_buffer(answer->body.length, answer->body.data,
+		                                       MHD_RESPMEM_PERSISTENT);
+	return MHD_create_response_from_callback(fillings_length(&answer->fillings, &answer->body),
+	                                         PIECE_SIZE, read_filled, answer, NULL);
+}
+
 bool answer_send(struct answer *answer, const struct answer_way *way)
 {
 	uint64_t due_ns = way->received_ns + (uint64_t)answer->delay_ms * NS_A_MILLISECOND;
@@ -140,12 +191,9 @@ bool answer_send(struct answer *answer, const struct answer_way *way)
 		return false;
 	}
 
-	response = MHD_create_response_from_buffer(answer->body.length, answer->body.data,
-	                                           MHD_RESPMEM_MUST_FREE);
+	response = make_response(answer);
 	if (!response)
 		return false;
-	(void)buffer_steal(&answer->body); /* the response's now */
-
 	result = add_headers(answer, response);
 	if (result == MHD_YES)
 		result = MHD_queue_response(way->connection, answer->status, response);

@@ -1,12 +1,8 @@
 /* SPDX-License-Identifier: MIT */
-/*
- * The endpoint that the vendor's page "Get Customer API" documents, and who may ask it and that of
- * days.c.
- */
+/* The endpoint that the vendor's page "Get Customer API" documents. */
 
 #include <errno.h>
 #include <string.h>
-#include <strings.h>
 
 #include "kapturefs/sandbox/message.h"
 #include "kapturefs/sandbox/state.h"
@@ -17,7 +13,6 @@ enum {
 };
 
 /* Word for word, the misspelling included. */
-static const char refused[] = "{\"message\": \"Invalid Auth Key\",\"status\": \"failed\"}";
 static const char absent[] = "{\"Customer Details\": "
                              "\"Information given by you does not exist in our sytsem.\","
                              "\"status\": \"failed\"}";
@@ -27,15 +22,6 @@ bool api_is_asked(const char *method, const char *path)
 	return (strcmp(method, "POST") == 0 &&
 	        strcmp(path, "/search-customer-by-customer-id.html") == 0) ||
 	       days_are_asked(method, path);
-}
-
-static bool is_authorized(const struct state *state, const char *authorization)
-{
-	static const char scheme[] = "Basic ";
-	const size_t length = strlen(scheme);
-
-	return authorization && strncasecmp(authorization, scheme, length) == 0 &&
-	       strcmp(authorization + length, state->token) == 0;
 }
 
 static int answer_found(const struct state *state, uint32_t index, struct answer *answer)
@@ -57,10 +43,6 @@ static int answer_honestly(struct state *state, const struct request *request,
 	struct statistics *statistics = &state->statistics;
 	uint32_t index;
 
-	if (!is_authorized(state, request->authorization)) {
-		statistics->refused++;
-		return answer_say(answer, STATUS_OK, refused, strlen(refused));
-	}
 	if (days_are_asked(request->method, request->path))
 		return days_answer(state, request, answer);
 	if (!key) {
@@ -110,7 +92,7 @@ static int answer_overruled(struct state *state, const struct request *request,
 		r = answer_say(answer, STATUS_OK, absent, strlen(absent));
 		break;
 	case BASE_REFUSED:
-		r = answer_say(answer, STATUS_OK, refused, strlen(refused));
+		r = answer_refused(answer, STATUS_OK);
 		break;
 	}
 	state->statistics = before;
@@ -155,7 +137,7 @@ int api_answer(struct state *state, const struct request *request, const struct 
 {
 	struct key key;
 	const struct key *asked;
-	struct fault *fault;
+	const struct fault *fault;
 	int r;
 
 	r = message_read_request(request->body.data, request->body.length, &key);
@@ -164,17 +146,28 @@ int api_answer(struct state *state, const struct request *request, const struct 
 	asked = r ? NULL : &key;
 
 	answer->delay_ms = state->latency_ms;
-	fault = choose_fault(state, asked);
+	answer->fault = choose_fault(state, asked);
+	fault = answer->fault;
 	r = wait_to_read(fault, way) ? read_answer(state, request, asked, fault, answer)
 	                             : -ECANCELED;
-	if (!fault)
-		return r;
-
 	/* What it says may be large, and take a while to make. */
-	if (!r)
-		r = fault_apply(fault, answer);
+	return fault && !r ? fault_apply(fault, answer) : r;
+}
+
+int api_refuse(struct state *state, struct answer *answer)
+{
+	answer->delay_ms = state->latency_ms;
 	pthread_mutex_lock(&state->lock);
-	faults_release(fault);
+	state->statistics.refused++;
 	pthread_mutex_unlock(&state->lock);
-	return r;
+	return answer_refused(answer, STATUS_OK);
+}
+
+void api_release(struct state *state, struct answer *answer)
+{
+	if (!answer->fault)
+		return;
+	pthread_mutex_lock(&state->lock);
+	faults_release(steal(&answer->fault));
+	pthread_mutex_unlock(&state->lock);
 }

@@ -81,60 +81,46 @@ static int open_customer(struct buffer *body)
 	return buffer_append_text(body, ",\"fault\":");
 }
 
-/* @count times; in one go once there is some of it. */
-static int repeat(struct buffer *body, const char *text, uint32_t count)
+/* @text, a literal, @count times behind what there is. */
+static void repeat(struct answer *answer, const char *text, uint64_t count)
 {
-	size_t begin = body->length;
-	size_t left = count * strlen(text);
-	int r;
+	size_t length = strlen(text);
 
-	r = buffer_append_text(body, text);
-	left -= strlen(text);
-	while (!r && left) {
-		cleanup(buffer_fini) struct buffer copy;
-		size_t length = body->length - begin;
-
-		buffer_init(&copy, body->size_max);
-		length = length < left ? length : left;
-		r = buffer_append(&copy, body->data + begin, length);
-		if (!r)
-			r = buffer_append(body, copy.data, length);
-		left -= length;
-	}
-	return r;
+	fillings_add(&answer->fillings,
+	             &(struct filling){ answer->body.length, text, length, length * count });
 }
 
-static int add_value(enum content content, uint32_t size, struct buffer *body)
+static int add_value(enum content content, uint32_t size, struct answer *answer)
 {
+	struct buffer *body = &answer->body;
 	int r;
 
 	if (content == CONTENT_NOT_UTF8)
 		return buffer_append_text(body, "\"\xff\xfe\"");
 	if (content == CONTENT_DEEP) {
-		r = repeat(body, "[", size);
-		return r ? r : repeat(body, "]", size);
+		repeat(answer, "[", size);
+		repeat(answer, "]", size);
+		return 0;
 	}
 	if (content == CONTENT_MANY) {
 		r = buffer_append_text(body, "[0");
-		if (!r && size > 1)
-			r = repeat(body, ",0", size - 1);
+		repeat(answer, ",0", size - 1);
 		return r ? r : buffer_append_text(body, "]");
 	}
 	r = buffer_append_text(body, "\"");
-	if (!r)
-		r = repeat(body, "x", size);
+	repeat(answer, "x", size);
 	return r ? r : buffer_append_text(body, "\"");
 }
 
 /* The customer with one member more. */
-static int add_member(enum content content, uint32_t size, struct buffer *body)
+static int add_member(enum content content, uint32_t size, struct answer *answer)
 {
 	int r;
 
-	r = open_customer(body);
+	r = open_customer(&answer->body);
 	if (!r)
-		r = add_value(content, size, body);
-	return r ? r : buffer_append_text(body, closing);
+		r = add_value(content, size, answer);
+	return r ? r : buffer_append_text(&answer->body, closing);
 }
 
 /* Whatever stands under Customer Details becomes the only element of an array. */
@@ -265,7 +251,7 @@ int content_make(enum content content, uint32_t size, struct answer *answer)
 	case CONTENT_DEEP:
 	case CONTENT_MANY:
 	case CONTENT_HUGE:
-		return add_member(content, size, &answer->body);
+		return add_member(content, size, answer);
 	case CONTENT_BOMB:
 		return make_bomb(answer, size);
 	}

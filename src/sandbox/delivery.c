@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * The answer is written out whole, head and framed body, then sent up to where
- * it breaks off. On a connection with TLS the bytes go through the session that
- * libmicrohttpd has opened: what breaks off is HTTP, below which TLS is well.
+ * The answer is written out, head and framed body, piece by piece and up to where it breaks off. On
+ * a connection with TLS the bytes go through the session that libmicrohttpd has opened: what breaks
+ * off is HTTP, below which TLS is well.
  */
 
 #include <errno.h>
@@ -12,6 +12,8 @@
 #include <netinet/in.h>
 #include <netinet/tcp.h>
 #include <poll.h>
+#include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 #include <strings.h>
 #include <sys/ioctl.h>
@@ -24,10 +26,12 @@
 #include "kapturefs/sandbox/answer.h"
 
 enum {
-	HEAD_SIZE_MAX = 1 << 28,
+	HEAD_SIZE_MAX = 1 << 22,
 	PADDING_SIZE = 1000,
 	CHUNK_SIZE = 16384,
 	ENDLESS_SIZE = 1 << 16,
+	PIECE_SIZE = 1 << 16,
+	SEQUEL_SIZE_MAX = 1 << 20, /* more than goes out without waiting */
 	NS_A_MILLISECOND = 1000000,
 	UNSENT_WAIT_MS = 1000,
 };
@@ -91,24 +95,63 @@ static bool send_all(const struct wire *wire, const char *bytes, size_t length)
 	return true;
 }
 
-/* In the pieces and with the pauses that the delivery wants. */
-static bool drip(const struct wire *wire, const struct delivery *delivery, const char *bytes,
-                 size_t length)
+/* An answer on its way out, or, without a piece, only counted. */
+struct sender {
+	const struct wire *wire;
+	char *piece; /* what has not gone out yet */
+	size_t size; /* of a piece */
+	size_t filled;
+	uint32_t pause_ms; /* between two pieces */
+	uint64_t left;     /* until it breaks off */
+	uint64_t count;    /* of bytes so far */
+	bool has_begun;
+	bool is_broken; /* the client or the sandbox has gone */
+};
+
+/* Send the piece that there is. */
+static void flush(struct sender *sender)
 {
-	size_t piece = delivery->drip_bytes ? delivery->drip_bytes : length;
+	const struct wire *wire = sender->wire;
+	uint64_t pause_ns = (uint64_t)sender->pause_ms * NS_A_MILLISECOND;
 
-	for (size_t sent = 0; sent < length; sent += piece) {
-		size_t left = length - sent;
+	if (!sender->filled || sender->is_broken)
+		return;
+	if (sender->has_begun && pause_ns &&
+	    !answer_wait_until(answer_clock_ns() + pause_ns, wire->way, wire->fd))
+		sender->is_broken = true;
+	else
+		sender->is_broken = !send_all(wire, sender->piece, sender->filled);
+	sender->has_begun = true;
+	sender->filled = 0;
+}
 
-		if (!send_all(wire, bytes + sent, left < piece ? left : piece))
-			return false;
-		if (delivery->drip_ms && left > piece &&
-		    !answer_wait_until(answer_clock_ns() +
-		                               (uint64_t)delivery->drip_ms * NS_A_MILLISECOND,
-		                       wire->way, wire->fd))
-			return false;
+/* Bytes that fillings belong into. Returns whether more can come. */
+static bool put_filled(struct sender *sender, const struct fillings *fillings,
+                       const struct buffer *bytes, uint64_t from, uint64_t length)
+{
+	sender->count += length;
+	while (sender->piece && sender->left && length && !sender->is_broken) {
+		size_t piece = sender->size - sender->filled;
+
+		piece = sender->left < piece ? (size_t)sender->left : piece;
+		piece = length < piece ? (size_t)length : piece;
+		fillings_read(fillings, bytes, from, sender->piece + sender->filled, piece);
+		sender->filled += piece;
+		sender->left -= piece;
+		from += piece;
+		length -= piece;
+		if (sender->filled == sender->size && sender->wire)
+			flush(sender);
 	}
-	return true;
+	return !sender->piece || (sender->left && !sender->is_broken);
+}
+
+static bool put_text(struct sender *sender, const char *text)
+{
+	static const struct fillings none = { .count = 0 };
+	struct buffer bytes = { .data = (char *)(uintptr_t)text, .length = strlen(text) };
+
+	return put_filled(sender, &none, &bytes, 0, bytes.length);
 }
 
 /* What was sent is to arrive before the reset does, which overtakes it. */
@@ -152,22 +195,37 @@ static void end(const struct wire *wire, enum ending ending)
 	(void)answer_wait_until(0, wire->way, wire->fd);
 }
 
-static int write_padding(struct buffer *wire, uint32_t count)
-{
-	char line[PADDING_SIZE];
-	int r = 0;
+/* The head of an answer. */
+struct head {
+	struct buffer bytes;
+	struct fillings fillings;
+	char padding[PADDING_SIZE];
+};
 
-	memset(line, 'x', sizeof(line));
+static void head_fini(struct head *head)
+{
+	buffer_fini(&head->bytes);
+}
+
+static void add_padding(struct head *head, uint32_t count)
+{
+	char *line = head->padding;
+
+	memset(line, 'x', PADDING_SIZE);
 	memcpy(line, "X-Padding: ", strlen("X-Padding: "));
-	memcpy(line + sizeof(line) - 2, "\r\n", 2);
-	for (uint32_t i = 0; !r && i < count; i++)
-		r = buffer_append(wire, line, sizeof(line));
-	return r;
+	memcpy(line + PADDING_SIZE - 2, "\r\n", 2);
+	fillings_add(&head->fillings, &(struct filling){ head->bytes.length, line, PADDING_SIZE,
+	                                                 (uint64_t)PADDING_SIZE * count });
+}
+
+static uint64_t body_length(const struct answer *answer)
+{
+	return fillings_length(&answer->fillings, &answer->body);
 }
 
 static int write_framing(const struct answer *answer, struct buffer *wire)
 {
-	int64_t length = (int64_t)answer->body.length + answer->delivery.length_by;
+	int64_t length = (int64_t)body_length(answer) + answer->delivery.length_by;
 
 	switch (answer->delivery.framing) {
 	case FRAMING_LENGTH:
@@ -200,75 +258,100 @@ static int write_headers(const struct answer *answer, struct buffer *wire)
 	return r;
 }
 
-static int write_head(const struct answer *answer, struct buffer *wire)
+static int write_head(const struct answer *answer, struct head *head)
 {
 	const struct delivery *delivery = &answer->delivery;
 	const char *reason = MHD_get_reason_phrase_for(answer->status);
+	struct buffer *bytes = &head->bytes;
 	int r = 0;
 
 	for (uint32_t i = 0; !r && i < delivery->interim; i++)
-		r = buffer_append_text(wire, "HTTP/1.1 102 Processing\r\n\r\n");
+		r = buffer_append_text(bytes, "HTTP/1.1 102 Processing\r\n\r\n");
 	if (!r)
-		r = buffer_print(wire, "HTTP/1.1 %u %s\r\n", answer->status, reason ? reason : "");
+		r = buffer_print(bytes, "HTTP/1.1 %u %s\r\n", answer->status, reason ? reason : "");
 	if (!r)
-		r = write_headers(answer, wire);
-	if (!r)
-		r = write_padding(wire, delivery->padding);
-	if (!r)
-		r = write_framing(answer, wire);
-	return r ? r : buffer_append_text(wire, "\r\n");
+		r = write_headers(answer, bytes);
+	if (r)
+		return r;
+	add_padding(head, delivery->padding);
+	r = write_framing(answer, bytes);
+	return r ? r : buffer_append_text(bytes, "\r\n");
 }
 
-static int write_chunks(const struct buffer *body, struct buffer *wire)
+/* @head must be ended by head_fini(), whatever is returned. */
+static int make_head(const struct answer *answer, struct head *head)
 {
-	int r = 0;
+	buffer_init(&head->bytes, HEAD_SIZE_MAX);
+	head->fillings.count = 0;
+	return write_head(answer, head);
+}
 
-	for (size_t at = 0; !r && at < body->length; at += CHUNK_SIZE) {
-		size_t length = body->length - at < CHUNK_SIZE ? body->length - at : CHUNK_SIZE;
+static bool put_head(struct sender *sender, const struct head *head)
+{
+	return put_filled(sender, &head->fillings, &head->bytes, 0,
+	                  fillings_length(&head->fillings, &head->bytes));
+}
 
-		r = buffer_print(wire, "%zx\r\n", length);
-		if (!r)
-			r = buffer_append(wire, body->data + at, length);
-		if (!r)
-			r = buffer_append_text(wire, "\r\n");
+static bool put_chunks(struct sender *sender, const struct answer *answer)
+{
+	const uint64_t whole = body_length(answer);
+	char size[24];
+	bool can_more = true;
+
+	for (uint64_t at = 0; can_more && at < whole; at += CHUNK_SIZE) {
+		uint64_t length = whole - at < CHUNK_SIZE ? whole - at : CHUNK_SIZE;
+
+		snprintf(size, sizeof(size), "%" PRIx64 "\r\n", length);
+		can_more = put_text(sender, size) &&
+		           put_filled(sender, &answer->fillings, &answer->body, at, length) &&
+		           put_text(sender, "\r\n");
 	}
-	return r;
+	return can_more;
 }
 
 /* Many times, for fewer and larger pieces. Nothing, for ever, would be an end. */
-static int write_endless(const struct buffer *body, struct buffer *wire)
+static bool put_endless(struct sender *sender, const struct answer *answer)
 {
-	size_t begin = wire->length;
-	int r = 0;
+	const uint64_t begin = sender->count;
+	bool can_more = true;
 
-	while (!r && wire->length - begin < ENDLESS_SIZE)
-		r = body->length ? write_chunks(body, wire)
-		                 : buffer_append_text(wire, "1\r\n \r\n");
-	return r;
+	while (can_more && sender->count - begin < ENDLESS_SIZE)
+		can_more = body_length(answer) ? put_chunks(sender, answer)
+		                               : put_text(sender, "1\r\n \r\n");
+	return can_more;
 }
 
-static int write_body(const struct answer *answer, struct buffer *wire)
+static bool put_body(struct sender *sender, const struct answer *answer)
 {
-	int r;
-
 	switch (answer->delivery.framing) {
+	case FRAMING_CHUNKED:
+		return put_chunks(sender, answer) && put_text(sender, "0\r\n\r\n");
+	case FRAMING_ENDLESS:
+		return put_endless(sender, answer);
+	case FRAMING_WRONG_CHUNK:
+		if (!put_text(sender, "fffffffffffffffff\r\n"))
+			return false;
+		break;
 	case FRAMING_LENGTH:
 	case FRAMING_CLOSE:
-		return buffer_append(wire, answer->body.data, answer->body.length);
-	case FRAMING_CHUNKED:
-		r = write_chunks(&answer->body, wire);
-		return r ? r : buffer_append_text(wire, "0\r\n\r\n");
-	case FRAMING_ENDLESS:
-		return write_endless(&answer->body, wire);
-	case FRAMING_WRONG_CHUNK:
-		r = buffer_append_text(wire, "fffffffffffffffff\r\n");
-		return r ? r : buffer_append(wire, answer->body.data, answer->body.length);
+		break;
 	}
-	return 0;
+	return put_filled(sender, &answer->fillings, &answer->body, 0, body_length(answer));
+}
+
+/* How long the answer is, of endless ones what is repeated; @ret_head: of that, the head. */
+static uint64_t measure(const struct answer *answer, const struct head *head, uint64_t *ret_head)
+{
+	struct sender sender = { .wire = NULL };
+
+	(void)put_head(&sender, head);
+	*ret_head = sender.count;
+	(void)put_body(&sender, answer);
+	return sender.count;
 }
 
 /* How many of the @length bytes, @head of them the head's, still go out. */
-static size_t limit_of(const struct delivery *delivery, size_t head, size_t length)
+static uint64_t limit_of(const struct delivery *delivery, uint64_t head, uint64_t length)
 {
 	if (!delivery->ending)
 		return length;
@@ -282,22 +365,7 @@ static size_t limit_of(const struct delivery *delivery, size_t head, size_t leng
 	case PLACE_END:
 		return length - 1;
 	}
-	return delivery->bytes < length ? (size_t)delivery->bytes : length;
-}
-
-static void send_on(const struct wire *wire, const struct delivery *delivery,
-                    const struct buffer *bytes, size_t head)
-{
-	size_t limit = limit_of(delivery, head, bytes->length);
-
-	if (!drip(wire, delivery, bytes->data, limit))
-		return;
-	if (delivery->framing == FRAMING_ENDLESS && limit == bytes->length) {
-		while (drip(wire, delivery, bytes->data + head, bytes->length - head))
-			continue;
-		return;
-	}
-	end(wire, delivery->ending);
+	return delivery->bytes < length ? delivery->bytes : length;
 }
 
 static struct wire wire_of(struct MHD_Connection *connection, const struct answer_way *way)
@@ -316,53 +384,89 @@ static struct wire wire_of(struct MHD_Connection *connection, const struct answe
 	return wire;
 }
 
-void delivery_send(struct answer *answer, const struct answer_way *way)
+static void send_on(struct sender *sender, const struct answer *answer, const struct head *head)
 {
-	cleanup(buffer_fini) struct buffer bytes;
-	struct wire wire = wire_of(way->connection, way);
-	size_t head;
+	uint64_t head_length;
+	uint64_t length = measure(answer, head, &head_length);
+	uint64_t limit = limit_of(&answer->delivery, head_length, length);
+	bool is_endless = answer->delivery.framing == FRAMING_ENDLESS && limit == length;
 
-	buffer_init(&bytes, HEAD_SIZE_MAX);
-	if (write_head(answer, &bytes))
-		return;
-	head = bytes.length;
-	if (!write_body(answer, &bytes))
-		send_on(&wire, &answer->delivery, &bytes, head);
+	sender->left = is_endless ? UINT64_MAX : limit;
+	if (put_head(sender, head)) {
+		while (put_body(sender, answer) && is_endless)
+			continue;
+	}
+	flush(sender);
+	if (!sender->is_broken)
+		end(sender->wire, answer->delivery.ending);
 }
 
-int delivery_write_sequel(const struct answer *answer, struct buffer *wire)
+void delivery_send(struct answer *answer, const struct answer_way *way)
 {
-	size_t begin = wire->length;
-	int r;
+	const struct delivery *delivery = &answer->delivery;
+	const struct wire wire = wire_of(way->connection, way);
+	struct sender sender = {
+		.wire = &wire,
+		.size = delivery->drip_bytes ? delivery->drip_bytes : PIECE_SIZE,
+		.pause_ms = delivery->drip_ms,
+	};
+	cleanup(head_fini) struct head head;
+
+	if (make_head(answer, &head))
+		return;
+	sender.piece = malloc(sender.size);
+	if (!sender.piece)
+		return;
+	send_on(&sender, answer, &head);
+	free(sender.piece);
+}
+
+/* The answer once more, up to its middle for SEQUEL_HALF, into a piece that the caller frees. */
+static void collect(const struct answer *answer, struct sender *sender)
+{
+	cleanup(head_fini) struct head head;
+	uint64_t head_length;
+	uint64_t length;
+
+	if (make_head(answer, &head))
+		return;
+	length = measure(answer, &head, &head_length);
+	if (answer->delivery.sequel == SEQUEL_HALF)
+		length /= 2;
+	if (length > SEQUEL_SIZE_MAX)
+		length = SEQUEL_SIZE_MAX;
+	sender->size = (size_t)length;
+	sender->left = length;
+	sender->piece = malloc(sender->size);
+	if (sender->piece && put_head(sender, &head))
+		(void)put_body(sender, answer);
+}
+
+void delivery_follow(struct MHD_Connection *connection, const struct answer *answer)
+{
+	const struct wire wire = wire_of(connection, NULL);
+	struct sender sender = { .wire = NULL };
+	const int no = 0;
 
 	switch (answer->delivery.sequel) {
 	case SEQUEL_REPLY:
 	case SEQUEL_HALF:
-		r = write_head(answer, wire);
-		if (!r)
-			r = write_body(answer, wire);
-		if (answer->delivery.sequel == SEQUEL_HALF)
-			wire->length = begin + (wire->length - begin) / 2;
-		return r;
+		collect(answer, &sender);
+		break;
 	case SEQUEL_TIMEOUT:
-		return buffer_append_text(wire, "HTTP/1.1 408 Request Timeout\r\n"
-		                                "Content-Length: 0\r\n\r\n");
+		sender.piece = strdup("HTTP/1.1 408 Request Timeout\r\n"
+		                      "Content-Length: 0\r\n\r\n");
+		sender.filled = sender.piece ? strlen(sender.piece) : 0;
+		break;
 	case SEQUEL_NONE:
 	case SEQUEL_DEAF:
 	case SEQUELS:
-		break;
+		return;
 	}
-	return 0;
-}
-
-void delivery_follow(struct MHD_Connection *connection, const struct buffer *bytes)
-{
-	const struct wire wire = wire_of(connection, NULL);
-	const int no = 0;
-
 	/* libmicrohttpd corks: what is small would be held until the next request moves it on. */
 	(void)setsockopt(wire.fd, IPPROTO_TCP, TCP_CORK, &no, sizeof(no));
-	(void)send_some(&wire, bytes->data, bytes->length);
+	(void)send_some(&wire, sender.piece, sender.filled);
+	free(sender.piece);
 }
 
 /* A filter that lets nothing pass: packets are dropped before TCP sees and acknowledges them. */

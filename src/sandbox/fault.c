@@ -11,6 +11,7 @@
 enum {
 	STATUS_OK = 200,
 	HEADERS_SIZE_MAX = 1 << 20,
+	COPIED_MAX = 1 << 16,    /* of a text that an answer says; what is larger is shared */
 	PURPOSE_FAULT = 0xfa017, /* of the dice */
 };
 
@@ -155,6 +156,10 @@ static int apply_content(const struct fault *fault, struct answer *answer)
 	if (fault->status && fault->content == CONTENT_HONEST)
 		return answer_say(answer, fault->status, "", 0);
 	answer->status = fault->status ? fault->status : STATUS_OK;
+	if (fault->content == CONTENT_BODY && fault->body_length > COPIED_MAX) {
+		answer_borrow(answer, answer->status, fault->body, fault->body_length);
+		return 0;
+	}
 	if (fault->content == CONTENT_BODY)
 		return answer_say(answer, answer->status, fault->body, fault->body_length);
 	return content_make(fault->content, fault->size, answer);

@@ -21,6 +21,7 @@
 #include <microhttpd.h>
 
 #include "kapturefs/sandbox/acceptor.h"
+#include "kapturefs/sandbox/admission.h"
 #include "kapturefs/sandbox/certificates.h"
 #include "kapturefs/sandbox/sandbox.h"
 #include "kapturefs/sandbox/state.h"
@@ -29,8 +30,8 @@ enum {
 	CONNECTIONS_MAX = 4096,
 	DESCRIPTORS_BESIDES = 128, /* the process's other files */
 	STACK_SIZE = 512 << 10,
-	SEQUEL_SIZE_MAX = 1 << 28,
-	BODY_SIZE_MAX = 64 << 20, /* a behaviour may bring a body that is too large on purpose */
+	QUESTION_SIZE_MAX = 1 << 20,
+	ORDER_SIZE_MAX = 64 << 20, /* a behaviour may bring a body that is too large on purpose */
 };
 
 struct sandbox {
@@ -41,31 +42,36 @@ struct sandbox {
 	int ending; /* an eventfd that is written once, at the end, and never read */
 };
 
-/* A request on its way in. */
+/* A request, from when its head is there until all of its answer has been sent. */
 struct incoming {
 	struct request request;
-	bool is_counted;
-	int r;                /* what went wrong while it came */
-	struct buffer behind; /* what is sent behind its answer */
+	enum admission admission;
+	bool is_asking; /* the API */
+	int r;          /* what went wrong while it came */
+	struct answer answer;
 };
 
-static int incoming_new(struct sandbox *sandbox, const char *method, const char *path,
-                        struct incoming **ret)
+static int incoming_new(struct sandbox *sandbox, struct MHD_Connection *connection,
+                        const char *method, const char *path, struct incoming **ret)
 {
 	struct incoming *incoming = calloc(1, sizeof(*incoming));
 
 	if (!incoming)
 		return -ENOMEM;
-	buffer_init(&incoming->request.body, BODY_SIZE_MAX);
-	buffer_init(&incoming->behind, SEQUEL_SIZE_MAX);
-	incoming->is_counted = api_is_asked(method, path);
-	if (incoming->is_counted)
+	incoming->admission =
+	        admission_decide(connection, sandbox->state.token, sandbox->state.has_tls);
+	incoming->is_asking =
+	        incoming->admission != ADMISSION_FOREIGN && api_is_asked(method, path);
+	buffer_init(&incoming->request.body,
+	            incoming->is_asking ? QUESTION_SIZE_MAX : ORDER_SIZE_MAX);
+	answer_init(&incoming->answer);
+	if (incoming->is_asking)
 		state_begin_request(&sandbox->state);
 	*ret = incoming;
 	return 0;
 }
 
-/* However it ended; by the connection's own thread, when all of the answer has been sent. */
+/* However it ended; by the connection's own thread. */
 static void complete(void *userdata, struct MHD_Connection *connection, void **context,
                      enum MHD_RequestTerminationCode code)
 {
@@ -74,11 +80,12 @@ static void complete(void *userdata, struct MHD_Connection *connection, void **c
 
 	if (!incoming)
 		return;
-	if (code == MHD_REQUEST_TERMINATED_COMPLETED_OK && incoming->behind.length)
-		delivery_follow(connection, &incoming->behind);
-	if (incoming->is_counted)
+	if (code == MHD_REQUEST_TERMINATED_COMPLETED_OK)
+		delivery_follow(connection, &incoming->answer);
+	if (incoming->is_asking)
 		state_end_request(&sandbox->state);
-	buffer_fini(&incoming->behind);
+	api_release(&sandbox->state, &incoming->answer);
+	answer_fini(&incoming->answer);
 	buffer_fini(&incoming->request.body);
 	free(incoming);
 	*context = NULL;
@@ -106,14 +113,20 @@ static bool is_outdated(struct sandbox *sandbox, struct MHD_Connection *connecti
 	return info && state_is_outdated(&sandbox->state, (uintptr_t)info->socket_context);
 }
 
-static int make_up(struct sandbox *sandbox, const struct incoming *incoming,
-                   const struct answer_way *way, struct answer *answer)
+static int make_up(struct sandbox *sandbox, struct incoming *incoming, const struct answer_way *way)
 {
+	struct answer *answer = &incoming->answer;
+
+	if (incoming->admission == ADMISSION_FOREIGN)
+		return answer_foreign(answer);
+	if (incoming->admission == ADMISSION_NO_TOKEN)
+		return incoming->is_asking ? api_refuse(&sandbox->state, answer)
+		                           : answer_refused(answer, MHD_HTTP_UNAUTHORIZED);
 	if (incoming->r == -EFBIG)
 		return answer_mistaken(answer, NULL);
 	if (incoming->r)
 		return incoming->r;
-	if (incoming->is_counted)
+	if (incoming->is_asking)
 		return api_answer(&sandbox->state, &incoming->request, way, answer);
 	return control_answer(&sandbox->state, &incoming->request, answer);
 }
@@ -126,18 +139,14 @@ static enum MHD_Result respond(struct sandbox *sandbox, struct MHD_Connection *c
 		.ending = sandbox->ending,
 		.received_ns = answer_clock_ns(),
 	};
-	cleanup(answer_fini) struct answer answer;
 
-	answer_init(&answer);
-	if (incoming->is_counted && is_outdated(sandbox, connection))
+	if (incoming->is_asking && is_outdated(sandbox, connection))
 		return MHD_NO;
-	if (make_up(sandbox, incoming, &way, &answer))
+	if (make_up(sandbox, incoming, &way))
 		return MHD_NO;
-	if (delivery_write_sequel(&answer, &incoming->behind))
-		return MHD_NO;
-	if (answer.delivery.sequel == SEQUEL_DEAF)
+	if (incoming->answer.delivery.sequel == SEQUEL_DEAF)
 		delivery_deafen(connection);
-	return answer_send(&answer, &way) ? MHD_YES : MHD_NO;
+	return answer_send(&incoming->answer, &way) ? MHD_YES : MHD_NO;
 }
 
 static const char *query(struct MHD_Connection *connection, const char *name)
@@ -155,13 +164,13 @@ static enum MHD_Result receive(void *userdata, struct MHD_Connection *connection
 
 	(void)version;
 	if (!incoming) {
-		if (incoming_new(sandbox, method, path, &incoming))
+		if (incoming_new(sandbox, connection, method, path, &incoming))
 			return MHD_NO;
 		*context = incoming;
 		return MHD_YES;
 	}
 	if (*length) {
-		if (!incoming->r)
+		if (!incoming->r && incoming->admission == ADMISSION_GRANTED)
 			incoming->r = buffer_append(&incoming->request.body, piece, *length);
 		*length = 0;
 		return MHD_YES;
@@ -169,9 +178,6 @@ static enum MHD_Result receive(void *userdata, struct MHD_Connection *connection
 
 	incoming->request.method = method;
 	incoming->request.path = path;
-	incoming->request.authorization =
-	        MHD_lookup_connection_value(connection, MHD_HEADER_KIND,
-	                                    MHD_HTTP_HEADER_AUTHORIZATION);
 	incoming->request.from = query(connection, "from");
 	incoming->request.count = query(connection, "count");
 	return respond(sandbox, connection, incoming);

@@ -31,14 +31,16 @@ class Client:
     """A connection that shows what has come, and how it ended."""
 
     def __init__(self, url):
-        self.socket = socket.create_connection(('127.0.0.1', int(url.rsplit(':', 1)[1])), 10)
+        self.port = int(url.rsplit(':', 1)[1])
+        self.socket = socket.create_connection(('127.0.0.1', self.port), 10)
         self.came = b''
         self.pieces = []
         self.end = OPEN
 
     def ask(self, more='', **members):
         body = json.dumps([members]).encode()
-        self.socket.sendall((f'POST {API} HTTP/1.1\r\nHost: localhost\r\n{more}'
+        self.socket.sendall((f'POST {API} HTTP/1.1\r\n'
+                             f'Host: localhost:{self.port}\r\n{more}'
                              f'Authorization: Basic {harness.TOKEN}\r\n'
                              f'Content-Length: {len(body)}\r\n\r\n').encode() + body)
         return self
@@ -352,8 +354,8 @@ def secure_call(sandbox, authority, path, values):
     context = strict_context(authority)
     opener = urllib.request.build_opener(urllib.request.ProxyHandler({}),
                                          urllib.request.HTTPSHandler(context=context))
-    with opener.open(urllib.request.Request(sandbox.url + path, json.dumps(values).encode()),
-                     timeout=10) as reply:
+    with opener.open(urllib.request.Request(sandbox.url + path, json.dumps(values).encode(),
+                                            sandbox.headers), timeout=10) as reply:
         return json.loads(reply.read())
 
 
@@ -415,7 +417,7 @@ def test_dice_are_the_same_for_the_same_seed(sandboxes):
 
 
 def test_wrong_plan_is_refused_by_rule_and_member(sandbox, tmp_path):
-    status, reply = sandbox.call('/sandbox/behaviour', b'[{}, {"status": 5}]')
+    status, reply = sandbox.call('/sandbox/behaviour', b'[{}, {"status": 5}]', sandbox.headers)
     assert status == 400
     complaint = json.loads(reply)['message']
     assert complaint == 'rule 2: status: must be a whole number from 200 to 599'
@@ -478,14 +480,14 @@ def test_every_plan_of_the_matrix_reaches_a_client(sandbox, honest, planned):
     # A connection from before is spared, and asks for the counts.
     control = http.client.HTTPConnection('127.0.0.1', int(sandbox.url.rsplit(':', 1)[1]))
     control.connect()
-    control.request('POST', '/sandbox/behaviour', json.dumps(planned.plan))
+    control.request('POST', '/sandbox/behaviour', json.dumps(planned.plan), sandbox.headers)
     assert control.getresponse().read() == b'{}'
     # Of a rule that fires now and then, one of these does.
     tries = 40 if 'probability' in planned.plan[0] else 1
     assert {observe(sandbox, honest[0]) for _ in range(tries)} != {usual}
-    control.request('GET', '/sandbox/statistics')
+    control.request('GET', '/sandbox/statistics', headers=sandbox.headers)
     rules = json.loads(control.getresponse().read())['rules']
     assert all(rule['fired'] for rule in rules)
-    control.request('POST', '/sandbox/behaviour', '{}')
+    control.request('POST', '/sandbox/behaviour', '{}', sandbox.headers)
     assert control.getresponse().read() == b'{}'
     assert observe(sandbox, honest[0]) == usual

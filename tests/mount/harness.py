@@ -177,6 +177,7 @@ class Sandbox:
 
     def __init__(self, customers=20, seed=1, token=TOKEN, arguments=(), port=0):
         self.token = token
+        self.headers = {'Content-Type': 'application/json', 'Authorization': f'Basic {token}'}
         self.process = subprocess.Popen(
             [BINARY, 'sandbox', '--port', str(port), '--customers', str(customers),
              '--seed', str(seed),
@@ -205,15 +206,14 @@ class Sandbox:
 
     def control(self, path, values=None):
         body = None if values is None else json.dumps(values).encode()
-        status, reply = self.call(path, body, {'Content-Type': 'application/json'})
+        status, reply = self.call(path, body, self.headers)
         assert status in (200, 204), f'{path}: {status} {reply!r}'
         return json.loads(reply) if reply.strip() else None
 
     def ask(self, token=None, **members):
         """(status, body) of one Get Customer request."""
         return self.call('/search-customer-by-customer-id.html', json.dumps([members]).encode(), {
-            'Content-Type': 'application/json',
-            'Authorization': f'Basic {self.token if token is None else token}'})
+            **self.headers, 'Authorization': f'Basic {self.token if token is None else token}'})
 
     def statistics(self):
         return self.control('/sandbox/statistics')

@@ -46,7 +46,8 @@ def blocks(page):
 
 
 def commands(block):
-    return [line[2:] for line in block.splitlines() if line[:2] in ('$ ', '# ')]
+    lines = block.replace('\\e\n', ' ').splitlines()
+    return [line[2:] for line in lines if line[:2] in ('$ ', '# ')]
 
 
 @pytest.fixture

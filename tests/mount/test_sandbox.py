@@ -157,7 +157,7 @@ def test_mistaken_requests_are_answered(sandbox):
     for body in (b'', b'x', b'{}', b'[]', b'[{}]', b'[1]', b'[' * 100000, b'[{"phone": null}]'):
         status, _ = sandbox.call(path, body, headers)
         assert status in (200, 400), body
-    assert sandbox.call('/nowhere')[0] == 404
+    assert sandbox.call('/nowhere', headers=headers)[0] == 404
 
 
 @pytest.mark.parametrize('rule, name', [('delay_ms', 'Before'), ('read_ms', 'After')])

@@ -98,7 +98,8 @@ def test_package_is_usable_once_it_is_installed(package, tmp_path):
         sandbox=$!
         read -r _ _ url <&4
         install -m 600 <(echo package) /etc/kapturefs/token
-        id=$(curl -s "$url/sandbox/customers?from=0&count=1" | jq -r '.[0].id')
+        id=$(curl -s -H 'Authorization: Basic package' "$url/sandbox/customers?count=1" |
+            jq -r '.[0].id')
         for type in fuse.kapturefs kapturefs; do
             mount -t $type "$url" /mnt -o token_file=/etc/kapturefs/token
             findmnt -n -o FSTYPE /mnt

@@ -222,7 +222,13 @@ static void test_a_port_that_is_taken_is_told(void **state)
 	sandbox_stop(sandbox);
 }
 
-static int connect_to(const struct sandbox *sandbox)
+/* A connection that is asked over, by the name that a request must bear. */
+struct client {
+	int fd;
+	uint16_t port;
+};
+
+static struct client connect_to(const struct sandbox *sandbox)
 {
 	const struct sockaddr_in address = {
 		.sin_family = AF_INET,
@@ -233,73 +239,73 @@ static int connect_to(const struct sandbox *sandbox)
 
 	assert_true(fd >= 0);
 	assert_int_equal(connect(fd, (const struct sockaddr *)&address, sizeof(address)), 0);
-	return fd;
+	return (struct client){ fd, sandbox_port(sandbox) };
 }
 
-static void post(int fd, const char *path, const char *body)
+static void request(const struct client *client, const char *line, const char *body)
 {
-	char request[512];
-	int length = snprintf(request, sizeof(request),
-	                      "POST %s HTTP/1.1\r\nHost: x\r\nContent-Length: %zu\r\n\r\n%s", path,
-	                      strlen(body), body);
+	char text[512];
+	int length = snprintf(text, sizeof(text),
+	                      "%s HTTP/1.1\r\nHost: 127.0.0.1:%u\r\nAuthorization: Basic t\r\n"
+	                      "Content-Length: %zu\r\n\r\n%s",
+	                      line, client->port, strlen(body), body);
 
-	assert_int_equal(send(fd, request, (size_t)length, MSG_NOSIGNAL), length);
+	assert_int_equal(send(client->fd, text, (size_t)length, MSG_NOSIGNAL), length);
 }
 
 /* Wait for something to come; "" is the end. */
-static const char *read_some(int fd, char *buffer, size_t size)
+static const char *read_some(const struct client *client, char *buffer, size_t size)
 {
-	ssize_t length = recv(fd, buffer, size - 1, 0);
+	ssize_t length = recv(client->fd, buffer, size - 1, 0);
 
 	buffer[length > 0 ? length : 0] = '\0';
 	return buffer;
 }
 
 /* By its count of requests, so that the test knows without a clock that one has arrived. */
-static void wait_for_request(int fd)
+static void wait_for_request(const struct client *client)
 {
-	static const char ask[] = "GET /sandbox/statistics HTTP/1.1\r\nHost: x\r\n\r\n";
 	char reply[512];
 
 	do {
-		assert_int_equal(send(fd, ask, strlen(ask), MSG_NOSIGNAL), strlen(ask));
-	} while (!strstr(read_some(fd, reply, sizeof(reply)), "\"overruled\":1"));
+		request(client, "GET /sandbox/statistics", "");
+	} while (!strstr(read_some(client, reply, sizeof(reply)), "\"overruled\":1"));
 }
 
 static void test_a_request_that_hangs_ends_with_the_sandbox_unanswered(void **state)
 {
 	struct sandbox *sandbox = start(0, 0);
-	int control = connect_to(sandbox);
-	int hanging = connect_to(sandbox);
+	struct client control = connect_to(sandbox);
+	struct client hanging = connect_to(sandbox);
 	char reply[512];
 
 	(void)state;
-	post(control, "/sandbox/behaviour", "{\"hang\":true,\"status\":200}");
-	assert_non_null(strstr(read_some(control, reply, sizeof(reply)), "200 OK"));
-	post(hanging, "/search-customer-by-customer-id.html", "[{\"phone\":1}]");
-	wait_for_request(control);
+	request(&control, "POST /sandbox/behaviour", "{\"hang\":true,\"status\":200}");
+	assert_non_null(strstr(read_some(&control, reply, sizeof(reply)), "200 OK"));
+	request(&hanging, "POST /search-customer-by-customer-id.html", "[{\"phone\":1}]");
+	wait_for_request(&control);
 	sandbox_stop(sandbox);
-	assert_string_equal(read_some(hanging, reply, sizeof(reply)), "");
-	close(control);
-	close(hanging);
+	assert_string_equal(read_some(&hanging, reply, sizeof(reply)), "");
+	close(control.fd);
+	close(hanging.fd);
 }
 
 static void test_a_delay_ends_with_the_sandbox_unanswered(void **state)
 {
 	struct sandbox *sandbox = start(0, 0);
-	int control = connect_to(sandbox);
-	int waiting = connect_to(sandbox);
+	struct client control = connect_to(sandbox);
+	struct client waiting = connect_to(sandbox);
 	char reply[512];
 
 	(void)state;
-	post(control, "/sandbox/behaviour", "{\"delay_ms\":600000,\"status\":500}");
-	assert_non_null(strstr(read_some(control, reply, sizeof(reply)), "200 OK"));
-	post(waiting, "/search-customer-by-customer-id.html", "[{\"phone\":1}]");
-	wait_for_request(control);
+	request(&control, "POST /sandbox/behaviour", "{\"delay_ms\":600000,\"status\":500}");
+	assert_non_null(strstr(read_some(&control, reply, sizeof(reply)), "200 OK"));
+	request(&waiting, "POST /search-customer-by-customer-id.html", "[{\"phone\":1}]");
+	wait_for_request(&control);
 	sandbox_stop(sandbox);
-	assert_string_equal(read_some(waiting, reply, sizeof(reply)), "");
-	close(control);
-	close(waiting);
+	assert_string_equal(read_some(&waiting, reply, sizeof(reply)), "");
+	close(control.fd);
+	close(waiting.fd);
 }
 
 int main(void)

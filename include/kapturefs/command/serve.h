@@ -19,11 +19,7 @@ struct serve_settings {
 	void *userdata;
 };
 
-/**
- * Take from the process what could leak the token: core dumps, debuggers, the environment's
- * TLS and proxy variables; and let it have as many open files as it may. Call before reading
- * secrets.
- */
+/** Let the process have as many open files as it may, and what it makes be for its user alone. */
 void serve_harden(void);
 
 /**

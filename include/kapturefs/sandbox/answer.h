@@ -11,13 +11,18 @@
 #include "kapturefs/base/base.h"
 #include "kapturefs/base/buffer.h"
 #include "kapturefs/sandbox/delivery.h"
+#include "kapturefs/sandbox/filling.h"
+
+struct fault;
 
 struct answer {
 	unsigned status;       /* HTTP */
 	const char *type;      /* static; Content-Type, unless there is one among the headers */
 	struct buffer headers; /* name NUL value NUL, and so on */
 	struct buffer body;
-	uint32_t delay_ms; /* from the request's arrival to the answer's departure */
+	struct fillings fillings; /* of the body */
+	struct fault *fault;      /* the rule that has made it, whose texts it borrows; or NULL */
+	uint32_t delay_ms;        /* from the request's arrival to the answer's departure */
 	struct delivery delivery;
 };
 
@@ -28,12 +33,21 @@ void answer_fini(struct answer *answer);
 /** Say @text with @status instead of what it said. Errors as buffer_append(). */
 int answer_say(struct answer *answer, unsigned status, const char *text, size_t length) must_check;
 
+/** The same without a copy: @text must live as long as the answer. */
+void answer_borrow(struct answer *answer, unsigned status, const char *text, size_t length);
+
 /**
  * The documented HTTP codes 400 and 404, in the words of the vendor's table, or with
  * @complaint instead of them. Errors as buffer_append().
  */
 int answer_mistaken(struct answer *answer, const char *complaint) must_check;
 int answer_nowhere(struct answer *answer) must_check;
+
+/** What is documented for a token that is not valid, with @status. Errors as buffer_append(). */
+int answer_refused(struct answer *answer, unsigned status) must_check;
+
+/** To somebody who has no business here; see admission.h. Errors as buffer_append(). */
+int answer_foreign(struct answer *answer) must_check;
 
 /** Add a header. Errors as buffer_append(). */
 int answer_add_header(struct answer *answer, const char *name, const char *value) must_check;
@@ -62,6 +76,7 @@ bool answer_wait_until(uint64_t until_ns, const struct answer_way *way, int clie
 
 /**
  * Wait for as long as the answer says, and send it. Blocks the calling thread,
- * which must be the connection's own. Returns whether the connection is to live on.
+ * which must be the connection's own. Returns whether the connection is to live on. The answer must
+ * live until libmicrohttpd has notified that the request is complete.
  */
 bool answer_send(struct answer *answer, const struct answer_way *way);

@@ -75,13 +75,10 @@ struct answer_way;
  */
 void delivery_send(struct answer *answer, const struct answer_way *way);
 
-/** What is sent behind @answer on its connection: appended to @wire. Errors as buffer_append(). */
-int delivery_write_sequel(const struct answer *answer, struct buffer *wire) must_check;
-
 struct MHD_Connection;
 
-/** Send @wire over @connection, whose answer has gone. */
-void delivery_follow(struct MHD_Connection *connection, const struct buffer *wire);
+/** Send its sequel behind @answer, which has gone over @connection; as much as goes at once. */
+void delivery_follow(struct MHD_Connection *connection, const struct answer *answer);
 
 /** Let nothing arrive over @connection any more, and nobody know; what is sent over it goes out. */
 void delivery_deafen(struct MHD_Connection *connection);

@@ -117,7 +117,10 @@ enum fate faults_choose_fate(struct faults *faults);
 /** The serial of the last rule for connections that is not at its end; 0 if there is none. */
 uint64_t faults_connections_since(const struct faults *faults);
 
-/** Do to @answer, whose body is as content_base() wants it, what the rule says. */
+/**
+ * Do to @answer, whose body is as content_base() wants it, what the rule says. The rule must live
+ * as long as the answer, which may borrow its text.
+ */
 int fault_apply(const struct fault *fault, struct answer *answer) must_check;
 
 /** Append the rules' counts as a JSON array. Errors as buffer_append(). */

@@ -62,7 +62,6 @@ void state_end_request(struct state *state);
 struct request {
 	const char *method;
 	const char *path;
-	const char *authorization;
 	const char *from; /* of the query */
 	const char *count;
 	struct buffer body;
@@ -79,12 +78,17 @@ int days_answer(struct state *state, const struct request *request,
                 struct answer *answer) must_check;
 
 /**
- * Make up the answer to a request to the API, between state_begin_request() and
- * state_end_request(). Takes the lock. A rule may have it wait on its way, without the lock.
- * Errors as buffer_append(), and -ECANCELED if the sandbox ends meanwhile.
+ * Make up the answer to a request to the API that carries the token, between state_begin_request()
+ * and state_end_request(). Takes the lock. A rule may have it wait on its way, without the lock.
+ * Errors as buffer_append(), and -ECANCELED if the sandbox ends meanwhile. Whatever is returned,
+ * api_release() must follow when the answer has been sent.
  */
 int api_answer(struct state *state, const struct request *request, const struct answer_way *way,
                struct answer *answer) must_check;
+void api_release(struct state *state, struct answer *answer);
+
+/** Make up the answer to one that does not. No rule is asked. Errors as buffer_append(). */
+int api_refuse(struct state *state, struct answer *answer) must_check;
 
 /**
  * Make up the answer to a request for anything else: the control endpoint below
