@@ -5,13 +5,13 @@
 #include <poll.h>
 #include <signal.h>
 #include <stdio.h>
-#include <stdlib.h>
 #include <string.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
 #include "kapturefs/base/text.h"
 #include "kapturefs/command/control_read.h"
+#include "kapturefs/command/owner.h"
 #include "kapturefs/fs/mounts.h"
 
 enum {
@@ -53,28 +53,47 @@ static int complain_errno(const char *path, int error, struct config_complaint *
 	return config_complain(complaint, "%s: %s", path, strerror(error));
 }
 
-static int open_file(const char *mountpoint, const char *name, int *ret,
-                     struct config_complaint *complaint)
-{
-	char *path = realpath(mountpoint, NULL);
-	struct mounts_entry entry;
-	char *file;
+/* What is to be read, and where to. */
+struct reading {
+	const char *mountpoint;
+	const char *name;
+	bool is_anybodys;
+	int to;
+};
 
-	if (!path)
-		return complain_errno(mountpoint, errno, complaint);
-	entry = mounts_find(path);
-	free(path);
-	if (strcmp(entry.type, "fuse.kapturefs") != 0)
-		return config_complain(complaint, "%s: no kapturefs is mounted there", mountpoint);
-	if (asprintf(&file, "%s/.kapturefs/%s", mountpoint, name) < 0)
-		return -ENOMEM;
-	*ret = open(file, O_RDONLY | O_CLOEXEC);
-	free(file);
-	return *ret < 0 ? complain_errno(mountpoint, errno, complaint) : 0;
+static int check(const struct reading *reading, const struct mounts_entry *entry,
+                 struct config_complaint *complaint)
+{
+	char owner[OWNER_SIZE];
+
+	if (strcmp(entry->type, "fuse.kapturefs") != 0)
+		return config_complain(complaint, "%s: no kapturefs is mounted there",
+		                       reading->mountpoint);
+	if (reading->is_anybodys || mounts_is_trusted(entry))
+		return 0;
+	return config_complain(complaint, "%s: " OWNER_COMPLAINT, reading->mountpoint,
+	                       owner_print(entry, owner));
 }
 
-static int send_file(const char *mountpoint, const char *name, int to,
-                     struct config_complaint *complaint)
+/* What is checked is what is read: the path may lead elsewhere by then. */
+static int open_file(const struct reading *reading, int *ret, struct config_complaint *complaint)
+{
+	struct mounts_entry entry;
+	cleanup(close_descriptor) int root = mounts_open(reading->mountpoint, &entry);
+	char path[64];
+	int r;
+
+	if (root < 0)
+		return complain_errno(reading->mountpoint, -root, complaint);
+	r = check(reading, &entry, complaint);
+	if (r)
+		return r;
+	snprintf(path, sizeof(path), ".kapturefs/%s", reading->name);
+	*ret = openat(root, path, O_RDONLY | O_CLOEXEC);
+	return *ret < 0 ? complain_errno(reading->mountpoint, errno, complaint) : 0;
+}
+
+static int send_file(const struct reading *reading, struct config_complaint *complaint)
 {
 	static const char well = READ_WELL;
 	char bytes[PIECE_SIZE];
@@ -82,25 +101,25 @@ static int send_file(const char *mountpoint, const char *name, int to,
 	int from = -1;
 	int r;
 
-	r = open_file(mountpoint, name, &from, complaint);
+	r = open_file(reading, &from, complaint);
 	if (!r)
-		r = write_all(to, &well, 1);
+		r = write_all(reading->to, &well, 1);
 	while (!r && (length = read(from, bytes, sizeof(bytes))) != 0)
-		r = length < 0 ? -errno : write_all(to, bytes, (size_t)length);
+		r = length < 0 ? -errno : write_all(reading->to, bytes, (size_t)length);
 	if (from >= 0)
 		close(from);
 	return r;
 }
 
-static _Noreturn void read_for_parent(const char *mountpoint, const char *name, int to)
+static _Noreturn void read_for_parent(const struct reading *reading)
 {
 	static const char badly = READ_BADLY;
 	struct config_complaint complaint;
-	int r = send_file(mountpoint, name, to, &complaint);
+	int r = send_file(reading, &complaint);
 
 	if (r == -EINVAL) {
-		(void)!write_all(to, &badly, 1);
-		(void)!write_all(to, complaint.text, strlen(complaint.text));
+		(void)!write_all(reading->to, &badly, 1);
+		(void)!write_all(reading->to, complaint.text, strlen(complaint.text));
 	}
 	_exit(r != 0);
 }
@@ -150,22 +169,23 @@ static int judge(const char *mountpoint, struct buffer *answer, struct buffer *t
 	return buffer_append(text, answer->data + 1, length);
 }
 
-static int fork_reader(const char *mountpoint, const char *name, int *ret_from, pid_t *ret_reader)
+static int fork_reader(struct reading *reading, int *ret_from, pid_t *ret_reader)
 {
 	int ends[2];
 
 	if (pipe2(ends, O_CLOEXEC) < 0)
 		return -errno;
+	reading->to = ends[1];
 	*ret_reader = fork();
 	if (*ret_reader == 0)
-		read_for_parent(mountpoint, name, ends[1]);
+		read_for_parent(reading);
 	close(ends[1]);
 	*ret_from = ends[0];
 	return *ret_reader < 0 ? -errno : 0;
 }
 
-int control_read(const char *mountpoint, const char *name, struct buffer *text,
-                 struct config_complaint *complaint)
+static int read_file(struct reading *reading, struct buffer *text,
+                     struct config_complaint *complaint)
 {
 	cleanup(close_descriptor) int from = -1;
 	cleanup(buffer_fini) struct buffer answer;
@@ -173,7 +193,7 @@ int control_read(const char *mountpoint, const char *name, struct buffer *text,
 	int r;
 
 	buffer_init(&answer, text->size_max);
-	r = fork_reader(mountpoint, name, &from, &reader);
+	r = fork_reader(reading, &from, &reader);
 	if (r || reader < 0)
 		return r;
 	r = take_all(from, &answer);
@@ -184,6 +204,22 @@ int control_read(const char *mountpoint, const char *name, struct buffer *text,
 		return config_complain(complaint,
 		                       "%s: the daemon does not answer; see what it does, or end "
 		                       "it with umount -f %s",
-		                       mountpoint, mountpoint);
-	return r ? r : judge(mountpoint, &answer, text, complaint);
+		                       reading->mountpoint, reading->mountpoint);
+	return r ? r : judge(reading->mountpoint, &answer, text, complaint);
+}
+
+int control_read(const char *mountpoint, const char *name, struct buffer *text,
+                 struct config_complaint *complaint)
+{
+	struct reading reading = { .mountpoint = mountpoint, .name = name };
+
+	return read_file(&reading, text, complaint);
+}
+
+int control_read_any(const char *mountpoint, const char *name, struct buffer *text,
+                     struct config_complaint *complaint)
+{
+	struct reading reading = { .mountpoint = mountpoint, .name = name, .is_anybodys = true };
+
+	return read_file(&reading, text, complaint);
 }

@@ -40,10 +40,13 @@ static const char *error_of_mount(int error)
 
 static int open_mount(const char *path, const struct place *place, struct export_source *ret)
 {
+	struct config_complaint complaint;
 	struct stat status;
 
 	if (place->path[0])
 		return complain(path, "below a mount; give its MOUNTPOINT", EXIT_USAGE);
+	if (place_check_owner(place, &complaint))
+		return complain(path, complaint.text, EXIT_LOCAL);
 	ret->descriptor = openat(place->descriptor, FILE_IN_MOUNT, O_RDONLY | O_CLOEXEC);
 	if (ret->descriptor < 0 || fstat(ret->descriptor, &status))
 		return complain(path, error_of_mount(-errno),

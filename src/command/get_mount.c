@@ -42,10 +42,22 @@ static int read_all(int directory, const char *path, struct buffer *ret)
 	return length < 0 ? -errno : buffer_append(ret, "", 0);
 }
 
+/* The outcome of read_one() for an answer that is not to the question. */
+enum { ANOTHERS = 1 };
+
+static bool has_id(const struct record *record, const struct key *key)
+{
+	const char *id = record_id(record);
+	struct key own;
+
+	return key_parse(KEY_ID, id, strlen(id), &own) == 0 && key_equal(&own, key);
+}
+
 static int read_one(const struct key *key, int directory, struct record **ret)
 {
 	cleanup(buffer_fini) struct buffer path;
 	cleanup(buffer_fini) struct buffer json;
+	cleanup(record_unrefp) struct record *record = NULL;
 	char name[KEYWORD_PATH_SIZE];
 	int r;
 
@@ -55,7 +67,14 @@ static int read_one(const struct key *key, int directory, struct record **ret)
 	r = buffer_print(&path, "%s.json", name);
 	if (!r)
 		r = read_all(directory, path.data, &json);
-	return r ? r : payload_read_customer(json.data, json.length, ret);
+	if (!r)
+		r = payload_read_customer(json.data, json.length, &record);
+	if (r)
+		return r;
+	if (key->kind == KEY_ID && !has_id(record, key))
+		return ANOTHERS;
+	*ret = steal(&record);
+	return 0;
 }
 
 /* Only the mount knows more than the errno; it is not asked again for that. */
@@ -79,25 +98,30 @@ static void get_one(struct get *get, size_t place, const struct place *mount)
 		return;
 	}
 	r = read_one(&get->keys[place].key, mount->descriptor, &record);
-	if (r)
+	if (r == ANOTHERS)
+		get_complain(get, place, -EPROTO, "the mount's answer is another customer's");
+	else if (r)
 		complain(get, place, mount, r);
 	else
 		get_print_record(get, place, record);
 }
 
-static bool open_first(void *userdata, const char *path)
+/* Who owns a directory above may have put something else in its place since the table was read. */
+static bool open_first(void *userdata, const char *path, const struct mounts_entry *entry)
 {
-	int *descriptor = userdata;
+	struct place *mount = userdata;
+	cleanup(close_descriptor) int root = mounts_open(path, &mount->mount);
 
-	*descriptor = open(path, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
-	return *descriptor < 0;
+	if (root >= 0 && mounts_equal(&mount->mount, entry) && mounts_is_trusted(&mount->mount))
+		mount->descriptor = openat(root, ".", O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+	return mount->descriptor < 0;
 }
 
 bool get_through_mount(struct get *get, const char *source)
 {
 	struct place mount = { .descriptor = -1 };
 
-	mounts_of_source("fuse.kapturefs", source, open_first, &mount.descriptor);
+	mounts_of_source("fuse.kapturefs", source, open_first, &mount);
 	if (mount.descriptor < 0)
 		return false;
 	for (size_t i = 0; i < get->count && !ferror(stdout); i++)

@@ -11,6 +11,7 @@
 #include <sys/sysmacros.h>
 #include <unistd.h>
 
+#include "kapturefs/command/owner.h"
 #include "kapturefs/command/place.h"
 #include "kapturefs/fs/mounts.h"
 
@@ -22,6 +23,7 @@ enum {
 
 struct walk {
 	int descriptor; /* of where it has come to */
+	struct mounts_entry mount;
 	unsigned links;
 	char rest[TEXT_SIZE];
 };
@@ -110,10 +112,12 @@ static int step(struct walk *walk, const char *name, struct stat *ret)
 	return r;
 }
 
-static bool is_ours(const struct stat *status)
+static bool is_ours(struct walk *walk, const struct stat *status)
 {
-	return !S_ISLNK(status->st_mode) &&
-	       mounts_have("fuse.kapturefs", major(status->st_dev), minor(status->st_dev));
+	if (S_ISLNK(status->st_mode))
+		return false;
+	walk->mount = mounts_find_device(major(status->st_dev), minor(status->st_dev));
+	return strcmp(walk->mount.type, "fuse.kapturefs") == 0;
 }
 
 /* Without the last name, if there is one. */
@@ -154,6 +158,7 @@ static int open_place(struct walk *walk, struct place *place)
 {
 	char path[sizeof("/proc/self/fd/2147483647")];
 
+	place->mount = walk->mount;
 	snprintf(path, sizeof(path), "/proc/self/fd/%d", walk->descriptor);
 	place->descriptor = open(path, O_RDONLY | O_CLOEXEC);
 	return place->descriptor < 0 ? -errno : 0;
@@ -170,7 +175,7 @@ static int go(struct walk *walk, struct place *place)
 		r = step(walk, name, &status);
 		if (r)
 			return r;
-		if (!is_ours(&status))
+		if (!is_ours(walk, &status))
 			continue;
 		r = go_inside(walk, place->path);
 		if (r != PLACE_OUTSIDE)
@@ -205,6 +210,15 @@ int place_find(const char *path, struct place *ret)
 void place_fini(struct place *place)
 {
 	close(place->descriptor);
+}
+
+int place_check_owner(const struct place *place, struct config_complaint *complaint)
+{
+	char owner[OWNER_SIZE];
+
+	if (mounts_is_trusted(&place->mount))
+		return 0;
+	return config_complain(complaint, OWNER_COMPLAINT, owner_print(&place->mount, owner));
 }
 
 int place_order(const struct place *place, unsigned long command, struct kapturefs_order *order)

@@ -89,10 +89,11 @@ struct all {
 	int status;
 };
 
-static bool show_next(void *userdata, const char *path)
+static bool show_next(void *userdata, const char *path, const struct mounts_entry *entry)
 {
 	struct all *all = userdata;
 
+	(void)entry;
 	if (all->count)
 		fputs(all->is_json ? "," : "\n", stdout);
 	/* What goes wrong with one stands between the others. */
@@ -105,16 +106,22 @@ static bool show_next(void *userdata, const char *path)
 static int show_all(bool is_json)
 {
 	struct all all = { .is_json = is_json, .status = EXIT_OK };
+	size_t left_out;
 
 	if (is_json)
 		fputs("[", stdout);
-	mounts_of_user("fuse.kapturefs", show_next, &all);
+	left_out = mounts_of_user("fuse.kapturefs", show_next, &all);
 	if (is_json)
 		fputs("]\n", stdout);
-	if (all.count)
-		return all.status;
-	fprintf(stderr, "kapturefs: status: no kapturefs is mounted\n");
-	return EXIT_LOCAL;
+	if (left_out)
+		fprintf(stderr,
+		        "kapturefs: status: %s%zu mount%s of other users %s left out, see "
+		        "kapturefs status MOUNTPOINT\n",
+		        all.count ? "" : "no kapturefs is mounted; ", left_out,
+		        left_out == 1 ? "" : "s", left_out == 1 ? "is" : "are");
+	else if (!all.count)
+		fprintf(stderr, "kapturefs: status: no kapturefs is mounted\n");
+	return all.count ? all.status : EXIT_LOCAL;
 }
 
 int command_status(int argc, char **argv)

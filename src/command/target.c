@@ -14,6 +14,7 @@
 #include "kapturefs/base/buffer.h"
 #include "kapturefs/command/command.h"
 #include "kapturefs/command/keyword.h"
+#include "kapturefs/command/owner.h"
 #include "kapturefs/command/target.h"
 #include "kapturefs/fs/mounts.h"
 
@@ -75,13 +76,26 @@ static int open_named(const char *mountpoint, struct target *target,
 	return EXIT_USAGE;
 }
 
-/* The mount in which one stands; what stands above in @target's path is not meant. */
-static bool open_own(struct target *target)
+/*
+ * The mount in which one stands, if any; what stands above in @target's path is not meant. Whoever
+ * named no mount has not chosen to believe its user.
+ */
+static int open_own(struct target *target, struct config_complaint *complaint)
 {
+	char owner[OWNER_SIZE];
+	const struct mounts_entry *mount;
+
 	if (open_mount(".", target))
-		return false;
+		return EXIT_OK;
 	target->places[0].path[0] = '\0';
-	return true;
+	mount = &target->places[0].mount;
+	if (mounts_is_trusted(mount))
+		return EXIT_OK;
+	(void)config_complain(complaint,
+	                      "user %s has mounted what you are in, and decides what it says; give "
+	                      "-m MOUNTPOINT",
+	                      owner_print(mount, owner));
+	return EXIT_LOCAL;
 }
 
 struct mounts_list {
@@ -90,10 +104,11 @@ struct mounts_list {
 	int error;
 };
 
-static bool note_mount(void *userdata, const char *path)
+static bool note_mount(void *userdata, const char *path, const struct mounts_entry *entry)
 {
 	struct mounts_list *list = userdata;
 
+	(void)entry;
 	list->error = buffer_append(&list->paths, path, strlen(path) + 1);
 	list->count++;
 	return !list->error;
@@ -122,6 +137,8 @@ static int open_all(const struct mounts_list *list, struct target *target,
 	for (size_t i = 0; i < list->count; i++) {
 		int r = open_mount(path, target);
 
+		if (!r && place_check_owner(&target->places[i], complaint))
+			return EXIT_LOCAL;
 		if (r) {
 			(void)config_complain(complaint, "%s: %s", path,
 			                      r < 0 ? strerror(-r) : "not mounted any more");
@@ -135,14 +152,17 @@ static int open_all(const struct mounts_list *list, struct target *target,
 static int open_listed(bool is_all, struct target *target, struct config_complaint *complaint)
 {
 	struct mounts_list list = { .count = 0 };
+	size_t left_out;
 	int status;
 
 	buffer_init(&list.paths, LIST_SIZE_MAX);
-	mounts_of_user("fuse.kapturefs", note_mount, &list);
+	left_out = mounts_of_user("fuse.kapturefs", note_mount, &list);
 	if (list.error)
 		status = complain(complaint, EXIT_LOCAL, strerror(-list.error));
 	else if (!list.count)
-		status = complain(complaint, EXIT_LOCAL, "no kapturefs is mounted");
+		status = complain(complaint, EXIT_LOCAL,
+		                  left_out ? "no kapturefs is mounted by you or by root"
+		                           : "no kapturefs is mounted");
 	else if (list.count > 1 && !is_all)
 		status = list_several(&list, complaint);
 	else
@@ -156,8 +176,12 @@ static int open_mounts(const struct target_choice *choice, struct target *target
 {
 	if (choice->mountpoint)
 		return open_named(choice->mountpoint, target, complaint);
-	if (!choice->is_all && open_own(target))
-		return EXIT_OK;
+	if (!choice->is_all) {
+		int status = open_own(target, complaint);
+
+		if (status != EXIT_OK || target->count)
+			return status;
+	}
 	return open_listed(choice->is_all, target, complaint);
 }
 

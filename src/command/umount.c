@@ -105,21 +105,47 @@ static bool is_kapturefs(pid_t pid)
 	return strstr(name, "kapture");
 }
 
+/* /proc/PID itself is root's, where a process hides from its own user, as ours do. */
+static bool is_of_user(pid_t pid, uid_t user)
+{
+	char path[64];
+	char line[128];
+	unsigned found;
+	bool is_found = false;
+	FILE *file;
+
+	snprintf(path, sizeof(path), "/proc/%d/status", (int)pid);
+	file = fopen(path, "re");
+	while (file && !is_found && fgets(line, sizeof(line), file))
+		is_found = sscanf(line, "Uid: %u", &found) == 1;
+	if (file)
+		fclose(file);
+	return is_found && found == user;
+}
+
+/* Another user's mount may name any process; one of somebody else is not waited for. */
+static bool may_serve(const struct mounts_entry *entry, pid_t pid)
+{
+	return mounts_is_trusted(entry) || is_of_user(pid, entry->owner);
+}
+
 /* In a container the number may be one of another world. */
 static void find_daemon(struct unmounting *unmounting)
 {
+	struct mounts_entry entry = mounts_find(unmounting->path);
 	cleanup(buffer_fini) struct buffer page;
 	struct config_complaint complaint;
 	const char *member;
 
 	buffer_init(&page, STATUS_SIZE_MAX);
-	if (control_read(unmounting->path, "status.json", &page, &complaint) ||
+	if (control_read_any(unmounting->path, "status.json", &page, &complaint) ||
 	    buffer_append_text(&page, ""))
 		return;
 	unmounting->answers = true;
 	member = strstr(page.data, "\"pid\": ");
 	unmounting->pid = member ? (pid_t)atoi(member + strlen("\"pid\": ")) : 0;
-	if (unmounting->pid > 0 && is_kapturefs(unmounting->pid))
+	if (unmounting->pid > 0 && is_kapturefs(unmounting->pid) &&
+	    may_serve(&entry, unmounting->pid))
 		unmounting->daemon = (int)syscall(SYS_pidfd_open, unmounting->pid, 0);
 }
 

@@ -445,6 +445,7 @@ static int run(struct warm *warm)
 int command_warm(int argc, char **argv)
 {
 	struct warm warm = { .max_age = MAX_AGE_DEFAULT };
+	struct config_complaint complaint;
 	int status;
 	int r;
 
@@ -459,6 +460,8 @@ int command_warm(int argc, char **argv)
 	if (warm.place.path[0])
 		status = warm_complain(warm.mountpoint, "below a mount; give its MOUNTPOINT",
 		                       EXIT_USAGE);
+	else if (place_check_owner(&warm.place, &complaint))
+		status = warm_complain(warm.mountpoint, complaint.text, EXIT_LOCAL);
 	else
 		status = run(&warm);
 	place_fini(&warm.place);

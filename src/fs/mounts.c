@@ -2,7 +2,9 @@
 
 #include <errno.h>
 #include <fcntl.h>
+#include <limits.h>
 #include <linux/openat2.h>
+#include <pwd.h>
 #include <spawn.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -15,7 +17,13 @@
 
 #include "kapturefs/fs/mounts.h"
 
-enum { PLACE_SIZE = sizeof("/proc/self/fd/") + 3 * sizeof(int) };
+enum {
+	PLACE_SIZE = sizeof("/proc/self/fdinfo/") + 3 * sizeof(int),
+	SYSTEM_UID_MAX = 999, /* of accounts for programs; sysusers.d(5) */
+};
+
+/* What the package makes for the daemon, see install/kapturefs.sysusers. */
+#define ACCOUNT "kapturefs"
 
 static void close_table(FILE **table)
 {
@@ -47,15 +55,25 @@ static void unescape(char *text)
 
 struct line {
 	struct mounts_entry entry;
+	unsigned id; /* of the mount; its device has as many as it is mounted on places */
 	const char *path;
 	const char *source;
 	const char *options; /* of the file system */
 };
 
+/* The kernel writes its own options before any that are text. */
+static uid_t find_owner(const char *options)
+{
+	const char *option = strstr(options, ",user_id=");
+	unsigned owner;
+
+	return option && sscanf(option, ",user_id=%u", &owner) == 1 ? owner : (uid_t)MOUNTS_NOBODY;
+}
+
 /* `36 35 98:0 /mnt1 /mnt2 rw,noatime master:1 - ext3 /dev/root rw` */
 static bool read_line(char *text, struct line *ret)
 {
-	enum { DEVICE = 2, PLACE = 4, FIELDS };
+	enum { ID, DEVICE = 2, PLACE = 4, FIELDS };
 	char *separator = strstr(text, " - ");
 	char *fields[FIELDS];
 	char *rest = text;
@@ -80,7 +98,9 @@ static bool read_line(char *text, struct line *ret)
 	ret->path = fields[PLACE];
 	ret->source = source;
 	ret->options = options;
-	return sscanf(fields[DEVICE], "%u:%u", &ret->entry.major, &ret->entry.minor) == 2;
+	ret->entry.owner = find_owner(options);
+	return sscanf(fields[ID], "%u", &ret->id) == 1 &&
+	       sscanf(fields[DEVICE], "%u:%u", &ret->entry.major, &ret->entry.minor) == 2;
 }
 
 /* Run @look on each line of the table, until it has enough. */
@@ -101,7 +121,6 @@ struct search {
 	struct line wanted;
 	mounts_take_fn *take;
 	void *userdata;
-	bool is_found;
 };
 
 static bool look_for_path(void *userdata, const struct line *line)
@@ -125,18 +144,96 @@ struct mounts_entry mounts_find(const char *path)
 static bool look_for_device(void *userdata, const struct line *line)
 {
 	struct search *search = userdata;
+	struct mounts_entry *wanted = &search->wanted.entry;
 
-	search->is_found = mounts_equal(&line->entry, &search->wanted.entry);
-	return !search->is_found;
+	if (line->entry.major != wanted->major || line->entry.minor != wanted->minor)
+		return true;
+	*wanted = line->entry;
+	return false;
 }
 
-bool mounts_have(const char *type, unsigned major, unsigned minor)
+struct mounts_entry mounts_find_device(unsigned major, unsigned minor)
 {
 	struct search search = { .wanted.entry = { .major = major, .minor = minor } };
 
-	snprintf(search.wanted.entry.type, sizeof(search.wanted.entry.type), "%s", type);
 	for_each_line(look_for_device, &search);
-	return search.is_found;
+	return search.wanted.entry;
+}
+
+/* What is open */
+
+/* The name of what is open as @descriptor, for calls that take a path. */
+static void describe_place(char place[PLACE_SIZE], int descriptor)
+{
+	snprintf(place, PLACE_SIZE, "/proc/self/fd/%d", descriptor);
+}
+
+static bool look_for_root(void *userdata, const struct line *line)
+{
+	struct search *search = userdata;
+
+	if (line->id != search->wanted.id || strcmp(line->path, search->wanted.path) != 0)
+		return true;
+	search->wanted.entry = line->entry;
+	return false;
+}
+
+/* Which mount is meant by what is open, proc(5); a file system of another's is not asked for it. */
+static bool read_mount_id(int descriptor, unsigned *ret)
+{
+	char path[PLACE_SIZE];
+	cleanup(close_table) FILE *facts = NULL;
+	cleanup(free_line) char *text = NULL;
+	size_t size = 0;
+
+	snprintf(path, sizeof(path), "/proc/self/fdinfo/%d", descriptor);
+	facts = fopen(path, "re");
+	while (facts && getline(&text, &size, facts) > 0) {
+		if (sscanf(text, "mnt_id: %u", ret) == 1)
+			return true;
+	}
+	return false;
+}
+
+static void identify(int descriptor, struct mounts_entry *ret)
+{
+	char place[PLACE_SIZE];
+	char path[PATH_MAX];
+	struct search search = { .wanted.path = path };
+	ssize_t length;
+
+	describe_place(place, descriptor);
+	length = readlink(place, path, sizeof(path) - 1);
+	path[length < 0 ? 0 : length] = '\0';
+	if (read_mount_id(descriptor, &search.wanted.id))
+		for_each_line(look_for_root, &search);
+	*ret = search.wanted.entry;
+}
+
+int mounts_open(const char *path, struct mounts_entry *ret)
+{
+	int descriptor = open(path, O_PATH | O_DIRECTORY | O_CLOEXEC);
+
+	if (descriptor < 0)
+		return -errno;
+	identify(descriptor, ret);
+	return descriptor;
+}
+
+/* Whom to believe */
+
+static bool is_account(uid_t user)
+{
+	const struct passwd *account = user && user <= SYSTEM_UID_MAX ? getpwnam(ACCOUNT) : NULL;
+
+	return account && account->pw_uid == user;
+}
+
+bool mounts_is_trusted(const struct mounts_entry *entry)
+{
+	if (!entry->type[0])
+		return false;
+	return entry->owner == 0 || entry->owner == geteuid() || is_account(entry->owner);
 }
 
 static bool look_for_source(void *userdata, const struct line *line)
@@ -144,9 +241,9 @@ static bool look_for_source(void *userdata, const struct line *line)
 	struct search *search = userdata;
 
 	if (strcmp(line->entry.type, search->wanted.entry.type) != 0 ||
-	    strcmp(line->source, search->wanted.source) != 0)
+	    strcmp(line->source, search->wanted.source) != 0 || !mounts_is_trusted(&line->entry))
 		return true;
-	return search->take(search->userdata, line->path);
+	return search->take(search->userdata, line->path, &line->entry);
 }
 
 void mounts_of_source(const char *type, const char *source, mounts_take_fn *take, void *userdata)
@@ -169,12 +266,10 @@ static bool has_option(const char *options, const char *name)
 	return false;
 }
 
+/* Whether this user can enter, as far as the table says. */
 static bool is_for_user(const struct line *line)
 {
-	char own[sizeof("user_id=") + 3 * sizeof(uid_t)];
-
-	snprintf(own, sizeof(own), "user_id=%u", (unsigned)geteuid());
-	return geteuid() == 0 || has_option(line->options, own) ||
+	return geteuid() == 0 || line->entry.owner == geteuid() ||
 	       has_option(line->options, "allow_other");
 }
 
@@ -184,6 +279,7 @@ struct user_search {
 	void *userdata;
 	struct mounts_entry taken[64]; /* those beyond may come twice */
 	size_t taken_count;
+	size_t left_out;
 };
 
 static bool was_taken(const struct user_search *search, const struct mounts_entry *entry)
@@ -208,14 +304,19 @@ static bool look_for_user(void *userdata, const struct line *line)
 		return true;
 	if (search->taken_count < array_length(search->taken))
 		search->taken[search->taken_count++] = line->entry;
-	return search->take(search->userdata, line->path);
+	if (!mounts_is_trusted(&line->entry)) {
+		search->left_out++;
+		return true;
+	}
+	return search->take(search->userdata, line->path, &line->entry);
 }
 
-void mounts_of_user(const char *type, mounts_take_fn *take, void *userdata)
+size_t mounts_of_user(const char *type, mounts_take_fn *take, void *userdata)
 {
 	struct user_search search = { .type = type, .take = take, .userdata = userdata };
 
 	for_each_line(look_for_user, &search);
+	return search.left_out;
 }
 
 bool mounts_equal(const struct mounts_entry *left, const struct mounts_entry *right)
@@ -264,12 +365,6 @@ static int open_mountpoint(const char *path)
 	long descriptor = syscall(SYS_openat2, AT_FDCWD, path, &how, sizeof(how));
 
 	return descriptor < 0 ? -errno : (int)descriptor;
-}
-
-/* The name of what is open as @descriptor, for calls that take a path. */
-static void describe_place(char place[PLACE_SIZE], int descriptor)
-{
-	snprintf(place, PLACE_SIZE, "/proc/self/fd/%d", descriptor);
 }
 
 int mounts_attach(const struct mounts_wish *wish, int *ret)

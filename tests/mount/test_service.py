@@ -176,6 +176,8 @@ def test_system_unit_serves_without_privileges_what_root_has_mounted(unit, manag
             **dict.fromkeys(['CapInh', 'CapPrm', 'CapEff', 'CapAmb'], 0),
             'CapBnd': users.privileges(process.pid)['CapBnd'], 'NoNewPrivs': 1,
             'Uid': {users.UID}}
+        # Root's for all who look into the table, so that every user's commands believe it.
+        assert 'user_id=0' in harness.mount_entry(service.home / 'mnt')[3].split(',')
         # allow_other and the mode decide: root, the owner and the group.
         for user in ('root', 'service'):
             assert read_as(user, service.home / 'mnt/by-id/7/name') == 'Customer 7\n'

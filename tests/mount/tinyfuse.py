@@ -32,11 +32,12 @@ INVAL_INODE, INVAL_ENTRY = 2, 3
 GETATTR_FH = 1
 FLAGS = (1 << 0        # FUSE_ASYNC_READ
          | 1 << 12     # FUSE_AUTO_INVAL_DATA
+         | 1 << 11     # FUSE_IOCTL_DIR
          | 1 << 13     # FUSE_DO_READDIRPLUS: no listing without attributes
          | 1 << 18     # FUSE_PARALLEL_DIROPS
          | 1 << 23)    # FUSE_CACHE_SYMLINKS
 OPERATIONS = {1: 'lookup', 2: 'forget', 3: 'getattr', 5: 'readlink', 15: 'read', 26: 'init',
-              36: 'interrupt', 38: 'destroy', 42: 'batch_forget', 44: 'readdir'}
+              36: 'interrupt', 38: 'destroy', 39: 'ioctl', 42: 'batch_forget', 44: 'readdir'}
 UNANSWERED = ('forget', 'batch_forget', 'interrupt', 'destroy')
 ROOT = 1
 LONG = 3600     # seconds
@@ -66,11 +67,11 @@ def link(target, **more):
     return Node(content=target, kind=stat.S_IFLNK, **more)
 
 
-def mount(path):
+def mount(path, options):
     """The descriptor of a new mount, by fusermount3, which needs no privilege."""
     ours, its = socket.socketpair()
     with ours, its:
-        subprocess.run(['fusermount3', '-o', 'ro,default_permissions,fsname=tiny', '--', path],
+        subprocess.run(['fusermount3', '-o', f'ro,{options}', '--', path],
                        check=True, pass_fds=[its.fileno()],
                        env={**os.environ, '_FUSE_COMMFD': str(its.fileno())})
         _, descriptors, _, _ = socket.recv_fds(ours, 1, 1)
@@ -78,14 +79,14 @@ def mount(path):
 
 
 class TinyFuse:
-    def __init__(self, path):
+    def __init__(self, path, options='default_permissions,fsname=tiny'):
         self.path = path
         self.nodes = {ROOT: directory()}
         self.names = {}         # (parent, name): node; None: not there, and believed for long
         self.gates = {}         # (operation, node, name): what its answer waits for
         self.asked = []
         self.changed = threading.Condition()
-        self.descriptor = mount(path)
+        self.descriptor = mount(path, options)
         self.thread = threading.Thread(target=self.serve, daemon=True)
         self.thread.start()
 
