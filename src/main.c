@@ -21,19 +21,19 @@
  *   model/        key, record, payload, naming, node: pure      io/  http, database: generic
  *   base/         log (events, flood, sink, line), buffer, list, metrics, siphash; process (what
  *                 each command does to its own, before it is chosen)
- *   sandbox/      a stand-in API to try all of it
+ *   sandbox/      a stand-in API to try all of it: the program kapturefs-sandbox, whose main.c lies
+ *                 there. This one has no server in it; the commands sandbox and demo run that one
+ *                 (companion)
  *
  * Everything runs on one thread, in the turns of one libuv loop, but for what has to wait: the
  * calls of notifier and listings into the kernel, for a page, and the syncing and moving of the
  * cache's log, for the disk, have threads of their own.
  */
 
-#include <fcntl.h>
 #include <signal.h>
 #include <stdbool.h>
 #include <stdio.h>
 #include <string.h>
-#include <unistd.h>
 
 #include "kapturefs/base/base.h"
 #include "kapturefs/base/columns.h"
@@ -44,6 +44,7 @@
 #include "kapturefs/command/outcome.h"
 #include "kapturefs/config/options.h"
 #include "kapturefs/fs/unmounter.h"
+#include "kapturefs/sandbox/program.h"
 
 struct command {
 	const char *name;
@@ -122,10 +123,7 @@ static const struct command commands[] = {
 	  "what is of this machine is checked. Nothing is changed, and at most one request is\n"
 	  "sent, for a customer that cannot exist.\n\n"
 	  "  --json                   print an object, for scripts\n" },
-	{ "sandbox", command_sandbox,
-	  "[--port N] [--customers N] [--seed N] [--latency MS] [--token T] [--tls] [--ca FILE] "
-	  "[--faults FILE]",
-	  "serve generated customers by the same API, for trying and testing", NULL },
+	{ "sandbox", command_sandbox, SANDBOX_SYNOPSIS, SANDBOX_SUMMARY, NULL },
 	{ "demo", command_demo, "MOUNTPOINT", "sandbox and mount in one, nothing to configure",
 	  NULL },
 	{ "help", command_help, "[COMMAND]", "print this, or what COMMAND takes", NULL },
@@ -274,22 +272,6 @@ static int run_command(const struct command *command, int argc, char **argv)
 	return wants_help(argc, argv) ? print_command_help(command) : command->run(argc, argv);
 }
 
-/*
- * A standard descriptor that is closed would be the next file to be opened, the cache say. To write
- * to an output that was closed is still an error.
- */
-static bool keep_standard_descriptors(void)
-{
-	for (int descriptor = STDIN_FILENO; descriptor <= STDERR_FILENO; descriptor++) {
-		int mode = descriptor == STDOUT_FILENO ? O_RDONLY : O_RDWR;
-
-		/* Opening takes the lowest that is free. */
-		if (fcntl(descriptor, F_GETFD) < 0 && open("/dev/null", mode) != descriptor)
-			return false;
-	}
-	return true;
-}
-
 static int command_version(int argc, char **argv)
 {
 	if (argc > 1 && strcmp(argv[1], "--") == 0)
@@ -358,7 +340,7 @@ static int run(int argc, char **argv)
 
 int main(int argc, char **argv)
 {
-	if (!keep_standard_descriptors())
+	if (!process_keep_standard_files())
 		return EXIT_FAILED;
 	/* A reader that has gone is an error like any other: see outcome_end(). */
 	signal(SIGPIPE, SIG_IGN);

@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: MIT */
 
+#include <fcntl.h>
 #include <limits.h>
 #include <linux/close_range.h>
 #include <stdint.h>
@@ -83,6 +84,18 @@ static void close_range_of(unsigned first, unsigned last, unsigned flags)
 		(void)syscall(SYS_close_range, first, last, flags);
 }
 
+bool process_keep_standard_files(void)
+{
+	for (int file = STDIN_FILENO; file <= STDERR_FILENO; file++) {
+		int mode = file == STDOUT_FILENO ? O_RDONLY : O_RDWR;
+
+		/* Opening takes the lowest that is free. */
+		if (fcntl(file, F_GETFD) < 0 && open("/dev/null", mode) != file)
+			return false;
+	}
+	return true;
+}
+
 void process_keep_files(void)
 {
 	close_range_of(STDERR_FILENO + 1, UINT_MAX, CLOSE_RANGE_CLOEXEC);
@@ -120,4 +133,16 @@ void process_close_files(const char *const *names, size_t count)
 		first = named + 1;
 	}
 	close_range_of(first, UINT_MAX, 0);
+}
+
+void process_hand_on_files(const char *const *names, size_t count)
+{
+	unsigned first = STDERR_FILENO + 1;
+	unsigned named;
+
+	while ((named = next_named(names, count, first)) != UINT_MAX) {
+		if (named <= INT_MAX)
+			(void)fcntl((int)named, F_SETFD, 0); /* it may not be open */
+		first = named + 1;
+	}
 }

@@ -1,10 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 
 #include <errno.h>
-#include <stdio.h>
-#include <string.h>
 
-#include "kapturefs/command/command.h"
 #include "kapturefs/command/outcome.h"
 
 int outcome_of(int error)
@@ -34,15 +31,4 @@ int outcome_of(int error)
 int outcome_worse(int one, int other)
 {
 	return one > other ? one : other;
-}
-
-int outcome_end(const char *command, int status)
-{
-	errno = 0;
-	if (!fflush(stdout) && !ferror(stdout))
-		return status;
-	if (errno != EPIPE)
-		fprintf(stderr, "kapturefs: %s%sstandard output: %s\n", command,
-		        *command ? ": " : "", strerror(errno ? errno : EIO));
-	return EXIT_LOCAL;
 }

@@ -14,6 +14,7 @@ BUILD = pathlib.Path(os.environ['KAPTUREFS']).resolve().parents[1]
 
 EXPECTED = {
     'bin/kapturefs',
+    'bin/kapturefs-sandbox',
     'lib/systemd/system/kapturefs@.service',
     'lib/systemd/user/kapturefs@.service',
     'lib/sysusers.d/kapturefs.conf',
@@ -149,4 +150,5 @@ def test_places_within_the_files_are_those_of_the_installation(installed):
 
 def test_only_programs_can_be_run(installed):
     assert {name for name in files(installed) if (installed / name).is_file() and
-            (installed / name).stat().st_mode & 0o111} == {'bin/kapturefs'}
+            (installed / name).stat().st_mode & 0o111} == {
+                'bin/kapturefs', 'bin/kapturefs-sandbox'}

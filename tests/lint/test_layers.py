@@ -1,5 +1,8 @@
 # SPDX-License-Identifier: MIT
-"""base <- (model, io) <- store <- fs <- config <- command <- main; sandbox on base and model."""
+"""base <- (model, io) <- store <- fs <- config <- command <- main; sandbox on base and model.
+
+The sandbox is a program of its own: of it, the others know what program.h says, and nothing else.
+"""
 
 import sources
 
@@ -12,9 +15,11 @@ LAYERS = {
     'fs': {'base', 'model', 'io', 'store'},
     'sandbox': {'base', 'model'},
     'config': {'base', 'model', 'io', 'store', 'fs'},
-    'command': {'base', 'model', 'io', 'store', 'fs', 'sandbox', 'config'},
-    'main': {'base', 'model', 'io', 'store', 'fs', 'sandbox', 'config', 'command'},
+    'command': {'base', 'model', 'io', 'store', 'fs', 'config'},
+    'main': {'base', 'model', 'io', 'store', 'fs', 'config', 'command'},
 }
+# What two programs know of each other.
+SHARED = 'include/kapturefs/sandbox/program.h'
 
 
 def layer(path):
@@ -49,7 +54,7 @@ def violations(root):
             theirs = own_include(root, path, target)
             if theirs is None:
                 found.append(f'{name}: includes {target}, which does not exist')
-            elif layer(theirs) not in LAYERS[mine] | {mine}:
+            elif theirs != SHARED and layer(theirs) not in LAYERS[mine] | {mine}:
                 found.append(f'{name}: {mine} may not use {layer(theirs)} ({target})')
     return found
 
@@ -92,6 +97,15 @@ def test_a_model_that_uses_io_is_found(tmp_path):
     sources.plant(tmp_path, 'include/kapturefs/io/http.h', '')
     sources.plant(tmp_path, 'src/model/key.c', '#include "kapturefs/io/http.h"\n')
     assert violations(tmp_path) == ['src/model/key.c: model may not use io (kapturefs/io/http.h)']
+
+
+def test_a_server_in_the_program_with_the_token_is_found(tmp_path):
+    sources.plant(tmp_path, 'include/kapturefs/sandbox/sandbox.h', '')
+    sources.plant(tmp_path, 'include/kapturefs/sandbox/program.h', '')
+    sources.plant(tmp_path, 'src/command/demo.c', '#include "kapturefs/sandbox/program.h"\n'
+                  '#include "kapturefs/sandbox/sandbox.h"\n')
+    assert violations(tmp_path) == [
+        'src/command/demo.c: command may not use sandbox (kapturefs/sandbox/sandbox.h)']
 
 
 def test_a_detour_through_another_layers_private_header_is_found(tmp_path):

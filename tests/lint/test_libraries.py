@@ -1,9 +1,13 @@
 # SPDX-License-Identifier: MIT
-"""Each external library is seen by as few files as possible."""
+"""Each external library is seen by as few files as possible, and linked by who has a use for it."""
 
 import fnmatch
+import os
+import pathlib
 import re
+import subprocess
 
+import pytest
 import sources
 
 # Library: the headers that bring it in, and the files that may include them.
@@ -35,6 +39,20 @@ LIBRARIES = {
                 ['src/command/top.c', 'src/command/top_draw.c']),
 }
 
+# What a program may not need: the one that holds the token no server, the server nothing of that.
+NEEDLESS = {
+    'kapturefs': ['microhttpd', 'gnutls'],
+    'kapturefs-sandbox': ['curl', 'ssl', 'crypto', 'fuse3', 'sqlite3', 'uv', 'inih', 'systemd',
+                          'ncursesw', 'zstd', 'xxhash'],
+}
+
+
+def needed(path):
+    """The libraries that the program itself asks the loader for: `gnutls`, `c`."""
+    output = subprocess.run(['readelf', '--wide', '--dynamic', path], capture_output=True,
+                            text=True, check=True, env={**os.environ, 'LC_ALL': 'C'}).stdout
+    return re.findall(r'\(NEEDED\).*\[lib([^\]]+?)(?:-[\d.]+)?\.so', output)
+
 
 def violations(root):
     found = []
@@ -64,3 +82,17 @@ def test_every_library_of_the_table_is_found_when_planted_in_the_wrong_file(tmp_
 def test_a_second_file_of_the_right_layer_is_found(tmp_path):
     sources.plant(tmp_path, 'src/store/catalog.c', '#include <sqlite3.h>\n')
     assert violations(tmp_path) == ['src/store/catalog.c: may not see SQLite (sqlite3.h)']
+
+
+@pytest.mark.parametrize('name', NEEDLESS)
+def test_neither_program_links_what_is_for_the_other(name):
+    libraries = needed(pathlib.Path(os.environ['KAPTUREFS']).with_name(name))
+    assert 'c' in libraries
+    assert [library for library in libraries if library in NEEDLESS[name]] == []
+
+
+def test_a_program_that_links_a_server_is_found(tmp_path):
+    source = sources.plant(tmp_path, 'server.c', 'int gnutls_global_init(void);\n'
+                           'int main(void) { return gnutls_global_init(); }\n')
+    subprocess.run(['gcc', '-o', tmp_path / 'server', source, '-lgnutls'], check=True)
+    assert 'gnutls' in needed(tmp_path / 'server')

@@ -44,7 +44,7 @@ def lent(tmp_path_factory):
 def complaints(lent, *paths):
     command = ['musl-gcc', '-fsyntax-only', '-std=gnu17', '-Wall', '-Werror', '-D_GNU_SOURCE',
                '-D_FILE_OFFSET_BITS=64', '-DKAPTUREFS_VERSION="0"', '-DFUSERMOUNT=""',
-               '-DHAVE_LIBSYSTEMD=1',
+               '-DKAPTUREFS_BINDIR=""', '-DHAVE_LIBSYSTEMD=1',
                '-DHAVE_STRERRORNAME_NP=0', f'-I{sources.ROOT}/include', '-isystem', lent,
                '-isystem', lent / 'fuse3', *paths]
     return subprocess.run(command, capture_output=True, text=True, check=False).stderr

@@ -24,6 +24,9 @@ import urllib.request
 import pytest
 
 BINARY = os.environ.get('KAPTUREFS', 'kapturefs')
+# The program that serves stands beside it.
+SERVER = pathlib.Path(os.path.realpath(shutil.which(BINARY) or BINARY)).with_name(
+    'kapturefs-sandbox')
 READY_SECONDS = 30
 END_SECONDS = 30
 TOKEN = 'dGhlLXNlY3JldC10b2tlbi1vZi10aGUtdGVzdHM='
@@ -105,6 +108,28 @@ def process_state(pid):
     except FileNotFoundError:
         return None
     return status.rsplit(')', 1)[1].split()[0]
+
+
+def children(pid):
+    return [int(word) for task in pathlib.Path(f'/proc/{pid}/task').iterdir()
+            for word in (task / 'children').read_text().split()]
+
+
+def program_of(pid):
+    return os.path.basename(os.readlink(f'/proc/{pid}/exe'))
+
+
+def ports_of(pid):
+    """The TCP ports at which a process listens."""
+    inodes = set()
+    for path in pathlib.Path(f'/proc/{pid}/fd').iterdir():
+        try:
+            inodes.add(os.readlink(path))
+        except FileNotFoundError:
+            pass
+    return [int(fields[1].split(':')[1], 16) for fields in map(str.split, pathlib.Path(
+        f'/proc/{pid}/net/tcp').read_text().splitlines()[1:])
+        if fields[3] == '0A' and f'socket:[{fields[9]}]' in inodes]
 
 
 def wait_until(condition, what, seconds=END_SECONDS):

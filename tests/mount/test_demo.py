@@ -5,6 +5,8 @@ import os
 import pathlib
 import signal
 import subprocess
+import urllib.error
+import urllib.request
 
 import pytest
 
@@ -56,15 +58,10 @@ def test_proposed_commands_work(demo):
         assert result.stdout.strip(), command
 
 
-def children(pid):
-    return [int(word) for task in pathlib.Path(f'/proc/{pid}/task').iterdir()
-            for word in (task / 'children').read_text().split()]
-
-
 @pytest.mark.parametrize('number', [signal.SIGINT, signal.SIGTERM])
 def test_demo_ends_cleanly_and_leaves_nothing(demo, tmp_path, number):
     commands(demo)
-    below = children(demo.pid)
+    below = harness.children(demo.pid)
     demo.send_signal(number)
     assert demo.wait(harness.END_SECONDS) == 0
     assert harness.mount_entry(demo.mountpoint) is None
@@ -118,3 +115,57 @@ def test_mountpoint_that_is_missing_is_one_line(tmp_path):
     assert result.returncode in (1, 2)
     line, = result.stderr.splitlines()
     assert str(tmp_path / 'none') in line
+
+
+# The server is a process of its own; see test_sandbox_program.py.
+
+def server_of(demo):
+    server, = [pid for pid in harness.children(demo.pid)
+               if harness.program_of(pid) == 'kapturefs-sandbox']
+    return server
+
+
+def test_the_demo_has_no_server_in_it(demo):
+    commands(demo)
+    server = server_of(demo)
+    assert harness.ports_of(demo.pid) == [] and len(harness.ports_of(server)) == 1
+
+
+def test_the_server_of_a_demo_ends_with_it_however_it_ends(demo):
+    commands(demo)
+    server = server_of(demo)
+    demo.kill()
+    demo.wait()
+    harness.wait_until(lambda: harness.process_state(server) in (None, 'Z'), 'the server ended')
+
+
+@pytest.mark.parametrize('number', [signal.SIGINT, signal.SIGQUIT, signal.SIGHUP])
+def test_what_a_terminal_sends_is_for_the_demo_alone(demo, number):
+    """The whole group gets it. The demo still reads while it ends, or does not end at all."""
+    first = commands(demo)[0]
+    server = server_of(demo)
+    os.kill(server, number)
+    subprocess.run(['sh', '-c', first], check=True, stdout=subprocess.DEVNULL, timeout=30)
+    assert harness.process_state(server) not in (None, 'Z')
+
+
+def test_a_demo_whose_server_was_killed_still_ends_cleanly(demo):
+    commands(demo)
+    server = server_of(demo)
+    os.kill(server, signal.SIGKILL)
+    demo.send_signal(signal.SIGINT)
+    assert demo.wait(harness.END_SECONDS) == 0
+    assert harness.mount_entry(demo.mountpoint) is None
+
+
+def test_the_token_of_a_demo_is_known_to_nobody_else(demo):
+    commands(demo)
+    server = server_of(demo)
+    port, = harness.ports_of(server)
+    url = f'http://127.0.0.1:{port}/sandbox/statistics'
+    words = pathlib.Path(f'/proc/{server}/cmdline').read_bytes().split(b'\0')
+    for token in ('demo', 'sandbox', *(word.decode() for word in words if word)):
+        request = urllib.request.Request(url, headers={'Authorization': f'Basic {token}'})
+        with pytest.raises(urllib.error.HTTPError, match='401'):
+            urllib.request.build_opener(urllib.request.ProxyHandler({})).open(request, timeout=10)
+    assert b'--token' not in words

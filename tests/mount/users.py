@@ -17,11 +17,12 @@ UID = GID = 65534
 
 @contextlib.contextmanager
 def home():
-    """A directory of the user's with a copy of the program, a token and an empty `mnt`."""
+    """A directory of the user's with a copy of both programs, a token and an empty `mnt`."""
     with tempfile.TemporaryDirectory(prefix='kapturefs-user-') as name:
         directory = pathlib.Path(name)
-        shutil.copy(harness.BINARY, directory / 'kapturefs')
-        (directory / 'kapturefs').chmod(0o755)
+        for program, name in ((harness.BINARY, 'kapturefs'), (harness.SERVER, harness.SERVER.name)):
+            shutil.copy(program, directory / name)
+            (directory / name).chmod(0o755)
         (directory / 'mnt').mkdir()
         harness.write_token(directory)
         directory.chmod(0o755)

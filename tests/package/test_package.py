@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: MIT
-"""The Debian package: lintian is content, it can be used once installed, and goes without a trace.
+"""The Debian packages: lintian is content, they can be used once installed, and go without a trace.
 
-It is installed into an overlay of the running system that only the test sees.
+They are installed into an overlay of the running system that only the test sees.
 """
 
 import os
@@ -17,14 +17,15 @@ ROOT = pathlib.Path(__file__).resolve().parents[2]
 pytestmark = pytest.mark.skipif(os.getuid() != 0 or not shutil.which('dpkg-buildpackage'),
                                 reason='installs a package, which only root can')
 
-# $1 is a folder, $2 the package, $3 what is done with it, in a system that is a copy of this one.
+# $1 is a folder, $2 that of the packages, $3 what is done with them, in a copy of this system.
 SYSTEM = '''
 set -e
 mount -t tmpfs tmpfs "$1"
 mkdir "$1/upper" "$1/work" "$1/system"
 mount -t overlay -o "lowerdir=/,upperdir=$1/upper,workdir=$1/work" overlay "$1/system"
 for name in dev proc sys; do mount --rbind "/$name" "$1/system/$name"; done
-cp "$2" "$1/system/root/package.deb"
+cp "$2"/kapturefs_*.deb "$1/system/root/package.deb"
+cp "$2"/kapturefs-sandbox_*.deb "$1/system/root/sandbox.deb"
 chroot "$1/system" bash -euc "$3" 2>&1
 echo 'left behind:'
 cd "$1/upper"
@@ -41,19 +42,26 @@ export PATH=/usr/local/sbin:$PATH
 exec 3>/root/systemctl.log
 '''
 INSTALL = 'dpkg --path-include "/usr/share/*" --install /root/package.deb >/root/dpkg.log\n'
-PURGE = 'dpkg --purge kapturefs >>/root/dpkg.log\n'
+INSTALL_SANDBOX = INSTALL.replace('package.deb', 'sandbox.deb')
+PURGE = 'dpkg --purge kapturefs kapturefs-sandbox >>/root/dpkg.log\n'
 
 
 @pytest.fixture(scope='module')
 def package(tmp_path_factory):
-    """The package, built fast and without its tests, and what lintian said of it."""
+    """The folder of the packages, built fast and without their tests, and what lintian said."""
     directory = tmp_path_factory.mktemp('deb')
     result = subprocess.run(
         [ROOT / 'bootstrap', 'deb', directory], capture_output=True, text=True, check=False,
         timeout=1000, env={**os.environ, 'DEB_BUILD_OPTIONS': 'nocheck noopt'})
     assert result.returncode == 0, result.stderr
-    path, = directory.glob('kapturefs_*.deb')
-    return path, result.stderr
+    return directory, result.stderr
+
+
+def field(package, name, which):
+    """A field of a package's control file."""
+    path, = package[0].glob(f'{name}_*.deb')
+    return subprocess.run(['dpkg-deb', '--field', path, which], capture_output=True, text=True,
+                          check=True).stdout.strip()
 
 
 def in_a_system(tmp_path, package, script):
@@ -74,7 +82,8 @@ def test_lintian_has_nothing_against_the_package(package):
 
 def test_lintian_finds_what_is_wrong_with_a_package(package, tmp_path):
     tree = tmp_path / 'tree'
-    subprocess.run(['dpkg-deb', '--raw-extract', package[0], tree], check=True)
+    path, = package[0].glob('kapturefs_*.deb')
+    subprocess.run(['dpkg-deb', '--raw-extract', path, tree], check=True)
     shutil.rmtree(tree / 'usr/share/man')
     subprocess.run(['dpkg-deb', '--root-owner-group', '--build', tree, tmp_path / 'bad.deb'],
                    check=True, stdout=subprocess.DEVNULL)
@@ -85,7 +94,7 @@ def test_lintian_finds_what_is_wrong_with_a_package(package, tmp_path):
 
 def test_package_is_usable_once_it_is_installed(package, tmp_path):
     """A customer is read through mount(8); man pages, units, the user and the folders are there."""
-    output, left = in_a_system(tmp_path, package[0], INSTALL + r'''
+    output, left = in_a_system(tmp_path, package[0], INSTALL + INSTALL_SANDBOX + r'''
         cd /
         kapturefs --version
         for page in kapturefs kapturefs-sandbox kapturefs.conf mount.kapturefs; do
@@ -116,11 +125,35 @@ def test_package_is_usable_once_it_is_installed(package, tmp_path):
         '/etc/kapturefs drwx------ root', '/var/cache/kapturefs drwxr-xr-x root',
         'kapturefs:/nonexistent:/usr/sbin/nologin',
         'fuse.kapturefs', 'fuse.kapturefs']
-    assert {'./etc/kapturefs', './usr/bin/kapturefs'} <= set(left)
+    assert {'./etc/kapturefs', './usr/bin/kapturefs', './usr/bin/kapturefs-sandbox'} <= set(left)
+
+
+def test_package_with_the_program_that_holds_the_token_brings_no_server(package, tmp_path):
+    """It recommends the one that does, and says so where that is missing."""
+    depends = field(package, 'kapturefs', 'Depends')
+    assert 'libfuse3' in depends and 'libmicrohttpd' not in depends and 'gnutls' not in depends
+    version = field(package, 'kapturefs', 'Version')
+    assert field(package, 'kapturefs', 'Recommends') == f'kapturefs-sandbox (= {version})'
+    output, _ = in_a_system(tmp_path, package[0], INSTALL + r'''
+        kapturefs sandbox --port 0 || echo "exit $?"
+        kapturefs demo /mnt || echo "exit $?"
+        kapturefs sandbox --help | head -n 1
+    ''' + INSTALL_SANDBOX + r'''
+        exec 4< <(kapturefs sandbox --port 0)
+        sandbox=$!
+        read -r line <&4
+        echo "${line%:*}"
+        kill $sandbox
+    ''')
+    missing = 'the program kapturefs-sandbox is missing; fix: install the package kapturefs-sandbox'
+    assert [line for line in output.splitlines() if 'Creating ' not in line] == [
+        f'kapturefs: sandbox: {missing}', 'exit 5', f'kapturefs: demo: {missing}', 'exit 5',
+        'usage: kapturefs sandbox [--port N] [--customers N] [--seed N] [--latency MS]',
+        'listening on http://127.0.0.1']
 
 
 def test_purging_leaves_nothing_and_removing_leaves_tokens_and_caches(package, tmp_path):
-    output, left = in_a_system(tmp_path, package[0], SYSTEMCTL + INSTALL + r'''
+    output, left = in_a_system(tmp_path, package[0], SYSTEMCTL + INSTALL + INSTALL_SANDBOX + r'''
         touch /etc/kapturefs/acme.token /var/cache/kapturefs/acme.db
         dpkg --remove kapturefs >>/root/dpkg.log
         echo "still there: $(ls /etc/kapturefs /var/cache/kapturefs | grep -c acme)"

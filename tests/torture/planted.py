@@ -9,6 +9,7 @@ import dataclasses
 import pathlib
 import re
 import shlex
+import shutil
 import subprocess
 
 ROOT = pathlib.Path(__file__).resolve().parents[2]
@@ -162,6 +163,8 @@ def build_variant(build, defect, directory):
     program = directory / 'kapturefs'
     linking[place:place + 2] = ['-o', str(program), str(thing)]
     subprocess.run(linking, cwd=build, check=True)
+    # What serves is looked for beside it.
+    shutil.copy(pathlib.Path(build, PROGRAM + '-sandbox'), directory)
     return program
 
 

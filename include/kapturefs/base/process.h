@@ -2,6 +2,7 @@
 /* SPDX-License-Identifier: MIT */
 /* What a process that will hold secrets does to itself before anything else. */
 
+#include <stdbool.h>
 #include <stddef.h>
 
 #include "kapturefs/base/base.h"
@@ -22,6 +23,12 @@ void process_keep_private(void);
  */
 void process_clean_environment(void);
 
+/**
+ * See that the first three files are open: one that is not would be the next to be opened, the
+ * cache say. To write to an output that was closed is still an error. Returns whether they are.
+ */
+bool process_keep_standard_files(void) must_check;
+
 /** Have no program that is executed get the files that are open now, but for the first three. */
 void process_keep_files(void);
 
@@ -30,3 +37,6 @@ void process_keep_files(void);
  * which may be NULL, has as `/dev/fd/N` or `/proc/self/fd/N`.
  */
 void process_close_files(const char *const *names, size_t count);
+
+/** Have a program that is executed get those that one of @names has so, after all. */
+void process_hand_on_files(const char *const *names, size_t count);

@@ -4,16 +4,7 @@
 
 #include <stdbool.h>
 
-/** mount and attach know the first three. Where several apply, the highest counts. */
-enum {
-	EXIT_OK = 0,
-	EXIT_FAILED = 1, /* of a mount: it could not be made */
-	EXIT_NO = 1,     /* of the others: the answer is no */
-	EXIT_USAGE = 2,  /* the command line or the configuration is wrong; nothing was done */
-	EXIT_API = 3,    /* the API could not be asked */
-	EXIT_TOKEN = 4,  /* the API refuses the token */
-	EXIT_LOCAL = 5,  /* something of this machine failed: mount, permission, disk, output */
-};
+#include "kapturefs/base/outcome.h"
 
 int command_mount(int argc, char **argv);
 
