@@ -328,6 +328,7 @@ static int cache_new(const char *path, const char *source, struct cache **ret)
 	list_init(&cache->searches);
 	cache->slot_next = 1;
 	cache->limits = (struct cache_limits){ UINT64_MAX, INT64_MAX, 0 };
+	cache->absences.ttl_ms = INT64_MAX;
 	r = uv_mutex_init(&cache->log.moving);
 	if (r) {
 		free(steal(&cache));
@@ -367,10 +368,11 @@ int cache_open(const char *path, const char *source, struct cache **ret)
 static int write_last(struct cache *cache, const void *arguments, int64_t now_ms,
                       struct cache_change *change)
 {
+	int r = cache_drop_old_absences(cache, now_ms);
+
 	(void)arguments;
-	(void)now_ms;
 	(void)change;
-	return cache_write_slots(cache, cache->slot_next);
+	return r ? r : cache_write_slots(cache, cache->slot_next);
 }
 
 /* Leave no gap in the numbers, and nothing in the log. */
@@ -382,7 +384,7 @@ static void close_file(struct cache *cache)
 		(void)!cache_write_down(cache);
 	cache_flush_touched(cache);
 	if (cache->mode == CACHE_ON_FILE && !cache_has_vanished(cache) &&
-	    cache_write(cache, write_last, NULL, 0, &change) == 0)
+	    cache_write(cache, write_last, NULL, (int64_t)time(NULL) * 1000, &change) == 0)
 		cache_change_fini(&change);
 	if (cache->mode == CACHE_ON_FILE) {
 		rows_finalize(cache);

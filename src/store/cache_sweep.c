@@ -4,6 +4,7 @@
  *
  * A step does one of these, the first that there is a need for:
  *
+ *   expire    the absences that do not count any more (cache_absence.c)
  *   evict     the customer or the absences that have not been used for the longest time, if
  *             there is more than size_max, or nobody has used them for retain_ms
  *   shrink    give some free pages back, if the file is larger than size_max or mostly free
@@ -406,7 +407,9 @@ static int step(struct cache *cache, int64_t now_ms, struct cache_change *ret)
 	int outcome;
 	int r;
 
-	r = measure(cache, &sizes);
+	r = cache_expire_absences(cache, now_ms, ret);
+	if (!r)
+		r = measure(cache, &sizes);
 	if (r)
 		return r;
 	is_full = sizes.used > sizes.max - sizes.max / SPARE_PART;

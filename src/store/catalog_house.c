@@ -6,6 +6,7 @@
  *                     nearly full, the cache is swept, a step at a time, while others are served in
  *                     between; and its log is synced on the thread pool, once for all that were
  *                     stored meanwhile, or moved into the file, while nothing is swept
+ *   an absence is over   swept, within a second or two
  *   every minute      swept and tidied
  *   the file is lost  nothing is known any more but what will be asked for
  */
@@ -82,6 +83,16 @@ static void tell_evicted(struct catalog *catalog, struct cache_change *change)
 	cache_change_fini(change);
 }
 
+static void sweep(uv_timer_t *timer);
+
+static void await_absences(struct catalog *catalog)
+{
+	uint64_t wait_ms = cache_absences_due_in(catalog->cache, catalog_now_ms(catalog));
+
+	if (wait_ms != UINT64_MAX)
+		uv_timer_start(&catalog->house.sweep, sweep, wait_ms, 0);
+}
+
 static void sweep(uv_timer_t *timer)
 {
 	struct catalog *catalog = container_of(timer, struct catalog, house.sweep);
@@ -101,6 +112,8 @@ static void sweep(uv_timer_t *timer)
 	look_after_log(catalog);
 	if (r > 0)
 		uv_timer_start(timer, sweep, r == CACHE_MORE ? SOON_MS : LATER_MS, 0);
+	else
+		await_absences(catalog);
 }
 
 bool house_make_room(struct catalog *catalog)
@@ -153,6 +166,9 @@ void house_open(struct catalog *catalog)
 	catalog->house.minute.data = catalog;
 	catalog->handles_open += 2;
 	uv_timer_start(&catalog->house.minute, minute_passed, MINUTE_MS, MINUTE_MS);
+	cache_keep_absences(catalog->cache, catalog->settings.negative_ttl_ms);
+	/* Those of an earlier life. */
+	await_absences(catalog);
 }
 
 void house_close(struct catalog *catalog, uv_close_cb closed)

@@ -122,6 +122,8 @@ void catalog_change(struct catalog *catalog, const struct catalog_settings *sett
 	        cache_rules_since(catalog->cache, settings->ttl_ms, catalog_now_ms(catalog));
 	catalog->settings.ttl_ms = settings->ttl_ms;
 	catalog->settings.negative_ttl_ms = settings->negative_ttl_ms;
+	cache_keep_absences(catalog->cache, settings->negative_ttl_ms);
+	house_answer_kept(catalog);
 	catalog->settings.max_stale_ms = settings->max_stale_ms;
 	catalog->settings.timeout_ms = settings->timeout_ms;
 	catalog->settings.patience_ms = settings->patience_ms;

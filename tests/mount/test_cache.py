@@ -1,10 +1,12 @@
 # SPDX-License-Identifier: MIT
 """The API is asked once; what it said survives."""
 
+import contextlib
 import errno
 import os
 import pathlib
 import signal
+import sqlite3
 import stat
 
 import pytest
@@ -109,6 +111,24 @@ def test_absent_customer_is_asked_for_again_when_negative_ttl_is_over(mounts, ap
     assert harness.errno_of(os.stat, mount / 'by-id/8') == errno.ENOENT
     api.add_numbers([8])
     assert (mount / 'by-id/8/name').read_text() == 'Customer 8\n'
+
+
+def test_absence_that_is_over_leaves_the_file(mounts, api):
+    """The number of rows is what shows from outside."""
+    mount = mounts(api.url, negative_ttl='1')
+    path = mount.path.parent / 'cache.db'
+
+    def count():
+        for part in ('', '-wal'):
+            pathlib.Path(f'{path.parent}/copy.db{part}').write_bytes(
+                pathlib.Path(f'{path}{part}').read_bytes())
+        with contextlib.closing(sqlite3.connect(path.parent / 'copy.db')) as copy:
+            return copy.execute('SELECT count(*) FROM absent').fetchone()[0]
+    for number in range(8, 12):
+        assert harness.errno_of(os.stat, mount / f'by-id/{number}') == errno.ENOENT
+    assert count() == 4
+    harness.wait_until(lambda: count() == 0, 'they are gone')
+    harness.wait_until(lambda: not pathlib.Path(f'{path}-wal').stat().st_size, 'the log is cut')
 
 
 DIGITS = '123456789012345678901'

@@ -293,6 +293,80 @@ static void test_the_key_of_an_absence_is_in_no_file(void **state)
 	assert_int_equal(cache_forget_key(fixture->cache, &phone, 2000, &change), CACHE_NONE);
 }
 
+static void sweep(struct fixture *fixture, int64_t now_ms)
+{
+	struct cache_log_work work;
+	struct cache_change change;
+	int r;
+
+	do {
+		r = cache_sweep(fixture->cache, now_ms, &change);
+		assert_true(r >= 0);
+		cache_change_fini(&change);
+	} while (r == CACHE_MORE);
+	if (cache_log_begin(fixture->cache, &work)) {
+		cache_log_run(&work);
+		cache_log_end(fixture->cache, &work);
+	}
+}
+
+static unsigned count_hashes(struct fixture *fixture, char (*hashes)[SEAL_ABSENT_SIZE],
+                             unsigned count)
+{
+	struct planted all = read_all(fixture);
+	unsigned found = 0;
+
+	for (unsigned i = 0; i < count; i++)
+		found += memmem(all.bytes, all.length, hashes[i], SEAL_ABSENT_SIZE) != NULL;
+	free(all.bytes);
+	return found;
+}
+
+/* What they are hashed with lies in the file, so that keys can be tried. */
+static void test_absences_that_do_not_count_any_more_are_in_no_file(void **state)
+{
+	enum { ABSENCES = 300, TTL_MS = 60000 };
+	static char hashes[ABSENCES][SEAL_ABSENT_SIZE];
+	struct fixture *fixture = *state;
+
+	cache_keep_absences(fixture->cache, TTL_MS);
+	fill(fixture);
+	for (unsigned i = 0; i < ABSENCES; i++) {
+		char text[16];
+		struct key phone;
+
+		snprintf(text, sizeof(text), "77%08u", i * 7919);
+		phone = make_key(KEY_PHONE, text);
+		/* The last third comes a minute later. */
+		store_absent(fixture, &phone, 100000 + (i < 200 ? 0 : TTL_MS));
+		seal_absent_hash(fixture->cache->seal, &phone, hashes[i]);
+	}
+	sweep(fixture, 100000 + TTL_MS - 1);
+	assert_int_equal(count_hashes(fixture, hashes, ABSENCES), ABSENCES);
+	assert_true(cache_absences_due_in(fixture->cache, 100000 + TTL_MS - 1) <= 1000);
+	sweep(fixture, 100000 + TTL_MS + 1000);
+	assert_int_equal(count_hashes(fixture, hashes, 200), 0);
+	assert_int_equal(count_hashes(fixture, hashes + 200, 100), 100);
+	assert_int_equal(cache_absences_due_in(fixture->cache, 100000 + TTL_MS + 1000),
+	                 TTL_MS - 1000);
+	sweep(fixture, 100000 + 3 * TTL_MS);
+	assert_int_equal(count_hashes(fixture, hashes, ABSENCES), 0);
+	assert_true(cache_absences_due_in(fixture->cache, 100000 + 3 * TTL_MS) == UINT64_MAX);
+}
+
+static void test_closing_leaves_no_absence_that_does_not_count(void **state)
+{
+	struct fixture *fixture = *state;
+	struct key phone = make_key(KEY_PHONE, "770012341234");
+	char hash[SEAL_ABSENT_SIZE];
+
+	cache_keep_absences(fixture->cache, 60000);
+	store_absent(fixture, &phone, 1000);
+	seal_absent_hash(fixture->cache->seal, &phone, hash);
+	reopen(fixture);
+	assert_false(is_somewhere(fixture, hash, sizeof(hash)));
+}
+
 static void test_forgetting_by_any_key_forgets_the_customer(void **state)
 {
 	struct fixture *fixture = *state;
@@ -378,6 +452,8 @@ int main(void)
 		in_a_cache(test_rows_that_moved_leave_no_byte_either),
 		in_a_cache(test_of_many_no_byte_stays_or_comes_back),
 		in_a_cache(test_the_key_of_an_absence_is_in_no_file),
+		in_a_cache(test_absences_that_do_not_count_any_more_are_in_no_file),
+		in_a_cache(test_closing_leaves_no_absence_that_does_not_count),
 		in_a_cache(test_forgetting_by_any_key_forgets_the_customer),
 		in_a_cache(test_what_was_set_aside_goes_with_the_forgotten),
 		in_a_cache(test_forgetting_on_a_full_disk_fails_and_forgets_nothing),

@@ -115,6 +115,15 @@ struct cache_limits {
  */
 void cache_limit(struct cache *cache, const struct cache_limits *limits);
 
+/**
+ * Keep absences for @ttl_ms and a second at most, and no byte of them after that; without, as long
+ * as there is room. cache_sweep() does so.
+ */
+void cache_keep_absences(struct cache *cache, uint64_t ttl_ms);
+
+/** When cache_sweep() next has an absence to drop, in ms from now, or UINT64_MAX. */
+uint64_t cache_absences_due_in(struct cache *cache, int64_t now_ms);
+
 /** The file is lost, and all answers in it. */
 typedef void cache_lost_fn(void *userdata);
 

@@ -91,6 +91,11 @@ struct cache {
 	uint64_t slots_reserved; /* the first that the file does not know to be taken */
 
 	struct cache_limits limits;
+	struct {
+		int64_t ttl_ms; /* INT64_MAX: they are kept */
+		int64_t due_ms; /* when they are looked at again */
+		bool have_gone; /* and bytes of them may be in the log */
+	} absences;
 	bool is_nearly_full;
 	uint64_t lacking;     /* bytes, when there was last no room for a transaction */
 	bool is_letting_go;   /* the transaction under way makes room */
@@ -325,6 +330,17 @@ int cache_delete_damaged_key(struct cache *cache, const struct key *key,
  * Have @change say what the customer was. Returns 0, CACHE_NONE, ROWS_DAMAGED or a negative errno.
  */
 int cache_note_previous(struct cache *cache, uint32_t slot, struct cache_change *change) must_check;
+
+/* cache_absence.c */
+
+/** Delete some that do not count any more, if it is time for that. Returns as cache_sweep(). */
+int cache_expire_absences(struct cache *cache, int64_t now_ms, struct cache_change *ret) must_check;
+
+/**
+ * Inside a transaction: delete the absences that are older than they are to be kept. Returns 0 or a
+ * negative errno.
+ */
+int cache_drop_old_absences(struct cache *cache, int64_t now_ms) must_check;
 
 /* cache_extent.c; inside a transaction */
 
