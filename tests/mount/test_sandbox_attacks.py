@@ -30,7 +30,7 @@ ENDPOINTS = {
     'nothing': ('GET', '/', None, 404),
 }
 MANY = 30
-BODY_SIZE = 60 << 20    # as a fault plan may be
+BODY_SIZE = 8 << 20     # a fault plan may be larger
 
 
 def port_of(sandbox):
