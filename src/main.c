@@ -6,6 +6,7 @@
  *   command/      one file a subcommand; mount builds what follows and runs the loop; stack
  *                 (up to the catalog) is built for get, too; refresh, forget and warm act through
  *                 a mount, by the ioctls in fs/control_ioctl.h
+ *                 confine (what the daemon gives up, when it has mounted)
  *                 facts (what there is to say of it) -> control_files (of .kapturefs)
  *                 -> status, top, which read them; doctor (_local, _network)
  *   config/       load: defaults, then file (parse: INI), then command line
@@ -14,7 +15,7 @@
  *                 -> tree (what a node is, contains and holds); control (.kapturefs);
  *                 notifier (what the kernel is told unasked; listings:
  *                 of those it keeps);
- *                 unmounter (takes away what the daemon cannot: root's mount, for want of
+ *                 unmounter (takes away what the daemon cannot: its mount, for want of
  *                 privilege, and the connection of a daemon that was killed)
  *   store/        catalog (find, want) -> cache (what is kept) and
  *                 kapture (the API) through the interface in source.h

@@ -67,6 +67,11 @@ static int print_errors(void *userdata, struct buffer *text)
 	return facts_print_errors(text);
 }
 
+#ifdef WITH_ATTACK
+/* In a variant for the tests alone: tests/mount/attack.c. */
+int attack_print(void *userdata, struct buffer *text);
+#endif
+
 void control_files_add(struct control *control, struct facts_sources *facts)
 {
 	const struct {
@@ -80,4 +85,7 @@ void control_files_add(struct control *control, struct facts_sources *facts)
 
 	for (size_t i = 0; i < array_length(files); i++)
 		control_add(control, files[i].name, files[i].print, facts);
+#ifdef WITH_ATTACK
+	control_add(control, "attack", attack_print, NULL);
+#endif
 }

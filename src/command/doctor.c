@@ -118,8 +118,9 @@ static int print_json(const struct doctor *doctor)
 static void examine(struct doctor *doctor)
 {
 	void (*const checks[])(struct doctor * doctor) = {
-		doctor_check_config, doctor_check_fuse, doctor_check_kernel, doctor_check_process,
-		doctor_check_cache,  doctor_check_log,  doctor_check_token,  doctor_check_network,
+		doctor_check_config,      doctor_check_fuse,    doctor_check_kernel,
+		doctor_check_confinement, doctor_check_process, doctor_check_cache,
+		doctor_check_log,         doctor_check_token,   doctor_check_network,
 	};
 
 	for (size_t i = 0; i < array_length(checks); i++)

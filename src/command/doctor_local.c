@@ -15,6 +15,7 @@
 #include <unistd.h>
 
 #include "kapturefs/base/trust.h"
+#include "kapturefs/command/confine.h"
 #include "kapturefs/command/doctor.h"
 #include "kapturefs/command/memory.h"
 #include "kapturefs/command/mountpoint.h"
@@ -141,6 +142,23 @@ void doctor_check_fuse(struct doctor *doctor)
 		doctor_say(doctor, "/dev/fuse", DOCTOR_WELL, NULL, "it can be opened");
 	check_fusermount(doctor);
 	check_allow_other(doctor);
+}
+
+/* Where it is confined, if at all, .kapturefs/status of a mount tells. */
+void doctor_check_confinement(struct doctor *doctor)
+{
+	struct confinement offered = confine_offered();
+	char words[CONFINE_WORDS_SIZE];
+
+	confine_words(&offered, words);
+	if (offered.landlock && offered.has_seccomp)
+		doctor_say(doctor, "confinement", DOCTOR_WELL, NULL, "the kernel has %s", words);
+	else
+		doctor_say(doctor, "confinement", DOCTOR_NOTE,
+		           "Linux 5.13 or later has all of it; Landlock has to be in lsm= of its "
+		           "command line",
+		           "the kernel has only %s: a daemon that is taken over can do more harm",
+		           words);
 }
 
 /* The kernel */

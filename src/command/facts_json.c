@@ -23,6 +23,11 @@ static void add_mount(struct json_writer *writer, const struct facts *facts)
 	json_text(writer, "source", facts->sources->config->base_url);
 	json_text(writer, "mountpoint", facts->sources->mountpoint);
 	json_number(writer, "pid", (uint64_t)getpid());
+	json_open(writer, "confinement", '{');
+	json_number(writer, "landlock", facts->sources->confinement->landlock);
+	json_flag(writer, "seccomp", facts->sources->confinement->has_seccomp);
+	json_flag(writer, "no_new_privileges", facts->sources->confinement->has_no_new_privileges);
+	json_close(writer, '}');
 	add_time(writer, "mounted", facts->sources->mounted_ms);
 	json_number(writer, "age_ms", (uint64_t)(facts->now_ms - facts->sources->mounted_ms));
 }

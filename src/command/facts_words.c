@@ -61,6 +61,13 @@ static void print_health(struct page *page, const struct facts *facts)
 		line(page, "", "%s", facts->reasons[i].text);
 }
 
+static void print_confinement(struct page *page, const struct facts *facts)
+{
+	char words[CONFINE_WORDS_SIZE];
+
+	line(page, "confined", "%s", confine_words(facts->sources->confinement, words));
+}
+
 static const char *token_words(const struct facts *facts)
 {
 	if (facts->api.door != BREAKER_CLOSED)
@@ -214,6 +221,7 @@ int facts_print_words(const struct facts *facts, struct buffer *text)
 
 	print_mount(&page, facts);
 	print_health(&page, facts);
+	print_confinement(&page, facts);
 	print_api(&page, facts);
 	print_cache(&page, facts);
 	print_callers(&page, facts);

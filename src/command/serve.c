@@ -2,8 +2,8 @@
 /*
  * Mounting happens in an order that lets every mistake be told to whoever
  * made it: whatever can be checked without doing anything has been; then the
- * fork, the cache and the mount; then, without any privilege left that could be given up, the
- * network and threads; then the report that it is usable.
+ * fork, the cache and the network, of which nothing is asked yet; then the mount, and whatever the
+ * daemon can do without is given up (confine.h); then threads; then the report that it is usable.
  */
 
 #include <errno.h>
@@ -19,6 +19,7 @@
 #include "kapturefs/base/log.h"
 #include "kapturefs/command/attachment.h"
 #include "kapturefs/command/command.h"
+#include "kapturefs/command/confine.h"
 #include "kapturefs/command/control_files.h"
 #include "kapturefs/command/daemon.h"
 #include "kapturefs/command/facts.h"
@@ -81,6 +82,7 @@ struct mount {
 	uv_signal_t signals[6];
 	struct service service;
 	struct attachment attachment;
+	struct confinement confinement;
 	struct metrics metrics;
 	struct control *control;
 	struct facts_sources facts;
@@ -215,6 +217,14 @@ static void mount_ended(void *userdata)
 	uv_stop(&mount->stack.loop);
 }
 
+/* A user's daemon had to have fusermount3, which is set-user-ID, mount before. */
+static int mount_made(void *userdata)
+{
+	struct mount *mount = userdata;
+
+	return confine(mount->settings->config, &mount->confinement);
+}
+
 static int open_filesystem(struct mount *mount)
 {
 	const struct config *config = mount->settings->config;
@@ -231,6 +241,8 @@ static int open_filesystem(struct mount *mount)
 		.busy_poll_us = (uint32_t)config->busy_poll,
 		.descriptor = -1,
 		.unmounter = mount->attachment.unmounter,
+		.mounted = mount_made,
+		.userdata = mount,
 	};
 	int r;
 
@@ -261,6 +273,7 @@ static int open_control(struct mount *mount)
 		.kapture = mount->stack.kapture,
 		.catalog = mount->stack.catalog,
 		.metrics = &mount->metrics,
+		.confinement = &mount->confinement,
 	};
 	control_files_add(mount->control, &mount->facts);
 	return 0;

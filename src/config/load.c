@@ -96,12 +96,17 @@ static bool exists(const char *path, const char *mountpoint)
 	return access(path, F_OK) == 0 || (errno != ENOENT && errno != ENOTDIR);
 }
 
+int config_user_file(char **ret)
+{
+	return user_path("XDG_CONFIG_HOME", ".config", "config", ret);
+}
+
 static int find_file(const char *mountpoint, char **ret)
 {
 	char *path;
 	int r;
 
-	r = user_path("XDG_CONFIG_HOME", ".config", "config", &path);
+	r = config_user_file(&path);
 	if (r)
 		return r;
 	if (path && !exists(path, mountpoint)) {

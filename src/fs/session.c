@@ -289,6 +289,8 @@ int session_open(uv_loop_t *loop, struct filesystem *filesystem, struct notifier
 	if (!r && session->unmounter && settings->descriptor < 0)
 		r = unmounter_guard(session->unmounter, session->mountpoint, &session->mounted,
 		                    false);
+	if (!r && settings->mounted)
+		r = settings->mounted(settings->userdata);
 	if (!r)
 		r = notifier_start(notifier, session->fuse);
 	if (!r)

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 
 #include <assert.h>
+#include <sys/prctl.h>
 #include <time.h>
 
 #include "kapturefs/fs/teller.h"
@@ -28,6 +29,8 @@ static void *run(void *userdata)
 {
 	struct teller *teller = userdata;
 
+	/* Another thread could not: it would write to a file in /proc. */
+	(void)prctl(PR_SET_NAME, teller->name, 0, 0, 0);
 	pthread_mutex_lock(&teller->lock);
 	teller->run(teller->userdata);
 	teller->has_ended = true;
@@ -41,10 +44,10 @@ int teller_start(struct teller *teller, const char *name, teller_run_fn *run_loc
 
 	teller->run = run_locked;
 	teller->userdata = userdata;
+	teller->name = name;
 	error = pthread_create(&teller->thread, NULL, run, teller);
 	if (error)
 		return -error;
-	pthread_setname_np(teller->thread, name);
 	teller->is_running = true;
 	return 0;
 }

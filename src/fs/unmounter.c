@@ -17,6 +17,7 @@
 #include <unistd.h>
 
 #include "kapturefs/base/privileges.h"
+#include "kapturefs/base/seccomp.h"
 #include "kapturefs/fs/unmounter.h"
 
 /* For a process that has been killed to close its files. */
@@ -225,6 +226,26 @@ static void close_inherited(void)
 	(void)syscall(SYS_close_range, STDERR_FILENO + 1, ~0U, 0);
 }
 
+/*
+ * Confined to what it is there for. For a user that is to run fusermount3, which is set-user-ID:
+ * with no new privileges, without which a user gets neither seccomp nor Landlock, it could not
+ * unmount. What is possible without has been done: no file but three, no environment, no terminal,
+ * no look into it; and what it takes away has been said before the daemon asks anybody anything.
+ * For root it is umount2(2), which Landlock would refuse.
+ */
+static int give_up(bool may_unmount, uint64_t needed)
+{
+	int r;
+
+	if (!may_unmount)
+		return 0;
+	r = privileges_keep(needed);
+	/* Where the kernel has no seccomp, there is still nothing that it would obey. */
+	if (!r)
+		(void)!seccomp_refuse(true);
+	return r;
+}
+
 int unmounter_run(void)
 {
 	const uint64_t needed = privileges_bit(CAP_SYS_ADMIN);
@@ -237,7 +258,7 @@ int unmounter_run(void)
 
 	close_inherited();
 	(void)prctl(PR_SET_NAME, UNMOUNTER_NAME, 0, 0, 0);
-	if (privileges_keep(may_unmount ? needed : 0) || chdir("/") < 0)
+	if (give_up(may_unmount, needed) || chdir("/") < 0)
 		return EXIT_FAILURE;
 	/* A change of credentials would end it. */
 	deaths = watch_daemon();
@@ -248,7 +269,7 @@ int unmounter_run(void)
 
 	wait_for_word(&order, daemon, deaths);
 	is_ordered = receive(&byte, 1) == 1 || order.is_automatic;
-	if (may_unmount && is_ordered && is_still_there(&order))
+	if (is_ordered && is_still_there(&order))
 		mounts_detach(order.mountpoint);
 	return EXIT_SUCCESS;
 }

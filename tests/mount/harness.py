@@ -9,6 +9,7 @@ kernel's abort file for the connection always works, so that is what ends a moun
 resort, and what the watchdog of each test uses (see conftest.py).
 """
 
+import ctypes
 import datetime
 import json
 import os
@@ -138,6 +139,12 @@ def wait_until(condition, what, seconds=END_SECONDS):
     while not condition():
         assert time.monotonic() < deadline, f'never happened: {what}'
         time.sleep(0.005)
+
+
+def landlock_version():
+    """What landlock(7) says; 0 where the kernel has none, or none is switched on."""
+    create_ruleset, version = 444, 1
+    return max(0, ctypes.CDLL(None).syscall(create_ruleset, None, 0, version))
 
 
 def keys_of(number):

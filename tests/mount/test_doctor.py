@@ -62,8 +62,8 @@ def test_nothing_is_wrong_where_nothing_is(patient, api):
     assert (result.returncode, result.stderr, failures(result)) == (0, '', [])
     names = [name for _, name, _, _ in rows(result)]
     assert names == ['configuration', 'source', '/dev/fuse', 'fusermount3', 'user_allow_other',
-                     'kernel', 'open files', 'memory', 'clock', 'cache', 'token', 'name',
-                     'connection', 'TLS', 'API']
+                     'kernel', 'confinement', 'open files', 'memory', 'clock', 'cache', 'token',
+                     'name', 'connection', 'TLS', 'API']
     assert result.stdout.endswith('\nNothing would keep a mount from working.\n')
 
 

@@ -9,12 +9,13 @@
  *   connection                                          either
  *   root                  by the unmounter, a process   the same; uid 0 stays, for the token's
  *                         with one capability           file and the cache are root's
- *   a user                by fusermount3, which is      what the user has; with no new
- *                         set-user-ID                   privileges fusermount3 could not unmount,
- *                                                       and SIGTERM would leave a dead mount
+ *   a user                by fusermount3, which is      the same, but later: libfuse has to run
+ *                         set-user-ID                   fusermount3 first. In the end the
+ *                                                       unmounter runs it, a process that may
  *
- * In all cases SIGTERM leaves no mount, except where the mount is somebody else's. The unmounter
- * costs about 3 ms at the start and 1.4 MB of memory of its own.
+ * What else is given up is in confine.h. In all cases SIGTERM leaves no mount, except where the
+ * mount is somebody else's. The unmounter costs about 3 ms at the start and 1.4 MB of memory of its
+ * own.
  */
 
 #include "kapturefs/base/base.h"

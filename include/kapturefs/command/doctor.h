@@ -44,6 +44,7 @@ void doctor_say(struct doctor *doctor, const char *name, enum doctor_verdict ver
 void doctor_check_config(struct doctor *doctor);
 void doctor_check_fuse(struct doctor *doctor);
 void doctor_check_kernel(struct doctor *doctor);
+void doctor_check_confinement(struct doctor *doctor);
 void doctor_check_process(struct doctor *doctor);
 void doctor_check_token(struct doctor *doctor);
 void doctor_check_cache(struct doctor *doctor);

@@ -9,6 +9,7 @@
 #include "kapturefs/base/buffer.h"
 #include "kapturefs/base/log.h"
 #include "kapturefs/base/metrics.h"
+#include "kapturefs/command/confine.h"
 #include "kapturefs/config/config.h"
 #include "kapturefs/fs/filesystem.h"
 #include "kapturefs/fs/session.h"
@@ -24,6 +25,7 @@ struct facts_sources {
 	const struct filesystem *filesystem;
 	const struct session *session;
 	const struct metrics *metrics;
+	const struct confinement *confinement;
 };
 
 /** The worse, the higher. */

@@ -55,6 +55,9 @@ enum config_load_outcome {
 int config_reload(const struct config_request *request, struct config *config,
                   struct config_complaint *complaint) must_check;
 
+/** Where a user's own file would be, NULL for nowhere; to be freed. Returns 0 or -ENOMEM. */
+int config_user_file(char **ret) must_check;
+
 /**
  * The file that config_load() would read without `config`. Returns 0 with its path in
  * *@ret, for the caller to free, or NULL when there is none; -ENOMEM.

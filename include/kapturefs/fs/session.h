@@ -21,6 +21,9 @@ struct session_settings {
 	int descriptor;         /* the connection of a mount that is there already, or -1 */
 	struct unmounter
 	        *unmounter; /* who takes such a mount away, or NULL; outlives the session */
+	/** Called when it has mounted and has no thread yet, or NULL; an error ends it. */
+	int (*mounted)(void *userdata);
+	void *userdata;
 };
 
 /**

@@ -20,6 +20,7 @@ struct teller {
 	bool is_running;
 	teller_run_fn *run;
 	void *userdata;
+	const char *name; /* of the thread, borrowed */
 };
 
 /** Begin without a thread. */

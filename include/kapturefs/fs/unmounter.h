@@ -1,17 +1,16 @@
 #pragma once
 /* SPDX-License-Identifier: MIT */
 /*
- * Root's mount is taken away by a process of its own, so that the one that talks to the network
- * and reads what comes from there needs no privilege at all.
+ * A mount is taken away by a process of its own, so that the one that talks to the network and
+ * reads what comes from there needs no privilege at all, and runs no program.
  *
  * It is the program itself, started anew under another name, which therefore holds nothing of the
- * daemon's memory. It has the capability to unmount and no other, reads one message that says
- * which mount is meant, and waits: for the word to unmount, or for the daemon's death, on which
- * it ends and, for auto_unmount alone, unmounts. A dead mount tells the truth, an empty directory
- * does not.
+ * daemon's memory. Of root's capabilities it has the one to unmount and no other; for a user it
+ * runs fusermount3. It reads one message that says which mount is meant, and waits: for the word to
+ * unmount, or for the daemon's death, on which it ends and, for auto_unmount alone, unmounts. A
+ * dead mount tells the truth, an empty directory does not.
  *
- * It also sees to it that who waits in the mount of a dead daemon learns that; for another user's
- * mount, which is libfuse's to take away, that is all it does.
+ * It also sees to it that who waits in the mount of a dead daemon learns that.
  */
 
 #include <stdbool.h>
