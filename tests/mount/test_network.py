@@ -245,7 +245,9 @@ def test_sighup_ends_what_was_connected_before(mounts, secure, authority):
 # Open files
 
 def open_files(mount):
-    return len(os.listdir(f'/proc/{mount.process.pid}/fd'))
+    """As many as are open before the first number that is free."""
+    numbers = {int(name) for name in os.listdir(f'/proc/{mount.process.pid}/fd')}
+    return min(set(range(len(numbers) + 1)) - numbers)
 
 
 def limit_files(mount, limit):
