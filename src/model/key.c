@@ -7,6 +7,7 @@
 #include "kapturefs/model/date.h"
 #include "kapturefs/model/fold.h"
 #include "kapturefs/model/key.h"
+#include "kapturefs/model/naming.h"
 
 static const struct key_kind_facts facts[KEY_LISTINGS] = {
 	[KEY_ID] = { "by-id", "id", "kapture_customer_id" },
@@ -328,6 +329,8 @@ bool key_is_canonical(uint32_t country, const struct key *key)
 
 /* File names */
 
+enum { ESCAPE_LENGTH = 3 }; /* of %XX */
+
 static const char *const endings[] = { "json", "meta" };
 
 /* Where the dot stands at which a view's ending would begin; NULL if there is none. */
@@ -342,34 +345,87 @@ static const char *find_ending(const char *text)
 	return NULL;
 }
 
+/* The character at @text, which has @size bytes, or 0; in the text of a key it is UTF-8. */
+static bool is_escaped(const struct key *key, const char *text, size_t size, uint32_t character,
+                       const char *ending)
+{
+	return key->kind == KEY_EMAIL && (!size || !naming_is_shown(character) || text == ending);
+}
+
 void key_print_name(const struct key *key, char ret[KEY_NAME_SIZE])
 {
 	const char *ending = key->kind == KEY_EMAIL ? find_ending(key->text) : NULL;
+	struct text text = { key->text, strlen(key->text) };
 
-	for (const char *byte = key->text; *byte; byte++) {
-		if (key->kind == KEY_EMAIL && (*byte == '/' || *byte == '%' || byte == ending))
-			ret += sprintf(ret, "%%%02X", (unsigned)*byte);
-		else
-			*ret++ = *byte;
+	while (text.length) {
+		uint32_t character;
+		size_t size = utf8_decode(text.start, text.length, &character);
+		bool is_to_be = is_escaped(key, text.start, size, character, ending);
+
+		for (size_t i = 0; i < (size ? size : 1); i++) {
+			if (is_to_be)
+				ret += sprintf(ret, "%%%02X", (unsigned char)text.start[i]);
+			else
+				*ret++ = text.start[i];
+		}
+		text_skip(&text, size ? size : 1);
 	}
 	*ret = '\0';
 }
 
-/* The byte that the escape at the head of @name stands for, 0 if there is none. */
-static char read_escape(struct text name)
-{
-	enum { ESCAPE_LENGTH = 3 };
+/* What escapes at the head of a name stand for. */
+struct escaped {
+	size_t length; /* of the escapes, 0 if there are none */
+	char bytes[UTF8_LENGTH_MAX];
+	size_t count;
+};
 
-	if (begins_with(name, "%2f"))
-		return '/';
-	if (begins_with(name, "%25"))
-		return '%';
-	for (size_t i = 0; i < array_length(endings); i++) {
-		if (begins_with(name, "%2e") && name.length == ESCAPE_LENGTH + strlen(endings[i]) &&
-		    memcmp(name.start + ESCAPE_LENGTH, endings[i], strlen(endings[i])) == 0)
-			return '.';
+static int digit_value(char digit)
+{
+	if (is_digit(digit))
+		return digit - '0';
+	digit = lower_case(digit);
+	return digit >= 'a' && digit <= 'f' ? digit - 'a' + 10 : -1;
+}
+
+/* The byte that the escape at the head of @name stands for, -1 if there is none. */
+static int read_byte(struct text name)
+{
+	int high = name.length >= ESCAPE_LENGTH ? digit_value(name.start[1]) : -1;
+	int low = high >= 0 ? digit_value(name.start[2]) : -1;
+
+	return low >= 0 && name.start[0] == '%' ? high << 4 | low : -1;
+}
+
+/* A character that cannot be seen. */
+static struct escaped read_hidden(struct text name)
+{
+	struct escaped escaped = { 0 };
+	uint32_t character;
+	size_t size = 0;
+	int byte;
+
+	while (escaped.count < UTF8_LENGTH_MAX && !size && (byte = read_byte(name)) >= 0x80) {
+		escaped.bytes[escaped.count++] = (char)byte;
+		escaped.length += ESCAPE_LENGTH;
+		text_skip(&name, ESCAPE_LENGTH);
+		size = utf8_decode(escaped.bytes, escaped.count, &character);
 	}
-	return 0;
+	return size && !naming_is_shown(character) ? escaped : (struct escaped){ 0 };
+}
+
+static struct escaped read_escape(struct text name)
+{
+	int byte = read_byte(name);
+
+	if (byte == '/' || byte == '%')
+		return (struct escaped){ ESCAPE_LENGTH, { (char)byte }, 1 };
+	for (size_t i = 0; byte == '.' && i < array_length(endings); i++) {
+		if (name.length == ESCAPE_LENGTH + strlen(endings[i]) &&
+		    memcmp(name.start + ESCAPE_LENGTH, endings[i], strlen(endings[i])) == 0)
+			return (struct escaped){ ESCAPE_LENGTH, { '.' }, 1 };
+	}
+	return read_hidden(name);
 }
 
 int key_parse_name(uint32_t country, enum key_kind kind, const char *name, size_t length,
@@ -385,10 +441,13 @@ int key_parse_name(uint32_t country, enum key_kind kind, const char *name, size_
 	if (length > sizeof(address))
 		return KEY_IMPOSSIBLE;
 	while (rest.length) {
-		char escaped = read_escape(rest);
+		struct escaped escaped = read_escape(rest);
 
-		address[count++] = escaped ? escaped : *rest.start;
-		text_skip(&rest, escaped ? 3 : 1);
+		if (!escaped.length)
+			escaped = (struct escaped){ 1, { *rest.start }, 1 };
+		memcpy(address + count, escaped.bytes, escaped.count);
+		count += escaped.count;
+		text_skip(&rest, escaped.length);
 	}
 	return key_parse_typed(country, kind, address, count, ret);
 }

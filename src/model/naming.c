@@ -16,8 +16,7 @@
 
 enum {
 	ESCAPE_LENGTH = 3, /* of %XX */
-	/* A character is encoded only if it has at most three bytes. */
-	UNIT_LENGTH_MAX = 3 * ESCAPE_LENGTH,
+	UNIT_LENGTH_MAX = UTF8_LENGTH_MAX * ESCAPE_LENGTH,
 	MARK_LENGTH = 17, /* of what a cut name ends in */
 	STEM_LENGTH_MAX = NAMING_LENGTH_MAX - MARK_LENGTH,
 };
@@ -35,18 +34,39 @@ struct writer {
 	size_t stem_length; /* of the units that a cut name keeps */
 };
 
-static bool is_shown(uint32_t character)
-{
-	static const struct {
-		uint32_t first;
-		uint32_t last;
-	} hidden[] = {
-		{ 0x00, 0x1f },   { '%', '%' },       { '/', '/' },       { 0x7f, 0x9f },
-		{ 0x61c, 0x61c }, { 0x200e, 0x200f }, { 0x2028, 0x202e }, { 0x2066, 0x2069 },
-	};
+/*
+ * In the order of their numbers. Not looked up in a library, whose version would decide on names:
+ * Default_Ignorable_Code_Point of Unicode 15.1, and what is not in that but hidden as well.
+ */
+static const struct {
+	uint32_t first;
+	uint32_t last;
+} hidden[] = {
+	{ 0x00, 0x1f },       { '%', '%' },   { '/', '/' },
+	{ 0x7f, 0x9f },       { 0xad, 0xad }, /* soft hyphen */
+	{ 0x34f, 0x34f },                     /* joiner of graphemes */
+	{ 0x61c, 0x61c },                     /* direction */
+	{ 0x115f, 0x1160 },                   /* Hangul fillers */
+	{ 0x17b4, 0x17b5 },                   /* Khmer vowels that are not written */
+	{ 0x180b, 0x180f },                   /* Mongolian variation selectors and separator */
+	{ 0x200b, 0x200f },                   /* zero width, joiners, direction */
+	{ 0x2028, 0x202e },                   /* separators of lines and paragraphs, direction */
+	{ 0x2060, 0x206f },                   /* joiner of words, invisible operators, direction */
+	{ 0x3164, 0x3164 },                   /* Hangul filler */
+	{ 0xfe00, 0xfe0f },                   /* variation selectors */
+	{ 0xfeff, 0xfeff },                   /* zero width, byte order mark */
+	{ 0xffa0, 0xffa0 },                   /* Hangul filler */
+	{ 0xfff0, 0xfffb },                   /* not assigned; marks of annotations */
+	{ 0x13430, 0x1343f },                 /* hieroglyph format */
+	{ 0x1bca0, 0x1bca3 },                 /* shorthand format */
+	{ 0x1d173, 0x1d17a },                 /* musical format */
+	{ 0xe0000, 0xe0fff },                 /* tags, more variation selectors */
+};
 
-	for (size_t i = 0; i < array_length(hidden); i++) {
-		if (character >= hidden[i].first && character <= hidden[i].last)
+bool naming_is_shown(uint32_t character)
+{
+	for (size_t i = 0; i < array_length(hidden) && character >= hidden[i].first; i++) {
+		if (character <= hidden[i].last)
 			return false;
 	}
 	return true;
@@ -114,7 +134,7 @@ static struct writer write_name(char *ret, const char *name, size_t length, stru
 		size_t size = utf8_decode(name + at, length - at, &character);
 		bool is_forced = at >= forced.start && at < forced.end;
 
-		if (size && is_shown(character) && !is_forced)
+		if (size && naming_is_shown(character) && !is_forced)
 			write_unit(&writer, name + at, size);
 		else
 			write_escapes(&writer, name + at, size ? size : 1);

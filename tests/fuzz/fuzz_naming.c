@@ -4,6 +4,8 @@
  * the second may hold anything.
  */
 
+#include <utf8proc.h>
+
 #include "fuzz.h"
 #include "kapturefs/base/utf8.h"
 #include "kapturefs/model/key.h"
@@ -14,10 +16,8 @@ enum { MARK_LENGTH = 17 };
 static bool is_dangerous(uint32_t character)
 {
 	return character < ' ' || (character >= 0x7f && character < 0xa0) || character == '/' ||
-	       character == 0x2028 || character == 0x2029 || character == 0x61c ||
-	       (character >= 0x200e && character <= 0x200f) ||
-	       (character >= 0x202a && character <= 0x202e) ||
-	       (character >= 0x2066 && character <= 0x2069);
+	       character == 0x2028 || character == 0x2029 ||
+	       utf8proc_get_property((int32_t)character)->ignorable;
 }
 
 /* A name that a file can have and a terminal can show. */

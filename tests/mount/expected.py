@@ -19,11 +19,17 @@ def decode(text):
     return json.loads(text, parse_int=str, parse_float=str, object_pairs_hook=dict)
 
 
+# Control characters, and Unicode's Default_Ignorable_Code_Point.
+HIDDEN = (r'[\x00-\x1f\x7f-\x9f/%\u00ad\u034f\u061c\u115f\u1160\u17b4\u17b5\u180b-\u180f'
+          r'\u200b-\u200f\u2028-\u202e\u2060-\u206f\u3164\ufe00-\ufe0f\ufeff\uffa0\ufff0-\ufffb'
+          r'\U0001bca0-\U0001bca3\U0001d173-\U0001d17a\U000e0000-\U000e0fff]')
+
+
 def file_name(name):
     """A member's name as a file name, as bytes, for names that need no cutting."""
     if name in ('.', '..'):
         return b'%2E' * len(name)
-    encoded = re.sub(r'[\x00-\x1f\x7f-\x9f/%]',
+    encoded = re.sub(HIDDEN,
                      lambda match: ''.join(f'%{byte:02X}' for byte in match[0].encode()), name)
     return (encoded or '%').encode()
 
@@ -52,7 +58,10 @@ def tree(value, path=b''):
     items = value.items() if named else zip(element_names(value), value)
     result = {path: None} if path else {}
     for name, child in items:
-        result.update(tree(child, os.path.join(path, file_name(name))))
+        name = file_name(name)
+        if path == b'contacts' and not named and name == b'primary':
+            name = b'%70rimary'     # for the link's sake
+        result.update(tree(child, os.path.join(path, name)))
     return result
 
 

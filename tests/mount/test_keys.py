@@ -86,6 +86,7 @@ def test_numbers_stored_without_a_country_do_not_disturb_the_listing_with_one(mo
 ADDRESSES = {'a/b@c.d': 'a%2Fb@c.d', '100%@c.d': '100%25@c.d', 'a%2fb@c.d': 'a%252fb@c.d',
              '/@/': '%2F@%2F', 'x@y.json': 'x@y%2Ejson', 'x@y.meta': 'x@y%2Emeta',
              '..@..': '..@..', 'é@ü': 'é@ü', 'q' * 250 + '@c.d': 'q' * 250 + '@c.d',
+             'a\u200bb@c.d': 'a%E2%80%8Bb@c.d', 'a\u0085b@c.d': 'a%C2%85b@c.d',
              '/' * 250 + '@c.d': '%2F' * 250 + '@c.d', 'ø' * 125 + '@c.d': 'ø' * 125 + '@c.d'}
 
 

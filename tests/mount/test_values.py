@@ -1,6 +1,7 @@
 # SPDX-License-Identifier: MIT
 """Names and values exactly as sent, whatever JSON can hold."""
 
+import errno
 import json
 import os
 import stat
@@ -9,6 +10,7 @@ import hypothesis
 import pytest
 from hypothesis import strategies
 
+import harness
 from api import customer, found, Reply
 from expected import customer_tree, mounted_tree
 
@@ -138,6 +140,41 @@ def test_primary_contact_is_a_link(show):
     _, tree = show('"contacts": [{"id": 8}, {"id": 9, "isPrimaryContact": true}]')
     assert tree[b'contacts/primary'] == 'link to 9'
     assert (show.mount / 'by-id/1/contacts/primary/id').read_text() == '9\n'
+
+
+def test_no_contact_hides_the_link_to_the_primary_one(show):
+    text, tree = show('"contacts": [{"id": "primary", "name": "x"}, {"id": "%70rimary"}, '
+                      '{"id": 9, "isPrimaryContact": true}]')
+    assert tree[b'contacts/primary'] == 'link to 9'
+    assert tree[b'contacts/%70rimary/name'] == b'x\n'
+    assert b'contacts/%2570rimary' in tree
+    assert tree == customer_tree(text)
+
+
+INVISIBLE = {'zero width': '\u200b', 'a soft hyphen': '\u00ad', 'a joiner': '\u200d',
+             'direction': '\u202e', 'a variation selector': '\ufe0f', 'a tag': '\U000e0061',
+             'a Hangul filler': '\u3164', 'a byte order mark': '\ufeff'}
+
+
+@pytest.mark.parametrize('case', INVISIBLE)
+def test_name_that_looks_like_another_is_told_apart(show, case):
+    """... and what is listed can be opened, asked for, and chosen as a column."""
+    name = f'na{INVISIBLE[case]}me'
+    listed = 'na' + ''.join(f'%{byte:02X}' for byte in INVISIBLE[case].encode()) + 'me'
+    text, tree = show(f'"name": "true", "{name}": "false", "contacts": [{{"id": "{name}"}}]')
+    assert tree == customer_tree(text)
+    assert tree[listed.encode()] == b'false\n'
+    mount = show.mount
+    assert os.listdir(mount / 'by-id/1/contacts') == [listed]
+    assert harness.errno_of(os.stat, mount / 'by-id/1' / name) == errno.ENOENT
+
+    options = harness.join_options({'token_file': mount.options['token_file'],
+                                    'cache': mount.options['cache']})
+    field = harness.command('get', '-o', options, '--field', listed, mount.source, 'id:1')
+    assert (field.returncode, field.stdout) == (0, 'false\n')
+    table = harness.command('export', '--format', 'csv', '--columns', listed, mount.path)
+    assert (table.returncode, table.stdout.split()) == (0, [listed, 'false'])
+    assert listed in harness.command('export', '--format', 'csv', mount.path).stdout
 
 
 @pytest.mark.parametrize('contacts', ['[]', '[{"id": 8}]', '"none"', 'null', '{"id": 8}',

@@ -215,12 +215,20 @@ static void test_names_of_addresses_escape_what_a_file_name_cannot_mean(void **s
 	assert_named("a@b%2ejson", "a@b%252ejson");
 	assert_named("a@b.json.c", "a@b.json.c");
 	assert_named("a.json@b.c", "a.json@b.c");
+	assert_named("a\xe2\x80\x8b\x62@c.d", "a%E2%80%8Bb@c.d");
+	assert_named("a\xc2\xad@c.d", "a%C2%AD@c.d");
+	assert_named("a\xf3\xa0\x81\xa1@c.d", "a%F3%A0%81%A1@c.d");
+	assert_named("a\xc2\x9b@c.d", "a%C2%9B@c.d");
+	assert_named("a\xc3\xab@c.d", "a\xc3\xab@c.d");
+	/* What could be an escape is one only if it is another's. */
+	assert_named("a%c3%ab@c.d", "a%25c3%25ab@c.d");
+	assert_named("a%c2%ad@c.d", "a%25c2%25ad@c.d");
 }
 
 static void test_a_bare_percent_in_a_name_is_itself(void **state)
 {
-	static const char *const names[] = { "100%@c.d", "%40%@c.d", "%2@c.d", "a@c.d%",
-		                             "%2E@c.d" };
+	static const char *const names[] = { "100%@c.d", "%40%@c.d",   "%2@c.d",     "a@c.d%",
+		                             "%2E@c.d",  "%C3%AB@c.d", "%E2%80@c.d", "%AD@c.d" };
 
 	(void)state;
 	for (size_t i = 0; i < array_length(names); i++) {

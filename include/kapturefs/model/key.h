@@ -80,8 +80,9 @@ void key_trim(struct text *text);
 enum { KEY_NAME_SIZE = 3 * KEY_TEXT_MAX + 1 };
 
 /**
- * Write the file name of @key: its text, but in an address `/` is `%2F`, `%` is `%25`, and the dot
- * of `.json` or `.meta` at the end `%2E`, as those endings mean something else; see view.h.
+ * Write the file name of @key: its text, but in an address `/` is `%2F`, `%` is `%25`, what
+ * cannot be seen is escaped likewise, see naming.h, and the dot of `.json` or `.meta` at the end is
+ * `%2E`, as those endings mean something else; see view.h.
  */
 void key_print_name(const struct key *key, char ret[KEY_NAME_SIZE]);
 

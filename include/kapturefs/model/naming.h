@@ -8,8 +8,10 @@
  *
  *   - `/` and `%`, and every dot of `.` and `..`;
  *   - the control characters (C0, DEL, C1), the line and paragraph separators
- *     (U+2028, U+2029), and the characters that change the direction of text
- *     (U+061C, U+200E, U+200F, U+202A to U+202E, U+2066 to U+2069);
+ *     (U+2028, U+2029), and what is not seen in a listing, so that two names
+ *     would look alike: Unicode's Default_Ignorable_Code_Point (soft hyphen,
+ *     zero width, joiners, changes of direction, fillers, variation selectors,
+ *     tags), and characters that only say how others are laid out;
  *   - bytes that are not UTF-8.
  *
  * The empty name is a lone `%`.
@@ -21,12 +23,16 @@
  * have the same hash, for which the caller has @salt.
  */
 
+#include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
 
 #include "kapturefs/base/base.h"
 
 enum { NAMING_LENGTH_MAX = 255 };
+
+/** Whether @character stands in a name as it is, where it is not a dot of `.` or `..`. */
+bool naming_is_shown(uint32_t character);
 
 /**
  * Write the file name of @name (@length bytes of anything) to @ret,
