@@ -218,8 +218,7 @@ static int fill_meta(const struct catalog_entry *entry, struct tree_attributes *
 
 bool view_has_primary(const struct record *record, const struct member *directory)
 {
-	return directory == record_contacts(record) && record_primary_contact(record) &&
-	       !record_child(record, directory, "primary", strlen("primary"));
+	return directory == record_contacts(record) && record_primary_contact(record);
 }
 
 int view_fill(const struct view *view, bool is_link, const struct catalog_entry *entry,

@@ -75,6 +75,21 @@ static int encode_name(struct draft *draft, const struct listing *listing, uint3
 	return 0;
 }
 
+/* Beside the contacts stands the link to one of them, which none may hide; see view.h. */
+static uint32_t escape_primary(char name[NAMING_LENGTH_MAX + 1], uint32_t length)
+{
+	if (strcmp(name, "primary") != 0)
+		return length;
+	return (uint32_t)snprintf(name, NAMING_LENGTH_MAX + 1, "%%%02Xrimary", (unsigned)'p');
+}
+
+static bool is_contacts(const struct draft *draft, uint32_t index)
+{
+	return index > 0 && draft->members[index].parent == 0 &&
+	       draft->members[index].type == MEMBER_ARRAY &&
+	       strcmp(draft->items[index]->string, "contacts") == 0;
+}
+
 /* Members */
 
 /* Takes the armour off the item's text, where the value stands until the record is made. */
@@ -109,6 +124,8 @@ static int add_listed(struct draft *draft, const struct listing *listing, uint32
 
 	for (uint32_t i = 0; i < listing->count; i++) {
 		r = encode_name(draft, listing, i, 0, name, &length);
+		if (!r && is_contacts(draft, parent))
+			length = escape_primary(name, length);
 		if (!r)
 			r = buffer_append(&draft->names, name, length + (size_t)1);
 		if (r)

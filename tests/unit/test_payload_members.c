@@ -110,6 +110,25 @@ static void test_elements_with_ids_of_their_own_are_named_by_them(void **state)
 	record_unref(record);
 }
 
+static void test_no_contact_hides_the_link_to_the_primary_one(void **state)
+{
+	struct record *record =
+	        make_record("{\"id\":7,\"contacts\":[{\"id\":\"primary\"},{\"id\":\"%70rimary\"}],"
+	                    "\"others\":[{\"id\":\"primary\"}],\"primary\":1}");
+
+	(void)state;
+	assert_non_null(get_member(record, "contacts/%70rimary/id"));
+	assert_non_null(get_member(record, "contacts/%2570rimary/id"));
+	assert_non_null(get_member(record, "others/primary/id"));
+	assert_value(record, "primary", "1\n", 2);
+	assert_sound(record);
+	record_unref(record);
+
+	record = make_record("{\"id\":7,\"contacts\":{\"primary\":1}}");
+	assert_value(record, "contacts/primary", "1\n", 2);
+	record_unref(record);
+}
+
 static void test_other_elements_are_named_by_their_places(void **state)
 {
 	static const char *const arrays[] = {
@@ -258,6 +277,7 @@ int main(void)
 		cmocka_unit_test(test_names_that_no_file_can_have_are_encoded),
 		cmocka_unit_test(test_long_names_are_cut_and_stay_apart),
 		cmocka_unit_test(test_elements_with_ids_of_their_own_are_named_by_them),
+		cmocka_unit_test(test_no_contact_hides_the_link_to_the_primary_one),
 		cmocka_unit_test(test_other_elements_are_named_by_their_places),
 		cmocka_unit_test(test_every_type_is_kept),
 		cmocka_unit_test(test_a_customer_may_be_nested_as_deeply_as_the_gate_allows),
