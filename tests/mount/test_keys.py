@@ -123,7 +123,7 @@ def test_a_bare_percent_is_another_spelling(mounts, api):
 def test_get_and_a_mount_name_the_same_customers(mounts, api, tmp_path):
     """Also when the mount has the cache, and get asks it."""
     for number, address in enumerate(ADDRESSES, 1):
-        api.add(customer(number), ('email', address))
+        api.add(customer(number, email=address), ('email', address))
     mount = mounts(api.url)
     options = {**mount.options, 'phone_country': None}
     result = command('get', '-o', harness.join_options(options), api.url, *ADDRESSES)
