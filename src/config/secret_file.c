@@ -58,6 +58,11 @@ static int refuse_closed(const struct secret_place *place, struct config_complai
 
 	if (error == ELOOP)
 		return secret_refuse(place, complaint, "a symbolic link; name the file itself");
+	/* The mode would let us: what does not is confine(), which access(2) knows nothing of. */
+	if (error == EACCES && access(place->path, R_OK) == 0)
+		return secret_refuse(place, complaint,
+		                     "in no directory that the daemon has confined itself to when "
+		                     "it was mounted; put it into one of them, or mount again");
 	if (error == EACCES && stat(place->path, &status) == 0)
 		return secret_refuse(place, complaint,
 		                     status.st_uid == geteuid()

@@ -5,11 +5,15 @@ The attacks are tried by the daemon itself, from a control file that a variant o
 Another variant has them and no confinement: there they succeed.
 """
 
+import ctypes
+import errno
 import json
 import os
 import pathlib
 import re
 import shutil
+import signal
+import struct
 import subprocess
 import sys
 
@@ -127,6 +131,46 @@ def test_status_says_what_is_in_force(mounts, api):
         assert (fields['Seccomp'], fields['NoNewPrivs']) == ('2', '1')
 
 
+@pytest.mark.skipif(harness.SANITIZER_THREADS, reason='has a thread of its own')
+def test_no_thread_is_there_before(mounts, api):
+    mount = mounts(api.url)
+    assert 'confinement: ' not in mount.log.text()
+
+
+class Filter(ctypes.Structure):
+    _fields_ = [('length', ctypes.c_ushort), ('steps', ctypes.c_char_p)]
+
+
+def have_no_landlock():
+    """For this process, by seccomp(2), have the kernel be one before 5.13."""
+    no_new_privileges, set_filter, mode = 38, 22, 2
+    steps = b''.join(struct.pack('=HBBI', *step) for step in [
+        (0x20, 0, 0, 0),            # the number of the call
+        (0x35, 0, 2, 444),          # below that of landlock_create_ruleset()
+        (0x25, 1, 0, 446),          # above that of landlock_restrict_self()
+        (0x06, 0, 0, 0x50000 | errno.ENOSYS),
+        (0x06, 0, 0, 0x7fff0000)])
+    libc = ctypes.CDLL(None)
+    libc.prctl(no_new_privileges, 1, 0, 0, 0)
+    libc.prctl(set_filter, mode, ctypes.byref(Filter(len(steps) // 8, steps)))
+
+
+@needs_root
+def test_a_kernel_without_landlock_is_told_of_and_does(mounts, api, monkeypatch):
+    start = subprocess.Popen
+    monkeypatch.setattr(subprocess, 'Popen', lambda *words, **more: start(
+        *words, **{'preexec_fn': have_no_landlock, **more}))
+    api.add_numbers([7])
+    mount = mounts(api.url)
+    assert (mount / 'by-id/7/name').read_text() == 'Customer 7\n'
+    assert mount.log.wait_for('confinement: files are not confined')
+    confinement = json.loads((mount / '.kapturefs/status.json').read_text())['confinement']
+    assert confinement == {'landlock': 0, 'seccomp': True, 'no_new_privileges': True}
+    rows = json.loads(harness.command('doctor', '--json').stdout)['checks']
+    row = next(row for row in rows if row['name'] == 'confinement')
+    assert (row['verdict'], 'lsm=' in row['fix']) == ('note', True)
+
+
 def test_doctor_says_what_the_kernel_has():
     rows = json.loads(harness.command('doctor', '--json').stdout)['checks']
     row = next(row for row in rows if row['name'] == 'confinement')
@@ -140,7 +184,7 @@ def test_a_log_that_is_rotated_by_renaming_is_made_anew(mounts, api, tmp_path):
     log = tmp_path / 'log'
     mount = mounts(api.url, log_file=str(log))
     log.rename(tmp_path / 'log.1')
-    mount.process.send_signal(1)
+    mount.process.send_signal(signal.SIGHUP)
     harness.wait_until(lambda: log.exists() and 'config: read again' in log.read_text(),
                        'the new log is written to')
 
@@ -156,6 +200,21 @@ def test_a_token_and_headers_that_are_renamed_into_place_are_taken_up(mounts, ap
     os.replace(harness.write_token(new, api.token), mount.options['token_file'])
     mount.secrets.append(api.token)
     assert (mount / 'by-id/8/name').read_text() == 'Customer 8\n'
+
+
+@needs_landlock
+def test_a_token_that_the_configuration_comes_to_name_elsewhere_is_said_to_be_out_of_reach(
+        mounts, api, tmp_path):
+    here, there = tmp_path / 'here', tmp_path / 'there'
+    here.mkdir()
+    there.mkdir()
+    config = here / 'config'
+    config.write_text(f'[{api.url}]\ntoken_file = {harness.write_token(here)}\n')
+    mount = mounts(api.url, config=config, token_file=None)
+    config.write_text(f'[{api.url}]\ntoken_file = {harness.write_token(there)}\n')
+    mount.process.send_signal(signal.SIGHUP)
+    line = mount.log.wait_for('token: the old one is kept')
+    assert f'{there}/token' in line and 'confined itself' in line and 'mount again' in line
 
 
 def test_a_cache_below_a_link_is_written_and_made_anew(mounts, api, tmp_path):
