@@ -46,17 +46,6 @@ INSTALL_SANDBOX = INSTALL.replace('package.deb', 'sandbox.deb')
 PURGE = 'dpkg --purge kapturefs kapturefs-sandbox >>/root/dpkg.log\n'
 
 
-@pytest.fixture(scope='module')
-def package(tmp_path_factory):
-    """The folder of the packages, built fast and without their tests, and what lintian said."""
-    directory = tmp_path_factory.mktemp('deb')
-    result = subprocess.run(
-        [ROOT / 'bootstrap', 'deb', directory], capture_output=True, text=True, check=False,
-        timeout=1000, env={**os.environ, 'DEB_BUILD_OPTIONS': 'nocheck noopt'})
-    assert result.returncode == 0, result.stderr
-    return directory, result.stderr
-
-
 def field(package, name, which):
     """A field of a package's control file."""
     path, = package[0].glob(f'{name}_*.deb')
