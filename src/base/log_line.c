@@ -95,7 +95,7 @@ static size_t filled_length(const char *format, size_t length, va_list arguments
 	beginning[length] = '\0';
 	va_copy(copy, arguments);
 #pragma GCC diagnostic push
-#pragma GCC diagnostic ignored "-Wformat-nonliteral"
+#pragma GCC diagnostic ignored "-Wformat-nonliteral" /* the beginning of one that was checked */
 	filled = vsnprintf(NULL, 0, beginning, copy);
 #pragma GCC diagnostic pop
 	va_end(copy);

@@ -108,9 +108,9 @@ static unsigned next_named(const char *const *names, size_t count, unsigned leas
 	unsigned next = UINT_MAX;
 
 	for (size_t i = 0; i < count; i++) {
-		const char *place = names[i];
+		const char *place = names[i] ? names[i] : "";
 
-		while (place && (place = strstr(place, folder))) {
+		while ((place = strstr(place, folder))) {
 			unsigned long number;
 
 			place += sizeof(folder) - 1;

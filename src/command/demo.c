@@ -145,7 +145,7 @@ static bool stop_server(struct server *server)
 /* Returns an exit status. */
 static int start_server(struct server *server, const char *token)
 {
-	int output;
+	int output = -1;
 	int r;
 
 	r = fork_server(server, &output);

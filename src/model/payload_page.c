@@ -39,7 +39,8 @@ static const cJSON *find_member(const cJSON *root, const char *name)
 /* Customers have arrays of objects themselves, and those are no customers. */
 static bool is_list(const cJSON *item)
 {
-	if (!cJSON_IsArray(item) || !item->child || payload_is_like(item->string, "contacts"))
+	if (!item || !cJSON_IsArray(item) || !item->child ||
+	    payload_is_like(item->string, "contacts"))
 		return false;
 	for (const cJSON *element = item->child; element; element = element->next) {
 		if (!cJSON_IsObject(element))

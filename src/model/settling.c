@@ -61,6 +61,7 @@ static void match_children(struct settling *settling, uint32_t index)
 	uint32_t i = 0;
 	uint32_t k = 0;
 
+	assert(before);
 	while (i < directory->child_count && k < before->child_count) {
 		uint32_t child = fresh->by_name[directory->first_child + i];
 		uint32_t old = previous->by_name[before->first_child + k];

@@ -145,7 +145,7 @@ static int write_roster(struct cache *cache, const struct answer *answer, int64_
 {
 	cleanup(roster_fini) struct roster roster = { 0 };
 	uint32_t *slot = &change->customer.slot;
-	int64_t changed_ms;
+	int64_t changed_ms = 0;
 	bool has_changed;
 	bool is_new;
 	int r;

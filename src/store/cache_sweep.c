@@ -310,6 +310,7 @@ static int let_go(struct cache *cache, struct victim *victim, int64_t now_ms,
 	cache->is_letting_go = true;
 	r = cache_write(cache, evict, victim, now_ms, ret);
 	cache->is_letting_go = false;
+	victim->evicted = NULL;
 	if (!r && victim->used_ms >= now_ms - cache->limits.retain_ms)
 		cache_reserve_evicted(cache, &evicted);
 	free(evicted.keys);

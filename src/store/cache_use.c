@@ -123,6 +123,7 @@ void cache_touch(struct cache *cache, uint32_t slot, int64_t now_ms)
 		flush(cache, set_of(slot), 1);
 		use = find_use(cache, slot);
 	}
+	assert(use);
 	*use = (struct cache_use){ slot, now_ms };
 }
 

@@ -229,8 +229,9 @@ static struct catalog_result take(struct fetch *fetch, int r)
 			                        .cause = r == -EPROTO ? refused : NULL };
 	if (!will_do && repeat(fetch))
 		return (struct catalog_result){ .error = 0 };
-	return r == ANSWER_IS_LATE ? (struct catalog_result){ .is_overtaken = true }
-	                           : (struct catalog_result){ .error = -ESTALE };
+	if (r == ANSWER_IS_LATE)
+		return (struct catalog_result){ .is_overtaken = true };
+	return (struct catalog_result){ .error = -ESTALE };
 }
 
 /* What runs out here, and not there, is nobody's failure. */
