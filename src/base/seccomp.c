@@ -83,7 +83,6 @@ static const uint32_t refused[] = {
 	/* parts of the kernel in which holes are found */
 	SYS_bpf,
 	SYS_io_uring_setup,
-	SYS_io_uring_enter,
 	SYS_io_uring_register,
 	SYS_add_key,
 	SYS_request_key,
@@ -194,13 +193,15 @@ static void write_signals(struct program *program)
 	add(program, BPF_RET | BPF_K, SECCOMP_RET_ERRNO | EPERM, 0);
 }
 
-static void write_program(struct program *program, bool but_unmounting)
+static void write_program(struct program *program, unsigned exceptions)
 {
 	write_machine(program);
 	for (size_t i = 0; i < array_length(refused); i++)
 		answer(program, refused[i], EPERM);
-	if (!but_unmounting)
+	if (!(exceptions & SECCOMP_BUT_UNMOUNTING))
 		answer(program, SYS_umount2, EPERM);
+	if (!(exceptions & SECCOMP_BUT_RINGS))
+		answer(program, SYS_io_uring_enter, EPERM);
 	if (!HAS_SANITIZER)
 		write_signals(program);
 	write_clone(program);
@@ -214,14 +215,14 @@ bool seccomp_is_known(void)
 }
 
 /* A service's filter may know prctl(2) alone. */
-int seccomp_refuse(bool but_unmounting)
+int seccomp_refuse(unsigned exceptions)
 {
 	struct program program = { .length = 0 };
 	struct sock_fprog filter = { .filter = program.steps };
 
 	if (!MACHINE)
 		return -EOPNOTSUPP;
-	write_program(&program, but_unmounting);
+	write_program(&program, exceptions);
 	filter.len = program.length;
 	if (syscall(SYS_seccomp, SECCOMP_SET_MODE_FILTER, SECCOMP_FILTER_FLAG_TSYNC, &filter) ==
 	            0 ||

@@ -8,6 +8,7 @@
 #include <sys/stat.h>
 #include <time.h>
 #include <unistd.h>
+#include <uv.h>
 
 #include "kapturefs/base/landlock.h"
 #include "kapturefs/base/log.h"
@@ -166,6 +167,15 @@ static bool has_threads(void)
 	return stat("/proc/self/task", &status) == 0 && status.st_nlink > 3;
 }
 
+/*
+ * Since 1.45 the loop of libuv tells epoll(7) by a ring that it makes with itself, and would wait
+ * for nothing any more if it could not. What a ring does is bound by Landlock like any call.
+ */
+static bool loop_has_ring(void)
+{
+	return uv_version() >= 0x012d00;
+}
+
 static bool has_no_new_privileges(void)
 {
 	return prctl(PR_GET_NO_NEW_PRIVS, 0, 0, 0, 0) == 1;
@@ -187,7 +197,7 @@ int confine(const struct config *config, struct confinement *ret)
 		            "it is not switched on (lsm=): error=%d",
 		            -r);
 	ret->landlock = r < 0 ? 0 : (unsigned)r;
-	r = seccomp_refuse(false);
+	r = seccomp_refuse(loop_has_ring() ? SECCOMP_BUT_RINGS : 0);
 	if (r)
 		log_warning("confinement: system calls are not confined: error=%d", -r);
 	ret->has_seccomp = r == 0;

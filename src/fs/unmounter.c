@@ -242,7 +242,7 @@ static int give_up(bool may_unmount, uint64_t needed)
 	r = privileges_keep(needed);
 	/* Where the kernel has no seccomp, there is still nothing that it would obey. */
 	if (!r)
-		(void)!seccomp_refuse(true);
+		(void)!seccomp_refuse(SECCOMP_BUT_UNMOUNTING);
 	return r;
 }
 

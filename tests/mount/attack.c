@@ -153,6 +153,7 @@ static void attack_kernel(struct attack *attack)
 	tell(attack, "chroot", "", syscall(SYS_chroot, NULL));
 	tell(attack, "bpf", "", syscall(SYS_bpf, ~0U, &bpf, sizeof(bpf)));
 	tell(attack, "io_uring_setup", "", syscall(SYS_io_uring_setup, 0, NULL));
+	tell(attack, "io_uring_enter", "", syscall(SYS_io_uring_enter, -1, 0, 0, 0, NULL));
 	tell(attack, "keyctl", "", syscall(SYS_keyctl, ~0U));
 	tell(attack, "perf_event_open", "", syscall(SYS_perf_event_open, &perf, 0, -1, -1, 0));
 	tell(attack, "userfaultfd", "", syscall(SYS_userfaultfd, ~0U));

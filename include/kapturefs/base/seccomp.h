@@ -15,11 +15,18 @@
 
 #include "kapturefs/base/base.h"
 
+/** What is let through all the same. */
+enum {
+	SECCOMP_BUT_UNMOUNTING = 1 << 0, /* umount2(2) */
+	/* A ring of io_uring(7) that is there may be used; none can be made. */
+	SECCOMP_BUT_RINGS = 1 << 1,
+};
+
 /** Whether the kernel has it, and this program a list for this machine. */
 bool seccomp_is_known(void);
 
 /**
- * Refuse them to all threads, and to what they start; with @but_unmounting all but umount2(2).
- * Needs no_new_privs. Returns 0 or a negative errno.
+ * Refuse them to all threads, and to what they start, but for @exceptions, of those above. Needs
+ * no_new_privs. Returns 0 or a negative errno.
  */
-int seccomp_refuse(bool but_unmounting) must_check;
+int seccomp_refuse(unsigned exceptions) must_check;
