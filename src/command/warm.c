@@ -261,37 +261,49 @@ static void list_ends(sigset_t *ret)
 
 typedef int warm_finish_fn(struct warm *warm, struct warm_work *work);
 
-/* Have the keys asked for, and @finish. */
-static int run_wet(struct warm *warm, const struct warm_keys *keys, uint64_t max_age_ms,
-                   warm_finish_fn *finish)
+/* Have the keys asked for, and @finish, unless a signal that @signals tells of ends it. */
+static int run_watched(struct warm *warm, const struct warm_keys *keys, uint64_t max_age_ms,
+                       int signals, warm_finish_fn *finish)
 {
 	struct warm_progress progress;
 	struct warm_work work;
-	sigset_t signals;
-	int descriptor;
 	int number;
 	int status;
 	int r;
-
-	list_ends(&signals);
-	/* The threads inherit it. */
-	sigprocmask(SIG_BLOCK, &signals, NULL);
-	descriptor = signalfd(-1, &signals, SFD_CLOEXEC);
-	if (descriptor < 0)
-		return warm_complain("", strerror(errno), EXIT_LOCAL);
 
 	warm_progress_begin(&progress, keys->count);
 	r = warm_work_start(keys, &warm->place, max_age_ms, job_count(warm), &work);
 	if (r)
 		return warm_complain("", strerror(-r), EXIT_LOCAL);
-	number = watch(&work, &progress, descriptor);
+	number = watch(&work, &progress, signals);
 	warm_progress_end(&progress);
 	warm_work_stop(&work);
 	status = finish(warm, &work);
 	if (number)
 		die_of(number);
-	close(descriptor);
 	warm_work_fini(&work);
+	return status;
+}
+
+/* Have the keys asked for, and @finish. */
+static int run_wet(struct warm *warm, const struct warm_keys *keys, uint64_t max_age_ms,
+                   warm_finish_fn *finish)
+{
+	sigset_t signals, before;
+	int descriptor;
+	int status;
+
+	list_ends(&signals);
+	/* The threads inherit it. */
+	sigprocmask(SIG_BLOCK, &signals, &before);
+	descriptor = signalfd(-1, &signals, SFD_CLOEXEC);
+	if (descriptor >= 0) {
+		status = run_watched(warm, keys, max_age_ms, descriptor, finish);
+		close(descriptor);
+	} else {
+		status = warm_complain("", strerror(errno), EXIT_LOCAL);
+	}
+	sigprocmask(SIG_SETMASK, &before, NULL);
 	return status;
 }
 

@@ -217,16 +217,14 @@ static int inspect(sqlite3 *database, const struct database_schema *schema, bool
  * and row numbers that were already handed out and would be given again.
  *
  * secure_delete is some builds' default and not others'; what it does not reach, database_wipe.c
- * does. foreign_keys hold for this connection only. A write-ahead log that once grew is cut back at
- * the next checkpoint.
+ * does. foreign_keys hold for this connection only.
  */
 static const char settings[] = "PRAGMA synchronous = FULL;"
                                "PRAGMA secure_delete = ON;"
                                "PRAGMA foreign_keys = ON;"
                                "PRAGMA trusted_schema = OFF;"
                                "PRAGMA cell_size_check = ON;"
-                               "PRAGMA temp_store = MEMORY;"
-                               "PRAGMA journal_size_limit = 8388608;";
+                               "PRAGMA temp_store = MEMORY;";
 
 /* As the write-ahead log has it. */
 static int read_version(sqlite3 *database, int32_t version_max, int32_t *ret)

@@ -57,17 +57,16 @@ static int conclude(struct cache *cache, int r)
 
 static int reserve_synced(struct cache *cache, uint64_t reserved)
 {
+	int back;
 	int r;
 
 	r = database_run(cache->database, "PRAGMA main.synchronous = FULL");
 	if (!r)
 		r = rows_run(cache, BEGIN);
-	if (r)
-		return r;
-	r = conclude(cache, cache_write_slots(cache, reserved));
 	if (!r)
-		r = database_run(cache->database, "PRAGMA main.synchronous = NORMAL");
-	return r;
+		r = conclude(cache, cache_write_slots(cache, reserved));
+	back = database_run(cache->database, "PRAGMA main.synchronous = NORMAL");
+	return r ? r : back;
 }
 
 static int reserve_slots(struct cache *cache)

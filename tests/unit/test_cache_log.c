@@ -201,6 +201,36 @@ static void test_a_log_that_cannot_be_moved_is_given_up(void **state)
 	assert_true(knows_id(fixture, "1"));
 }
 
+static int64_t number_of(const struct fixture *fixture, const char *sql)
+{
+	sqlite3_stmt *statement;
+	int64_t value;
+
+	assert_int_equal(sqlite3_prepare_v2(fixture->cache->database, sql, -1, &statement, NULL),
+	                 SQLITE_OK);
+	assert_int_equal(sqlite3_step(statement), SQLITE_ROW);
+	value = sqlite3_column_int64(statement, 0);
+	sqlite3_finalize(statement);
+	return value;
+}
+
+static void test_answers_are_not_synced_after_numbers_could_not_be_reserved(void **state)
+{
+	struct fixture *fixture = *state;
+	int64_t before = number_of(fixture, "PRAGMA main.synchronous");
+	sqlite3 *other;
+	uint32_t slot;
+
+	fixture->cache->slot_next = fixture->cache->slots_reserved;
+	assert_int_equal(sqlite3_open_v2(fixture->path, &other, SQLITE_OPEN_READWRITE, "unix-excl"),
+	                 SQLITE_OK);
+	assert_int_equal(sqlite3_exec(other, "BEGIN IMMEDIATE", NULL, NULL, NULL), SQLITE_OK);
+	assert_true(cache_take_slot(fixture->cache, &slot) < 0);
+	sqlite3_close(other);
+	assert_int_equal(number_of(fixture, "PRAGMA main.synchronous"), before);
+	assert_int_equal(before, 1);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -212,6 +242,7 @@ int main(void)
 		in_a_cache(test_a_file_that_is_lost_meanwhile_is_not_missed),
 		in_a_cache(test_another_file_in_its_place_is_left_alone),
 		in_a_cache(test_a_log_that_cannot_be_moved_is_given_up),
+		in_a_cache(test_answers_are_not_synced_after_numbers_could_not_be_reserved),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
