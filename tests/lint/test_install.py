@@ -25,6 +25,7 @@ EXPECTED = {
     'share/man/man1/kapturefs.1',
     'share/man/man1/kapturefs-sandbox.1',
     'share/man/man5/kapturefs.conf.5',
+    'share/man/man7/kapturefs-security.7',
     'share/man/man8/mount.kapturefs.8',
 }
 

@@ -86,7 +86,8 @@ def test_package_is_usable_once_it_is_installed(package, tmp_path):
     output, left = in_a_system(tmp_path, package[0], INSTALL + INSTALL_SANDBOX + r'''
         cd /
         kapturefs --version
-        for page in kapturefs kapturefs-sandbox kapturefs.conf mount.kapturefs; do
+        for page in kapturefs kapturefs-sandbox kapturefs.conf kapturefs-security \
+                mount.kapturefs; do
             man -w $page
         done
         systemd-analyze verify --man=yes kapturefs@acme.service
@@ -110,7 +111,8 @@ def test_package_is_usable_once_it_is_installed(package, tmp_path):
     assert [line for line in output.splitlines() if 'Creating ' not in line] == [
         f'kapturefs {version}',
         '/usr/share/man/man1/kapturefs.1.gz', '/usr/share/man/man1/kapturefs-sandbox.1.gz',
-        '/usr/share/man/man5/kapturefs.conf.5.gz', '/usr/share/man/man8/mount.kapturefs.8.gz',
+        '/usr/share/man/man5/kapturefs.conf.5.gz',
+        '/usr/share/man/man7/kapturefs-security.7.gz', '/usr/share/man/man8/mount.kapturefs.8.gz',
         '/etc/kapturefs drwx------ root', '/var/cache/kapturefs drwxr-xr-x root',
         'kapturefs:/nonexistent:/usr/sbin/nologin',
         'fuse.kapturefs', 'fuse.kapturefs']
