@@ -42,6 +42,7 @@
 #include "kapturefs/base/process.h"
 #include "kapturefs/base/spelling.h"
 #include "kapturefs/command/command.h"
+#include "kapturefs/command/libraries.h"
 #include "kapturefs/command/outcome.h"
 #include "kapturefs/config/options.h"
 #include "kapturefs/fs/unmounter.h"
@@ -339,6 +340,12 @@ static int run(int argc, char **argv)
 	return command_mount_unnamed(argc, argv, near_command);
 }
 
+/* Of a mount, and of what says whether there could be one, it is another. */
+static int status_of_failure(const struct command *command)
+{
+	return command && !has_mount(command) ? EXIT_LOCAL : EXIT_FAILED;
+}
+
 int main(int argc, char **argv)
 {
 	if (!process_keep_standard_files())
@@ -351,6 +358,8 @@ int main(int argc, char **argv)
 	process_keep_files();
 	if (argc == 1 && strcmp(argv[0], UNMOUNTER_NAME) == 0)
 		return unmounter_run();
+	if (!libraries_are_new_enough(stderr))
+		return status_of_failure(argc > 1 ? find_command(argv[1]) : NULL);
 	if (argc > 0 && strcmp(base_name(argv[0]), MOUNT_HELPER_NAME) == 0)
 		return command_mount_helper(argc, argv);
 	if (argc < 2) {

@@ -341,3 +341,8 @@ void session_add_metrics(struct session *session, struct metrics *metrics)
 {
 	channel_add_metrics(&session->channel, metrics);
 }
+
+const char *session_libfuse_version(void)
+{
+	return fuse_pkgversion();
+}

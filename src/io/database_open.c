@@ -408,3 +408,8 @@ int database_open_beside(sqlite3 *database, sqlite3 **ret)
 	*ret = steal(&beside);
 	return 0;
 }
+
+const char *database_sqlite_version(void)
+{
+	return sqlite3_libversion();
+}

@@ -410,3 +410,16 @@ bool http_handle_was_stale(CURL *easy, CURLcode code)
 	}
 	return false;
 }
+
+const char *http_curl_version(void)
+{
+	return curl_version_info(CURLVERSION_NOW)->version;
+}
+
+const char *http_openssl_version(void)
+{
+	static const char name[] = "OpenSSL/";
+	const char *library = curl_version_info(CURLVERSION_NOW)->ssl_version;
+
+	return library && strncmp(library, name, strlen(name)) == 0 ? library + strlen(name) : "";
+}

@@ -193,3 +193,8 @@ int payload_read_id(const char *json, size_t length, struct key *ret)
 		return r;
 	return payload_find_id(parsed.root, ret) ? 0 : -EPROTO;
 }
+
+const char *payload_cjson_version(void)
+{
+	return cJSON_Version();
+}

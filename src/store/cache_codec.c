@@ -162,3 +162,8 @@ int codec_unpack(struct codec *codec, const char *bytes, size_t length, const ch
 	*ret_length = size;
 	return 0;
 }
+
+const char *codec_zstd_version(void)
+{
+	return ZSTD_versionString();
+}

@@ -52,3 +52,6 @@ define_cleanup(struct session *, session_close);
 uint64_t session_kernel_flags(const struct session *session);
 
 void session_add_metrics(struct session *session, struct metrics *metrics);
+
+/** The version of libfuse that is loaded. */
+const char *session_libfuse_version(void);

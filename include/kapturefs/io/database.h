@@ -78,3 +78,6 @@ int database_run(sqlite3 *database, const char *sql) must_check;
 
 /** The negative errno for SQLite's @code, logged once with @operation. */
 int database_errno(sqlite3 *database, int code, const char *operation) must_check;
+
+/** The version of SQLite that is loaded. */
+const char *database_sqlite_version(void);

@@ -90,3 +90,9 @@ int http_start(struct http *http, const struct http_request *request, http_done_
 /** Free the transfer, cancelling it if it is still under way. NULL is ignored. */
 void http_transfer_free(struct http_transfer *transfer);
 define_cleanup(struct http_transfer *, http_transfer_free);
+
+/** The version of libcurl that is loaded. */
+const char *http_curl_version(void);
+
+/** That of the OpenSSL which it uses; "" if it uses another library, which tells no sessions. */
+const char *http_openssl_version(void);

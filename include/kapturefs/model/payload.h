@@ -58,3 +58,6 @@ int payload_read_customer(const char *json, size_t length, struct record **ret) 
  * -EFBIG if it has too many ids, -ENOMEM.
  */
 int payload_read_id(const char *json, size_t length, struct key *ret) must_check;
+
+/** The version of cJSON that is loaded. */
+const char *payload_cjson_version(void);

@@ -31,3 +31,6 @@ int codec_text_size(const char *bytes, size_t length, size_t *ret) must_check;
  */
 int codec_unpack(struct codec *codec, const char *bytes, size_t length, const char **ret,
                  size_t *ret_length) must_check;
+
+/** The version of zstd that is loaded. */
+const char *codec_zstd_version(void);
