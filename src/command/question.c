@@ -11,6 +11,7 @@
 #include "kapturefs/base/log.h"
 #include "kapturefs/base/privileges.h"
 #include "kapturefs/base/utf8.h"
+#include "kapturefs/command/confine.h"
 #include "kapturefs/command/question.h"
 #include "kapturefs/command/settings.h"
 
@@ -145,9 +146,12 @@ static _Noreturn void ask_for_parent(const struct config *config,
                                      const struct config_secrets *secrets, uint32_t retries, int to)
 {
 	struct question_outcome outcome;
+	struct confinement ignored;
 	int r = privileges_keep(0);
 
 	log_set_silent();
+	if (!r)
+		r = confine(config, &ignored);
 	if (!r)
 		r = question_ask(config, secrets, retries, &outcome);
 	if (!r && write(to, &outcome, sizeof(outcome)) != (ssize_t)sizeof(outcome))

@@ -19,6 +19,7 @@ import sys
 
 import pytest
 
+import api as api_module
 import harness
 import users
 
@@ -130,6 +131,26 @@ def test_status_says_what_is_in_force(mounts, api):
         fields = dict(line.split(':\t', 1) for line in (task / 'status').read_text().splitlines()
                       if ':\t' in line)
         assert (fields['Seccomp'], fields['NoNewPrivs']) == ('2', '1')
+
+
+def status_of(pid):
+    lines = pathlib.Path(f'/proc/{pid}/status').read_text().splitlines()
+    return dict(line.split(':\t', 1) for line in lines if ':\t' in line)
+
+
+def test_who_asks_before_a_strict_mount_is_confined_too(scratch, api):
+    api.sees_mounting = True
+    gate = api.hold(api_module.MOUNT_KEY)
+    token = harness.write_token(scratch)
+    mounting = harness.start(harness.BINARY, '-o', f'token_file={token},cache=:memory:,strict',
+                             api.url, scratch / 'mnt')
+    api.wait_for(1)
+    children = pathlib.Path(f'/proc/{mounting.pid}/task/{mounting.pid}/children')
+    asking, = children.read_text().split()
+    assert (status_of(asking)['Seccomp'], status_of(asking)['NoNewPrivs']) == ('2', '1')
+    gate.set()
+    assert harness.finish(mounting)[0] == 0
+    subprocess.run(['umount', scratch / 'mnt'], check=True, timeout=30)
 
 
 @pytest.mark.skipif(harness.SANITIZER_THREADS, reason='has a thread of its own')
