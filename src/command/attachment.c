@@ -7,6 +7,7 @@
 
 #include "kapturefs/base/privileges.h"
 #include "kapturefs/command/attachment.h"
+#include "kapturefs/fs/mounting.h"
 
 int attachment_descriptor(const char *mountpoint)
 {
@@ -17,9 +18,10 @@ int attachment_descriptor(const char *mountpoint)
 	return sscanf(mountpoint, "/dev/fd/%d%c", &descriptor, &end) == 1 ? descriptor : -1;
 }
 
-int attachment_mount(const char *mountpoint, const struct config *config, int *ret)
+int attachment_mount(const char *mountpoint, const struct config *config, int *ret,
+                     struct mounts_mount *ret_mount)
 {
-	const struct mounts_wish wish = {
+	const struct mounting_wish wish = {
 		.mountpoint = mountpoint,
 		.source = config->base_url,
 		.uid = getuid(),
@@ -28,22 +30,21 @@ int attachment_mount(const char *mountpoint, const struct config *config, int *r
 		.allow_other = config->allow_other || config->allow_root,
 	};
 
-	return mounts_attach(&wish, ret);
+	return mounting_attach(&wish, ret, ret_mount);
 }
 
 static int mount_as_root(struct attachment *attachment, const char *mountpoint,
                          const struct config *config)
 {
-	struct mounts_entry entry;
+	struct mounts_mount mount;
 	int r;
 
 	r = unmounter_start(&attachment->unmounter);
 	if (!r)
-		r = attachment_mount(mountpoint, config, &attachment->descriptor);
+		r = attachment_mount(mountpoint, config, &attachment->descriptor, &mount);
 	if (r)
 		return r;
-	entry = mounts_find(mountpoint);
-	return unmounter_guard(attachment->unmounter, mountpoint, &entry, config->auto_unmount);
+	return unmounter_guard(attachment->unmounter, &mount, config->auto_unmount);
 }
 
 int attachment_make(struct attachment *ret, const char *mountpoint, const struct config *config)

@@ -20,6 +20,7 @@
 #include "kapturefs/config/options.h"
 #include "kapturefs/config/secrets.h"
 #include "kapturefs/config/table.h"
+#include "kapturefs/fs/mounting.h"
 
 struct mount {
 	struct config_request request;
@@ -306,10 +307,11 @@ int command_mount_unnamed(int argc, char **argv, command_near_fn *near)
 
 static int attach(struct mount *mount)
 {
+	struct mounts_mount mounted;
 	int connection;
 	int r;
 
-	r = attachment_mount(mount->mountpoint, &mount->config, &connection);
+	r = attachment_mount(mount->mountpoint, &mount->config, &connection, &mounted);
 	if (r) {
 		fprintf(stderr, "kapturefs: attach: cannot mount: %s\n", strerror(-r));
 		return EXIT_FAILED;
@@ -319,7 +321,7 @@ static int attach(struct mount *mount)
 	if (!r)
 		return EXIT_OK;
 
-	mounts_detach(mount->mountpoint);
+	mounting_detach(&mounted);
 	fprintf(stderr, "kapturefs: attach: no service manager took the mount: %s\n", strerror(-r));
 	return EXIT_FAILED;
 }

@@ -6,6 +6,7 @@
 
 #include <errno.h>
 #include <fcntl.h>
+#include <limits.h>
 #include <poll.h>
 #include <spawn.h>
 #include <stdio.h>
@@ -28,11 +29,15 @@ enum {
 	CAUSE_SIZE = 512,
 	HOLDERS_SHOWN = 5,
 	END_MS = 30 * 1000,
+	NOT_MOUNTED = -1,
 };
 
 struct unmounting {
-	const char *path; /* absolute, as the table of mounts has it */
-	int daemon;       /* a descriptor of the process, or -1 */
+	int directory; /* the one above, open, or -1 */
+	struct mounts_mount mount;
+	char path[PATH_MAX + NAME_MAX + 2]; /* absolute, for people */
+	char place[NAME_MAX + 64];          /* by the open directory */
+	int daemon;                         /* a descriptor of the process, or -1 */
 	pid_t pid;
 	bool answers;
 	char cause[CAUSE_SIZE]; /* of a failure */
@@ -57,35 +62,70 @@ static void free_text(char **text)
 
 /* Where it is */
 
-static bool is_mounted(const char *path)
+static void describe(struct unmounting *unmounting)
 {
-	return strcmp(mounts_find(path).type, "fuse.kapturefs") == 0;
+	char above[PATH_MAX];
+	ssize_t length;
+
+	snprintf(unmounting->place, sizeof(unmounting->place), "/proc/self/fd/%d",
+	         unmounting->directory);
+	length = readlink(unmounting->place, above, sizeof(above) - 1);
+	above[length < 0 ? 0 : length] = '\0';
+	snprintf(unmounting->path, sizeof(unmounting->path), "%s/%s",
+	         strcmp(above, "/") == 0 ? "" : above, unmounting->mount.name);
+	snprintf(unmounting->place, sizeof(unmounting->place), "/proc/self/fd/%d/%s",
+	         unmounting->directory, unmounting->mount.name);
 }
 
-/* The last name is not looked at: a mount whose daemon died or hangs has no answer to it. */
-static char *resolve(const char *path)
+/* Whether a mount is there, by the last name, which is not followed; it is not held open. */
+static bool look(struct unmounting *unmounting, char *path)
+{
+	char *slash = strrchr(path, '/');
+	const char *name = slash ? slash + 1 : path;
+	int root;
+
+	if (strcmp(name, ".") == 0 || strcmp(name, "..") == 0)
+		return false;
+	close_descriptor(&unmounting->directory);
+	if (slash)
+		*slash = '\0';
+	unmounting->directory = open(!slash          ? "."
+	                             : slash == path ? "/"
+	                                             : path,
+	                             O_PATH | O_DIRECTORY | O_CLOEXEC);
+	if (unmounting->directory < 0)
+		return false;
+	root = mounts_look(unmounting->directory, name, &unmounting->mount);
+	if (root < 0)
+		return false;
+	close(root);
+	return strcmp(unmounting->mount.entry.type, "fuse.kapturefs") == 0;
+}
+
+/*
+ * The last name is not looked at: a mount whose daemon died or hangs has no answer to it. From here
+ * on the directory above is meant that is open now, whatever is renamed. Returns 0,
+ * NOT_MOUNTED or an errno.
+ */
+static int find(struct unmounting *unmounting, const char *path)
 {
 	cleanup(free_text) char *copy = strdup(path);
-	cleanup(free_text) char *parent = NULL;
-	const char *name;
-	char *whole = NULL;
-	char *slash;
+	cleanup(free_text) char *whole = NULL;
 
-	if (!copy || strcmp(path, ".") == 0)
-		return copy ? getcwd(NULL, 0) : NULL;
+	if (!copy)
+		return ENOMEM;
 	for (size_t length = strlen(copy); length > 1 && copy[length - 1] == '/';)
 		copy[--length] = '\0';
-	slash = strrchr(copy, '/');
-	name = slash ? slash + 1 : copy;
-	if (slash && slash != copy)
-		*slash = '\0';
-	parent = realpath(slash == copy ? "/" : slash ? copy : ".", NULL);
-	if (!parent || asprintf(&whole, "%s/%s", strcmp(parent, "/") == 0 ? "" : parent, name) < 0)
-		return NULL;
-	if (is_mounted(whole))
-		return whole;
-	free(whole);
-	return realpath(path, NULL);
+	if (!look(unmounting, copy)) {
+		/* A dead mount can still be told where it is to those who stand in it. */
+		whole = strcmp(path, ".") == 0 ? getcwd(NULL, 0) : realpath(path, NULL);
+		if (!whole)
+			return errno;
+		if (!look(unmounting, whole))
+			return NOT_MOUNTED;
+	}
+	describe(unmounting);
+	return 0;
 }
 
 /* Who serves it */
@@ -132,20 +172,19 @@ static bool may_serve(const struct mounts_entry *entry, pid_t pid)
 /* In a container the number may be one of another world. */
 static void find_daemon(struct unmounting *unmounting)
 {
-	struct mounts_entry entry = mounts_find(unmounting->path);
 	cleanup(buffer_fini) struct buffer page;
 	struct config_complaint complaint;
 	const char *member;
 
 	buffer_init(&page, STATUS_SIZE_MAX);
-	if (control_read_any(unmounting->path, "status.json", &page, &complaint) ||
+	if (control_read_any(unmounting->place, "status.json", &page, &complaint) ||
 	    buffer_append_text(&page, ""))
 		return;
 	unmounting->answers = true;
 	member = strstr(page.data, "\"pid\": ");
 	unmounting->pid = member ? (pid_t)atoi(member + strlen("\"pid\": ")) : 0;
 	if (unmounting->pid > 0 && is_kapturefs(unmounting->pid) &&
-	    may_serve(&entry, unmounting->pid))
+	    may_serve(&unmounting->mount.entry, unmounting->pid))
 		unmounting->daemon = (int)syscall(SYS_pidfd_open, unmounting->pid, 0);
 }
 
@@ -168,9 +207,9 @@ static void keep_cause(char cause[CAUSE_SIZE], char *text, size_t length)
 }
 
 /* Run fusermount3, which may where an ordinary user may not. */
-static int run_fusermount(const char *path, bool is_lazy, char cause[CAUSE_SIZE])
+static int run_fusermount(const struct unmounting *unmounting, bool is_lazy, char cause[CAUSE_SIZE])
 {
-	cleanup(free_text) char *place = strdup(path);
+	cleanup(free_text) char *place = strdup(unmounting->mount.name);
 	char program[] = FUSERMOUNT, unmount[] = "-u", lazy[] = "-z", end[] = "--";
 	char *arguments[] = { program,
 		              unmount,
@@ -191,6 +230,7 @@ static int run_fusermount(const char *path, bool is_lazy, char cause[CAUSE_SIZE]
 		return -ENOMEM;
 	posix_spawn_file_actions_init(&actions);
 	posix_spawn_file_actions_adddup2(&actions, ends[1], STDERR_FILENO);
+	posix_spawn_file_actions_addfchdir_np(&actions, unmounting->directory);
 	r = -posix_spawn(&pid, program, &actions, NULL, arguments, environ);
 	posix_spawn_file_actions_destroy(&actions);
 	close(ends[1]);
@@ -210,11 +250,11 @@ static int unmount(struct unmounting *unmounting, bool is_lazy)
 {
 	int flags = UMOUNT_NOFOLLOW | (is_lazy ? MNT_DETACH : 0);
 
-	if (umount2(unmounting->path, flags) == 0)
+	/* While it is mounted on, the name cannot come to be another directory's. */
+	if (fchdir(unmounting->directory) == 0 && umount2(unmounting->mount.name, flags) == 0)
 		return 0;
 	snprintf(unmounting->cause, CAUSE_SIZE, "%s", strerror(errno));
-	return errno == EPERM ? run_fusermount(unmounting->path, is_lazy, unmounting->cause)
-	                      : -errno;
+	return errno == EPERM ? run_fusermount(unmounting, is_lazy, unmounting->cause) : -errno;
 }
 
 /* "bash (4711) is in it, less (4712) has a file of it open" */
@@ -242,7 +282,7 @@ static int take_away(struct unmounting *unmounting)
 {
 	int r = unmount(unmounting, false);
 
-	if (r && !unmounting->answers && mountpoint_look(unmounting->path) == MOUNTPOINT_DEAD)
+	if (r && !unmounting->answers && mountpoint_look(unmounting->place) == MOUNTPOINT_DEAD)
 		r = unmount(unmounting, true);
 	if (!r)
 		return EXIT_OK;
@@ -275,9 +315,9 @@ static int wait_for_daemon(const struct unmounting *unmounting)
 
 int command_umount(int argc, char **argv)
 {
-	cleanup(free_text) char *path = NULL;
-	struct unmounting unmounting = { .daemon = -1 };
+	struct unmounting unmounting = { .directory = -1, .daemon = -1 };
 	int status;
+	int error;
 
 	if (argc > 1 && strcmp(argv[1], "--") == 0)
 		argc--, argv++;
@@ -287,19 +327,21 @@ int command_umount(int argc, char **argv)
 		fprintf(stderr, "kapturefs: umount: give one MOUNTPOINT\n");
 		return EXIT_USAGE;
 	}
-	path = resolve(argv[1]);
-	if (!path)
-		return complain(argv[1], strerror(errno), EXIT_LOCAL);
-	if (!is_mounted(path))
+	error = find(&unmounting, argv[1]);
+	if (error) {
+		close_descriptor(&unmounting.directory);
 		return complain(argv[1],
-		                "no kapturefs is mounted there; see findmnt -t "
-		                "fuse.kapturefs",
+		                error == NOT_MOUNTED
+		                        ? "no kapturefs is mounted there; see findmnt -t "
+		                          "fuse.kapturefs"
+		                        : strerror(error),
 		                EXIT_LOCAL);
-	unmounting.path = path;
+	}
 	find_daemon(&unmounting);
 	status = take_away(&unmounting);
 	if (status == EXIT_OK)
 		status = wait_for_daemon(&unmounting);
 	close_descriptor(&unmounting.daemon);
+	close_descriptor(&unmounting.directory);
 	return status;
 }

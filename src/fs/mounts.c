@@ -3,16 +3,11 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <limits.h>
-#include <linux/openat2.h>
 #include <pwd.h>
-#include <spawn.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/mount.h>
 #include <sys/stat.h>
-#include <sys/syscall.h>
-#include <sys/wait.h>
 #include <unistd.h>
 
 #include "kapturefs/fs/mounts.h"
@@ -168,13 +163,14 @@ static void describe_place(char place[PLACE_SIZE], int descriptor)
 	snprintf(place, PLACE_SIZE, "/proc/self/fd/%d", descriptor);
 }
 
-static bool look_for_root(void *userdata, const struct line *line)
+static bool look_for_id(void *userdata, const struct line *line)
 {
 	struct search *search = userdata;
 
-	if (line->id != search->wanted.id || strcmp(line->path, search->wanted.path) != 0)
+	if (line->id != search->wanted.id)
 		return true;
-	search->wanted.entry = line->entry;
+	if (!search->wanted.path || strcmp(line->path, search->wanted.path) == 0)
+		search->wanted.entry = line->entry;
 	return false;
 }
 
@@ -206,7 +202,7 @@ static void identify(int descriptor, struct mounts_entry *ret)
 	length = readlink(place, path, sizeof(path) - 1);
 	path[length < 0 ? 0 : length] = '\0';
 	if (read_mount_id(descriptor, &search.wanted.id))
-		for_each_line(look_for_root, &search);
+		for_each_line(look_for_id, &search);
 	*ret = search.wanted.entry;
 }
 
@@ -218,6 +214,50 @@ int mounts_open(const char *path, struct mounts_entry *ret)
 		return -errno;
 	identify(descriptor, ret);
 	return descriptor;
+}
+
+int mounts_look(int directory, const char *name, struct mounts_mount *ret)
+{
+	struct mounts_mount mount = { .directory = { .device = 0 } };
+	struct search search = { .wanted.path = NULL };
+	struct stat status = { .st_dev = 0 };
+	unsigned around;
+	int root = openat(directory, name, O_PATH | O_NOFOLLOW | O_DIRECTORY | O_CLOEXEC);
+
+	if (root < 0)
+		return -errno;
+	/* Another mount than that of its directory begins here. */
+	if (fstat(directory, &status) == 0 && read_mount_id(directory, &around) &&
+	    read_mount_id(root, &search.wanted.id) && search.wanted.id != around)
+		for_each_line(look_for_id, &search);
+	mount.entry = search.wanted.entry;
+	mount.directory.device = status.st_dev;
+	mount.directory.inode = status.st_ino;
+	snprintf(mount.name, sizeof(mount.name), "%s", name);
+	*ret = mount;
+	return root;
+}
+
+struct device_search {
+	const struct mounts_mount *mount;
+	mounts_take_fn *take;
+	void *userdata;
+};
+
+static bool look_for_mount(void *userdata, const struct line *line)
+{
+	struct device_search *search = userdata;
+
+	if (!mounts_equal(&line->entry, &search->mount->entry))
+		return true;
+	return search->take(search->userdata, line->path, &line->entry);
+}
+
+void mounts_of_device(const struct mounts_mount *mount, mounts_take_fn *take, void *userdata)
+{
+	struct device_search search = { .mount = mount, .take = take, .userdata = userdata };
+
+	for_each_line(look_for_mount, &search);
 }
 
 /* Whom to believe */
@@ -323,96 +363,4 @@ bool mounts_equal(const struct mounts_entry *left, const struct mounts_entry *ri
 {
 	return left->major == right->major && left->minor == right->minor &&
 	       strcmp(left->type, right->type) == 0;
-}
-
-/* Only the setuid helper may, for users other than root. */
-static void run_fusermount(const char *path)
-{
-	char program[] = FUSERMOUNT;
-	char unmount[] = "-u";
-	char quiet[] = "-q";
-	char lazy[] = "-z";
-	char end[] = "--";
-	char *place = strdup(path);
-	char *arguments[] = { program, unmount, quiet, lazy, end, place, NULL };
-	char *environment[] = { NULL };
-	pid_t pid;
-
-	if (place && posix_spawn(&pid, program, NULL, NULL, arguments, environment) == 0)
-		waitpid(pid, NULL, 0);
-	free(place);
-}
-
-void mounts_detach(const char *path)
-{
-	if (umount2(path, MNT_DETACH | UMOUNT_NOFOLLOW) < 0)
-		run_fusermount(path);
-}
-
-static void close_descriptor(const int *descriptor)
-{
-	if (*descriptor >= 0)
-		close(*descriptor);
-}
-
-/* Whoever may rename on the way to the mount point must not choose what it is. */
-static int open_mountpoint(const char *path)
-{
-	struct open_how how = {
-		.flags = O_PATH | O_DIRECTORY | O_CLOEXEC,
-		.resolve = RESOLVE_NO_SYMLINKS,
-	};
-	long descriptor = syscall(SYS_openat2, AT_FDCWD, path, &how, sizeof(how));
-
-	return descriptor < 0 ? -errno : (int)descriptor;
-}
-
-int mounts_attach(const struct mounts_wish *wish, int *ret)
-{
-	const unsigned long flags = MS_RDONLY | MS_NOSUID | MS_NODEV | MS_NOEXEC;
-	cleanup(close_descriptor) int mountpoint = open_mountpoint(wish->mountpoint);
-	cleanup(close_descriptor) int connection = -1;
-	char place[PLACE_SIZE];
-	char options[160];
-
-	if (mountpoint < 0)
-		return mountpoint;
-	connection = open("/dev/fuse", O_RDWR | O_CLOEXEC);
-	if (connection < 0)
-		return -errno;
-
-	describe_place(place, mountpoint);
-	snprintf(options, sizeof(options),
-	         "fd=%d,rootmode=%o,user_id=%u,group_id=%u,default_permissions%s", connection,
-	         S_IFDIR, wish->uid, wish->gid, wish->allow_other ? ",allow_other" : "");
-	if (mount(wish->source, place, "fuse.kapturefs", flags, options) < 0)
-		return -errno;
-	*ret = connection;
-	connection = -1;
-	return 0;
-}
-
-/* Whoever has mounted may do so, without any capability. */
-static void break_connection(unsigned number)
-{
-	cleanup(close_descriptor) int control = -1;
-	char path[sizeof("/sys/fs/fuse/connections//abort") + 3 * sizeof(number)];
-
-	snprintf(path, sizeof(path), "/sys/fs/fuse/connections/%u/abort", number);
-	control = open(path, O_WRONLY | O_CLOEXEC);
-	if (control >= 0)
-		(void)!write(control, "1", 1);
-}
-
-void mounts_break(const char *path, const struct mounts_entry *entry)
-{
-	cleanup(close_descriptor) int mountpoint = open_mountpoint(path);
-	char place[PLACE_SIZE];
-
-	if (mountpoint < 0)
-		return;
-	describe_place(place, mountpoint);
-	/* umount(2) breaks the connection first, and then finds the mount in use, which is held. */
-	if (umount2(place, MNT_FORCE) < 0 && errno == EPERM)
-		break_connection(entry->minor);
 }

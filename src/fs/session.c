@@ -11,7 +11,7 @@
 #include "kapturefs/base/buffer.h"
 #include "kapturefs/base/log.h"
 #include "kapturefs/fs/channel.h"
-#include "kapturefs/fs/mounts.h"
+#include "kapturefs/fs/mounting.h"
 #include "kapturefs/fs/session.h"
 #include "kapturefs/io/processors.h"
 
@@ -36,7 +36,7 @@ struct session {
 	int handed;          /* the connection, until libfuse has it; else -1 */
 	struct unmounter *unmounter;
 	char *mountpoint;
-	struct mounts_entry mounted;
+	struct mounts_mount mounted;
 	session_ended_fn *ended;
 	void *userdata;
 };
@@ -177,7 +177,7 @@ static int mount_by_libfuse(struct session *session, const char *mountpoint)
 	}
 	if (fuse_session_mount(session->fuse, mountpoint))
 		return -EIO;
-	session->mounted = mounts_find(mountpoint);
+	mounting_find(mountpoint, &session->mounted);
 	return 0;
 }
 
@@ -220,19 +220,30 @@ static uint64_t busy_poll_ns(const struct session_settings *settings)
 	return sysconf(_SC_NPROCESSORS_ONLN) > 1 ? (uint64_t)settings->busy_poll_us * 1000 : 0;
 }
 
-/* libfuse takes the mount away itself, unless its connection was aborted: then a dead one stays. */
+/*
+ * libfuse would unmount what its path leads to by now, unless the connection has ended, of which it
+ * knows by POLLERR: so it gets what a pipe without a reader has. That closes the connection.
+ */
+static void end_connection(struct session *session)
+{
+	int ends[2];
+
+	if (fuse_session_fd(session->fuse) < 0 || pipe2(ends, O_CLOEXEC) < 0)
+		return;
+	close(ends[0]);
+	(void)dup3(ends[1], fuse_session_fd(session->fuse), O_CLOEXEC);
+	close(ends[1]);
+}
+
 static void unmount(struct session *session)
 {
-	struct mounts_entry entry;
-
 	if (session->unmounter)
 		unmounter_unmount(session->unmounter);
+	if (session->mounted.entry.type[0])
+		end_connection(session);
 	fuse_session_unmount(session->fuse);
-	if (!session->mounted.type[0])
-		return;
-	entry = mounts_find(session->mountpoint);
-	if (mounts_equal(&entry, &session->mounted))
-		mounts_detach(session->mountpoint);
+	mounting_detach(&session->mounted);
+	session->mounted.entry.type[0] = '\0';
 }
 
 static void session_free(struct session *session)
@@ -287,8 +298,7 @@ int session_open(uv_loop_t *loop, struct filesystem *filesystem, struct notifier
 	if (!r)
 		r = mount_fuse_session(session, settings->mountpoint);
 	if (!r && session->unmounter && settings->descriptor < 0)
-		r = unmounter_guard(session->unmounter, session->mountpoint, &session->mounted,
-		                    false);
+		r = unmounter_guard(session->unmounter, &session->mounted, false);
 	if (!r && settings->mounted)
 		r = settings->mounted(settings->userdata);
 	if (!r)

@@ -2,13 +2,11 @@
 
 #include <errno.h>
 #include <fcntl.h>
-#include <limits.h>
 #include <linux/capability.h>
 #include <poll.h>
 #include <signal.h>
 #include <spawn.h>
 #include <stdlib.h>
-#include <string.h>
 #include <sys/prctl.h>
 #include <sys/signalfd.h>
 #include <sys/socket.h>
@@ -18,6 +16,7 @@
 
 #include "kapturefs/base/privileges.h"
 #include "kapturefs/base/seccomp.h"
+#include "kapturefs/fs/mounting.h"
 #include "kapturefs/fs/unmounter.h"
 
 /* For a process that has been killed to close its files. */
@@ -30,9 +29,8 @@ struct unmounter {
 
 /* Sent once, and followed by one byte when it is time. */
 struct order {
-	struct mounts_entry entry;
+	struct mounts_mount mount;
 	bool is_automatic;
-	char mountpoint[PATH_MAX];
 };
 
 static int describe_files(posix_spawn_file_actions_t *actions, int theirs)
@@ -122,14 +120,11 @@ static int send_whole(int socket, const void *bytes, size_t size)
 	return length < 0 ? -errno : 0;
 }
 
-int unmounter_guard(struct unmounter *unmounter, const char *mountpoint,
-                    const struct mounts_entry *entry, bool is_automatic)
+int unmounter_guard(struct unmounter *unmounter, const struct mounts_mount *mount,
+                    bool is_automatic)
 {
-	struct order order = { .entry = *entry, .is_automatic = is_automatic };
+	const struct order order = { .mount = *mount, .is_automatic = is_automatic };
 
-	if (strlen(mountpoint) >= sizeof(order.mountpoint))
-		return -ENAMETOOLONG;
-	strcpy(order.mountpoint, mountpoint);
 	return send_whole(unmounter->socket, &order, sizeof(order));
 }
 
@@ -156,13 +151,6 @@ static ssize_t receive(void *bytes, size_t size)
 		length = recv(STDIN_FILENO, bytes, size, 0);
 	while (length < 0 && errno == EINTR);
 	return length;
-}
-
-static bool is_still_there(const struct order *order)
-{
-	struct mounts_entry entry = mounts_find(order->mountpoint);
-
-	return mounts_equal(&entry, &order->entry);
 }
 
 /* The thread that started this process is the one that answers the kernel. */
@@ -212,8 +200,8 @@ static void wait_for_word(const struct order *order, pid_t daemon, int deaths)
 	while (!has_word(deaths, -1, &has_signal)) {
 		if (!has_signal || !is_death_of(daemon, deaths))
 			continue;
-		if (!has_word(-1, CLOSING_PATIENCE_MS, &has_signal) && is_still_there(order))
-			mounts_break(order->mountpoint, &order->entry);
+		if (!has_word(-1, CLOSING_PATIENCE_MS, &has_signal))
+			mounting_break(&order->mount);
 	}
 }
 
@@ -269,7 +257,7 @@ int unmounter_run(void)
 
 	wait_for_word(&order, daemon, deaths);
 	is_ordered = receive(&byte, 1) == 1 || order.is_automatic;
-	if (is_ordered && is_still_there(&order))
-		mounts_detach(order.mountpoint);
+	if (is_ordered)
+		mounting_detach(&order.mount);
 	return EXIT_SUCCESS;
 }

@@ -43,5 +43,6 @@ int attachment_take(struct attachment *attachment);
 /** Close what has not been handed on, and unmount what this has mounted. */
 void attachment_fini(struct attachment *attachment);
 
-/** Mount as root does it: without a daemon yet. As mounts_attach(). */
-int attachment_mount(const char *mountpoint, const struct config *config, int *ret) must_check;
+/** Mount as root does it: without a daemon yet. As mounting_attach(). */
+int attachment_mount(const char *mountpoint, const struct config *config, int *ret,
+                     struct mounts_mount *ret_mount) must_check;

@@ -1,7 +1,8 @@
 #pragma once
 /* SPDX-License-Identifier: MIT */
-/* The kernel's mount table: what it says, without touching what is mounted; coming and going. */
+/* The kernel's mount table: what it says, without touching what is mounted. */
 
+#include <limits.h>
 #include <stdbool.h>
 #include <stddef.h>
 #include <sys/types.h>
@@ -57,28 +58,25 @@ size_t mounts_of_user(const char *type, mounts_take_fn *take, void *userdata);
 /** Whether @left and @right are the same mount. */
 bool mounts_equal(const struct mounts_entry *left, const struct mounts_entry *right);
 
-/** Take away what is mounted on @path even if it is busy or dead, by umount(2) or fusermount3. */
-void mounts_detach(const char *path);
-
 /**
- * Break the connection of the FUSE mount @entry on @path to whoever serves it: who waits in it, and
- * who comes, gets an error. It stays mounted. Source: umount(2), MNT_FORCE, or, for users other
- * than root, the kernel's Documentation/filesystems/fuse.rst, control filesystem.
+ * A mount that is to be found again, whatever becomes of the directories above it: its mount point
+ * is a name in a directory, and while something is mounted on it the kernel lets nobody rename or
+ * remove it.
  */
-void mounts_break(const char *path, const struct mounts_entry *entry);
-
-/** A mount to be made by whoever has the capability CAP_SYS_ADMIN. */
-struct mounts_wish {
-	const char *mountpoint; /* absolute, without a symbolic link in it */
-	const char *source;     /* what the table shows as the device */
-	uid_t uid;              /* the only user who is let in ... */
-	gid_t gid;
-	bool allow_other; /* ... unless all are, as far as owner and mode shown allow */
+struct mounts_mount {
+	struct mounts_entry entry;
+	struct {
+		dev_t device;
+		ino_t inode;
+	} directory;
+	char name[NAME_MAX + 1];
 };
 
 /**
- * Mount, read-only, without a daemon yet: whoever enters waits for one. Returns 0 with the
- * connection's descriptor in *@ret, whose closing ends the connection but leaves the mount;
- * -ELOOP if there is a symbolic link on the way; another negative errno.
+ * Look at what is mounted on @name in the @directory that is open; *@ret has the type "" if that
+ * begins no mount. Returns a descriptor of it, as O_PATH has it, or a negative errno.
  */
-int mounts_attach(const struct mounts_wish *wish, int *ret) must_check;
+int mounts_look(int directory, const char *name, struct mounts_mount *ret) must_check;
+
+/** Hand all places of @mount's device to @take, until it has enough. */
+void mounts_of_device(const struct mounts_mount *mount, mounts_take_fn *take, void *userdata);

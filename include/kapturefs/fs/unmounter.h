@@ -31,11 +31,11 @@ void unmounter_free(struct unmounter *unmounter);
 define_cleanup(struct unmounter *, unmounter_free);
 
 /**
- * Say which mount is meant: @entry, at @mountpoint. With @is_automatic it also goes when this
- * process dies. Returns 0 or a negative errno.
+ * Say which mount is meant. With @is_automatic it also goes when this process dies. Returns 0 or a
+ * negative errno.
  */
-int unmounter_guard(struct unmounter *unmounter, const char *mountpoint,
-                    const struct mounts_entry *entry, bool is_automatic) must_check;
+int unmounter_guard(struct unmounter *unmounter, const struct mounts_mount *mount,
+                    bool is_automatic) must_check;
 
 /** Have that mount taken away, busy or not, if it is still there; return when it has been. */
 void unmounter_unmount(struct unmounter *unmounter);
