@@ -91,6 +91,12 @@ def needed_mebibytes():
 
 
 @pytest.mark.parametrize('manager', UNITS)
+def test_no_customer_is_swapped_out(manager):
+    assert re.findall(r'^MemorySwapMax=(\w+)$', (INSTALL / UNITS[manager]).read_text(),
+                      re.MULTILINE) == ['0']
+
+
+@pytest.mark.parametrize('manager', UNITS)
 def test_memory_of_the_unit_is_what_the_defaults_can_take(manager):
     text = (INSTALL / UNITS[manager]).read_text()
     maximum, = re.findall(r'^MemoryMax=(\w+)$', text, re.MULTILINE)
