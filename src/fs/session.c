@@ -63,6 +63,8 @@ static int serve_one(struct session *session)
 		return -ENODEV;
 
 	fuse_session_process_buf(session->fuse, &session->buffer);
+	/* It may have named somebody who is to be forgotten. */
+	explicit_bzero(session->buffer.mem, (size_t)r);
 	return 0;
 }
 

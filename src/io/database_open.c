@@ -168,6 +168,9 @@ static int connect_file(const char *path, sqlite3 **ret)
 		code = checkpoint_on_close(database, false);
 	if (!code)
 		code = sqlite3_db_config(database, SQLITE_DBCONFIG_DEFENSIVE, 1, NULL);
+	/* What goes from one use to the next without being freed is not wiped between them. */
+	if (!code)
+		code = sqlite3_db_config(database, SQLITE_DBCONFIG_LOOKASIDE, NULL, 0, 0);
 	if (!code)
 		code = sqlite3_busy_timeout(database, BUSY_TIMEOUT_MS);
 	if (!code && is_file(path))

@@ -63,12 +63,15 @@ void database_wipe_page(unsigned char page[DATABASE_PAGE_SIZE], uint32_t number)
 static int write_wiped(sqlite3_file *file, const void *bytes, int length, sqlite3_int64 offset)
 {
 	unsigned char page[DATABASE_PAGE_SIZE];
+	int code;
 
 	if (length != DATABASE_PAGE_SIZE || offset % DATABASE_PAGE_SIZE)
 		return of_the_system->xWrite(file, bytes, length, offset);
 	memcpy(page, bytes, sizeof(page));
 	database_wipe_page(page, (uint32_t)(offset / DATABASE_PAGE_SIZE) + 1);
-	return of_the_system->xWrite(file, page, length, offset);
+	code = of_the_system->xWrite(file, page, length, offset);
+	explicit_bzero(page, sizeof(page));
+	return code;
 }
 
 int database_wipe_writes(sqlite3 *database)

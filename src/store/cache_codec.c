@@ -54,7 +54,7 @@ static const char dictionary[] =
 // clang-format on
 
 struct codec {
-	ZSTD_CCtx *packer;
+	ZSTD_CCtx *packer; /* NULL until there is something to pack; and so below */
 	ZSTD_DCtx *unpacker;
 	ZSTD_CDict *packer_dictionary;
 	ZSTD_DDict *unpacker_dictionary;
@@ -70,16 +70,21 @@ int codec_new(struct codec **ret)
 	if (!codec)
 		return -ENOMEM;
 
-	codec->packer = ZSTD_createCCtx();
-	codec->unpacker = ZSTD_createDCtx();
 	codec->packer_dictionary = ZSTD_createCDict(dictionary, sizeof(dictionary) - 1, LEVEL);
 	codec->unpacker_dictionary = ZSTD_createDDict(dictionary, sizeof(dictionary) - 1);
-	if (!codec->packer || !codec->unpacker || !codec->packer_dictionary ||
-	    !codec->unpacker_dictionary)
+	if (!codec->packer_dictionary || !codec->unpacker_dictionary)
 		return -ENOMEM;
 
 	*ret = steal(&codec);
 	return 0;
+}
+
+void codec_clear(struct codec *codec)
+{
+	ZSTD_freeCCtx(steal(&codec->packer));
+	ZSTD_freeDCtx(steal(&codec->unpacker));
+	free(steal(&codec->bytes));
+	codec->capacity = 0;
 }
 
 void codec_free(struct codec *codec)
@@ -87,11 +92,9 @@ void codec_free(struct codec *codec)
 	if (!codec)
 		return;
 
-	ZSTD_freeCCtx(codec->packer);
-	ZSTD_freeDCtx(codec->unpacker);
+	codec_clear(codec);
 	ZSTD_freeCDict(codec->packer_dictionary);
 	ZSTD_freeDDict(codec->unpacker_dictionary);
-	free(codec->bytes);
 	free(codec);
 }
 
@@ -117,6 +120,10 @@ int codec_pack(struct codec *codec, const char *text, size_t length, const char 
 	size_t size;
 	int r;
 
+	if (!codec->packer)
+		codec->packer = ZSTD_createCCtx();
+	if (!codec->packer)
+		return -ENOMEM;
 	r = make_room(codec, ZSTD_compressBound(length));
 	if (r)
 		return r;
@@ -148,6 +155,10 @@ int codec_unpack(struct codec *codec, const char *bytes, size_t length, const ch
 	size_t size;
 	int r;
 
+	if (!codec->unpacker)
+		codec->unpacker = ZSTD_createDCtx();
+	if (!codec->unpacker)
+		return -ENOMEM;
 	r = codec_text_size(bytes, length, &expected);
 	if (!r)
 		r = make_room(codec, expected + 1);

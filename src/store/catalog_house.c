@@ -8,15 +8,18 @@
  *                     stored meanwhile, or moved into the file, while nothing is swept
  *   an absence is over   swept, within a second or two
  *   every minute      swept and tidied
+ *   somebody was forgotten  what is in memory of it is wiped soon after
  *   the file is lost  nothing is known any more but what will be asked for
  */
 
+#include "kapturefs/base/wiping.h"
 #include "kapturefs/store/catalog_parts.h"
 
 enum {
 	ANSWERS_MS = 10, /* until those who waited for one have most likely read it */
 	MINUTE_MS = 60 * 1000,
 	LATER_MS = 1000,
+	WIPING_MS = 20,
 	SOON_MS = 1, /* a timer of 0 would go off again in the same turn of the loop */
 	STEPS_NS_MAX = 2 * 1000 * 1000, /* spent on sweeping before others have their turn */
 };
@@ -143,6 +146,24 @@ static void minute_passed(uv_timer_t *timer)
 	house_answer_kept(catalog);
 }
 
+/*
+ * By the loop itself, so that no function that has handled a value has still to return, and once
+ * for all who were forgotten meanwhile.
+ */
+static void wipe(uv_timer_t *timer)
+{
+	struct catalog *catalog = container_of(timer, struct catalog, house.wiping);
+
+	cache_wipe_memory(catalog->cache);
+	wipe_stack();
+}
+
+void house_forgotten(struct catalog *catalog)
+{
+	if (!uv_is_active((uv_handle_t *)&catalog->house.wiping))
+		uv_timer_start(&catalog->house.wiping, wipe, WIPING_MS, 0);
+}
+
 static void file_lost(void *userdata)
 {
 	struct catalog *catalog = userdata;
@@ -164,7 +185,9 @@ void house_open(struct catalog *catalog)
 	uv_timer_init(catalog->loop, &catalog->house.minute);
 	catalog->house.sweep.data = catalog;
 	catalog->house.minute.data = catalog;
-	catalog->handles_open += 2;
+	uv_timer_init(catalog->loop, &catalog->house.wiping);
+	catalog->house.wiping.data = catalog;
+	catalog->handles_open += 3;
 	uv_timer_start(&catalog->house.minute, minute_passed, MINUTE_MS, MINUTE_MS);
 	cache_keep_absences(catalog->cache, catalog->settings.negative_ttl_ms);
 	/* Those of an earlier life. */
@@ -177,4 +200,5 @@ void house_close(struct catalog *catalog, uv_close_cb closed)
 	catalog->house.is_ending = true;
 	uv_close((uv_handle_t *)&catalog->house.sweep, closed);
 	uv_close((uv_handle_t *)&catalog->house.minute, closed);
+	uv_close((uv_handle_t *)&catalog->house.wiping, closed);
 }

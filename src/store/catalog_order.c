@@ -170,6 +170,7 @@ int catalog_forget(struct catalog *catalog, const struct key *key)
 		cache_change_fini(&change);
 	}
 	drop_marked(catalog);
+	house_forgotten(catalog);
 	if (r == CACHE_NONE)
 		return CATALOG_MISSING;
 	return r == CACHE_REMAINS ? CATALOG_REMAINS : 0;

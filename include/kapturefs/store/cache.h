@@ -231,6 +231,9 @@ int64_t cache_changed_ms(const struct cache *cache);
 /** When a key of @kind last came or went; Unix time in ms; strictly growing. */
 int64_t cache_listing_changed_ms(const struct cache *cache, enum key_kind kind);
 
+/** Keep no value of who was forgotten in memory that is not freed; what is borrowed ends. */
+void cache_wipe_memory(struct cache *cache);
+
 /** Why there is nothing fresh for a key. */
 enum cache_miss {
 	CACHE_MISS_COLD,

@@ -18,6 +18,9 @@ int codec_new(struct codec **ret) must_check;
 void codec_free(struct codec *codec);
 define_cleanup(struct codec *, codec_free);
 
+/** Keep nothing of what was packed and unpacked; what is borrowed ends. */
+void codec_clear(struct codec *codec);
+
 /** Pack @length bytes of @text. Returns 0 with *@ret borrowed until the next call, or -ENOMEM. */
 int codec_pack(struct codec *codec, const char *text, size_t length, const char **ret,
                size_t *ret_length) must_check;

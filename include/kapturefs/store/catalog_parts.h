@@ -65,6 +65,7 @@ struct catalog_ticket {
 struct house {
 	uv_timer_t sweep;
 	uv_timer_t minute;
+	uv_timer_t wiping;
 	uv_work_t work;
 	struct cache_log_work log;
 	bool is_working;
@@ -275,3 +276,6 @@ bool house_make_room(struct catalog *catalog);
 
 /** Something has been stored. */
 void house_answer_kept(struct catalog *catalog);
+
+/** Somebody has been forgotten. */
+void house_forgotten(struct catalog *catalog);
