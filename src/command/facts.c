@@ -200,8 +200,9 @@ const char *facts_name_caller(const struct share_count *caller, char ret[FACTS_C
 	char path[64];
 	FILE *file;
 
-	if (caller->caller > UINT32_MAX) {
-		snprintf(ret, FACTS_CALLER_SIZE, "user %" PRIu32, number);
+	/* See caller.h. */
+	if (!number) {
+		snprintf(ret, FACTS_CALLER_SIZE, "user %" PRIu32, share_user(caller->caller) - 1);
 		return ret;
 	}
 	snprintf(path, sizeof(path), "/proc/%" PRIu32 "/comm", number);

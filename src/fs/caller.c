@@ -56,5 +56,6 @@ uint64_t caller_group(pid_t pid, uid_t uid)
 {
 	pid_t session = pid > 0 ? getsid(pid) : -1;
 
-	return session > 0 ? (uint64_t)session : UINT64_C(1) << 32 | uid;
+	/* No user has the last number, so that 0 is nobody. */
+	return ((uint64_t)uid + 1) << 32 | (session > 0 ? (uint32_t)session : 0);
 }

@@ -57,14 +57,15 @@ static struct deadlines *deadlines_for(struct catalog *catalog, const struct key
 	return &catalog->patience;
 }
 
-/* The fetch for @key, old or new; NULL if nobody waits for it and there are too many already. */
+/* The fetch for the key; NULL if nobody waits for it and there are too many, or of one user. */
 static int join_fetch(struct catalog *catalog, const struct source_question *question,
                       struct fetch **ret)
 {
 	struct fetch *fetch = fetch_find(catalog, &question->key);
 
 	if (!fetch && question->hurry == SOURCE_UNWAITED &&
-	    catalog->fetch_count >= catalog->settings.waiting_max) {
+	    catalog_is_full(catalog, &catalog->fetches_of, share_user(question->caller),
+	                    catalog->fetch_count)) {
 		*ret = NULL;
 		return 0;
 	}
@@ -89,7 +90,7 @@ int catalog_want_for(struct catalog *catalog, const struct key *key, uint64_t ca
 	struct fetch *fetch;
 	int r;
 
-	r = ticket_new(catalog, ready, userdata, &ticket);
+	r = ticket_new(catalog, caller, ready, userdata, &ticket);
 	if (r)
 		return r;
 	r = join_fetch(catalog, &question, &fetch);
@@ -99,8 +100,10 @@ int catalog_want_for(struct catalog *catalog, const struct key *key, uint64_t ca
 	}
 
 	ticket_link(ticket, fetch, deadlines);
-	if (fetch)
+	if (fetch) {
 		fetch_hurry(fetch, question.hurry);
+		fetch_join(fetch, caller);
+	}
 	*ret = ticket;
 	return 0;
 }
@@ -270,6 +273,8 @@ void catalog_free(struct catalog *catalog)
 	answer_order_fini(&catalog->order);
 	backoff_free(catalog->backoff);
 	hotset_free(catalog->hotset);
+	tally_fini(&catalog->tickets_of);
+	tally_fini(&catalog->fetches_of);
 	assert(list_is_empty(&catalog->returning.tickets));
 	uv_close((uv_handle_t *)&catalog->returning.timer, timer_closed);
 	deadlines_close(&catalog->timeout);

@@ -30,6 +30,14 @@ void fetch_hurry(struct fetch *fetch, enum source_hurry hurry)
 		set_hurry(fetch, hurry);
 }
 
+void fetch_join(struct fetch *fetch, uint64_t caller)
+{
+	const struct source_operations *operations = fetch->catalog->source->operations;
+
+	if (operations->join && fetch->source_fetch)
+		operations->join(fetch->source_fetch, caller);
+}
+
 void fetch_unwaited(struct fetch *fetch)
 {
 	set_hurry(fetch, SOURCE_UNWAITED);
@@ -44,6 +52,7 @@ void fetch_free(struct fetch *fetch)
 	list_remove(&fetch->of_customer);
 	room_leave(fetch);
 	fetch->catalog->fetch_count--;
+	tally_remove(&fetch->catalog->fetches_of, share_user(fetch->question.caller));
 	if (fetch->source_fetch)
 		fetch->catalog->source->operations->free(fetch->source_fetch);
 	free(fetch);
@@ -121,6 +130,8 @@ int fetch_new(struct catalog *catalog, const struct source_question *question, s
 	struct fetch *fetch;
 	int r;
 
+	if (tally_reserve(&catalog->fetches_of))
+		return -ENOMEM;
 	fetch = calloc(1, sizeof(*fetch));
 	if (!fetch)
 		return -ENOMEM;
@@ -149,6 +160,7 @@ int fetch_new(struct catalog *catalog, const struct source_question *question, s
 	if (fetch->customer)
 		list_insert_before(customers_bucket(catalog, fetch->customer), &fetch->of_customer);
 	catalog->fetch_count++;
+	tally_add(&catalog->fetches_of, share_user(question->caller));
 	counter_add(&catalog->metrics.fetches, 1);
 	*ret = fetch;
 	return 0;

@@ -51,7 +51,7 @@ int catalog_renew(struct catalog *catalog, const struct key *key, uint64_t calle
 
 	if (catalog->settings.offline)
 		return -ENETDOWN;
-	r = ticket_new(catalog, ready, userdata, &ticket);
+	r = ticket_new(catalog, caller, ready, userdata, &ticket);
 	if (r)
 		return r;
 	r = fetch_anew(catalog, key, caller, can_wait, &fetch);
@@ -67,6 +67,7 @@ int catalog_renew(struct catalog *catalog, const struct key *key, uint64_t calle
 	}
 	ticket_link(ticket, fetch, &catalog->timeout);
 	fetch_hurry(fetch, can_wait ? SOURCE_CAN_WAIT : SOURCE_IN_A_HURRY);
+	fetch_join(fetch, caller);
 	*ret = ticket;
 	return 0;
 }

@@ -13,33 +13,50 @@
 #include "kapturefs/base/log.h"
 #include "kapturefs/store/catalog_parts.h"
 
-enum { SOON_MS = 1 }; /* a timer of 0 would go off again in the same turn of the loop */
+enum {
+	SOON_MS = 1,   /* a timer of 0 would go off again in the same turn of the loop */
+	USER_PART = 2, /* of the places: no user has more, so that there are some for the others */
+};
+
+/* What is nobody's in particular is ours. */
+bool catalog_is_full(const struct catalog *catalog, const struct tally *tally, uint32_t user,
+                     size_t count)
+{
+	size_t max = catalog->settings.waiting_max;
+
+	return count >= max || (user && tally_of(tally, user) >= (max + 1) / USER_PART);
+}
 
 /* Told once each time that it comes about. */
-static bool is_full(struct catalog *catalog)
+static bool is_full(struct catalog *catalog, uint32_t user)
 {
-	bool is_full = catalog->ticket_count >= catalog->settings.waiting_max;
+	bool is_full = catalog_is_full(catalog, &catalog->tickets_of, user, catalog->ticket_count);
 
 	if (is_full && !catalog->was_full)
-		log_warning("catalog: the queue is full waiting=%zu", catalog->ticket_count);
+		log_warning("catalog: the queue is full, or one user's half of it is waiting=%zu",
+		            catalog->ticket_count);
 	catalog->was_full = is_full;
 	return is_full;
 }
 
-int ticket_new(struct catalog *catalog, catalog_ready_fn *ready, void *userdata,
+int ticket_new(struct catalog *catalog, uint64_t caller, catalog_ready_fn *ready, void *userdata,
                struct catalog_ticket **ret)
 {
+	uint32_t user = share_user(caller);
 	struct catalog_ticket *ticket;
 
-	if (is_full(catalog)) {
+	if (is_full(catalog, user)) {
 		counter_add(&catalog->metrics.turned_away, 1);
 		return -EBUSY;
 	}
+	if (tally_reserve(&catalog->tickets_of))
+		return -ENOMEM;
 	ticket = calloc(1, sizeof(*ticket));
 	if (!ticket)
 		return -ENOMEM;
 
 	ticket->catalog = catalog;
+	ticket->user = user;
 	ticket->ready = ready;
 	ticket->userdata = userdata;
 	*ret = ticket;
@@ -61,6 +78,7 @@ static void ticket_free(struct catalog_ticket *ticket)
 	ticket_leave(ticket);
 	list_remove(&ticket->of_deadlines);
 	ticket->catalog->ticket_count--;
+	tally_remove(&ticket->catalog->tickets_of, ticket->user);
 	free(ticket);
 }
 
@@ -179,6 +197,7 @@ void ticket_link(struct catalog_ticket *ticket, struct fetch *fetch, struct dead
 	struct list *place = &deadlines->tickets;
 
 	ticket->catalog->ticket_count++;
+	tally_add(&ticket->catalog->tickets_of, ticket->user);
 	list_init(&ticket->of_fetch);
 	ticket->fetch = fetch;
 	if (fetch)

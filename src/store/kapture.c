@@ -29,16 +29,38 @@ const struct kapture_outcome kapture_outcomes[KAPTURE_OUTCOMES] = {
 	{ 1, "outcome=\"other\"" },
 };
 
-/* How many go before a question of @caller, as far as @most of them. */
+/* How many of the same user's questions go before one of @caller with that place. */
+static uint64_t count_own_before(const struct list *queue, uint64_t caller, uint64_t place)
+{
+	uint64_t count = 0;
+
+	for (struct list *link = queue->next; link != queue; link = link->next) {
+		const struct source_fetch *fetch = container_of(link, struct source_fetch, link);
+
+		count += share_user(fetch->question.caller) == share_user(caller) &&
+		         fetch->place.of_session <= place;
+	}
+	return count;
+}
+
+/*
+ * How many go before a question of @caller, as far as @most of them: those of other users until it
+ * is the turn of this one, as often as there are own questions that go first.
+ */
 static uint64_t count_before(struct kapture *kapture, uint64_t caller, uint64_t most)
 {
 	const struct list *queue = &kapture->queues[SOURCE_IN_A_HURRY];
-	uint64_t place = shares_next_place(&kapture->shares, caller);
+	struct share_place place = shares_next_place(&kapture->shares, caller);
+	uint64_t own = most ? count_own_before(queue, caller, place.of_session) : 0;
 	uint64_t count = 0;
 
 	for (struct list *link = queue->next; link != queue && count < most; link = link->next) {
-		if (container_of(link, struct source_fetch, link)->place > place)
+		const struct source_fetch *fetch = container_of(link, struct source_fetch, link);
+		bool is_own = share_user(fetch->question.caller) == share_user(caller);
+
+		if (fetch->place.of_user > place.of_user || (is_own && !own))
 			break;
+		own -= is_own;
 		count++;
 	}
 	return count;
@@ -76,6 +98,7 @@ static const struct source_operations operations = {
 	.start = kapture_start,
 	.sent = kapture_sent,
 	.hurry = kapture_hurry,
+	.join = kapture_join,
 	.free = kapture_free_fetch,
 	.state = kapture_state,
 	.epoch = kapture_epoch,

@@ -100,11 +100,26 @@ static struct list *place_in(struct list *queue, uint64_t place)
 {
 	struct list *link;
 
-	if (list_is_empty(queue) || fetch_at(queue->previous)->place <= place)
+	if (list_is_empty(queue) || fetch_at(queue->previous)->place.of_user <= place)
 		return queue;
-	for (link = queue->next; fetch_at(link)->place <= place; link = link->next)
+	for (link = queue->next; fetch_at(link)->place.of_user <= place; link = link->next)
 		;
 	return link;
+}
+
+/* Whether it waits for its turn; it may be under way, between its tries, or its time be over. */
+static bool is_queued(const struct source_fetch *fetch)
+{
+	return !list_is_empty(&fetch->link) && uv_is_active((const uv_handle_t *)&fetch->timer);
+}
+
+static void queue_again(struct source_fetch *fetch)
+{
+	struct list *queue = &fetch->kapture->queues[fetch->question.hurry];
+
+	list_remove(&fetch->link);
+	list_insert_before(place_in(queue, fetch->place.of_user), &fetch->link);
+	kapture_take_turns_in(fetch->kapture, 0);
 }
 
 void fetch_wait(struct source_fetch *fetch, bool is_first)
@@ -116,7 +131,8 @@ void fetch_wait(struct source_fetch *fetch, bool is_first)
 
 	if (!is_first)
 		fetch->place = shares_queue(&kapture->shares, fetch->question.caller, now_ms);
-	list_insert_before(is_first ? queue->next : place_in(queue, fetch->place), &fetch->link);
+	list_insert_before(is_first ? queue->next : place_in(queue, fetch->place.of_user),
+	                   &fetch->link);
 	kapture->queued_count++;
 	uv_timer_start(&fetch->timer, wait_ended, latest_ms > now_ms ? latest_ms - now_ms : 0, 0);
 	kapture_take_turns_in(kapture, 0);
@@ -124,17 +140,23 @@ void fetch_wait(struct source_fetch *fetch, bool is_first)
 
 void kapture_hurry(struct source_fetch *fetch, enum source_hurry hurry)
 {
-	struct kapture *kapture = fetch->kapture;
-
 	if (fetch->question.hurry == hurry)
 		return;
 	fetch->question.hurry = hurry;
-	/* It may be under way, or between its tries; or its time may be over. */
-	if (list_is_empty(&fetch->link) || !uv_is_active((uv_handle_t *)&fetch->timer))
+	if (is_queued(fetch))
+		queue_again(fetch);
+}
+
+void kapture_join(struct source_fetch *fetch, uint64_t caller)
+{
+	struct shares *shares = &fetch->kapture->shares;
+
+	if (!is_queued(fetch) || fetch->question.caller == caller ||
+	    shares_next_place(shares, caller).of_user >= fetch->place.of_user)
 		return;
-	list_remove(&fetch->link);
-	list_insert_before(place_in(&kapture->queues[hurry], fetch->place), &fetch->link);
-	kapture_take_turns_in(kapture, 0);
+	fetch->question.caller = caller;
+	fetch->place = shares_queue(shares, caller, uv_now(fetch->kapture->loop));
+	queue_again(fetch);
 }
 
 /* Turns */
@@ -146,23 +168,60 @@ static uint64_t reserve_for(struct source_fetch *fetch)
 	return shares_reserve(&kapture->shares, fetch->question.caller, uv_now(kapture->loop));
 }
 
-/* The first for whom there is some budget; if there is none, the first. */
-static struct source_fetch *next_in_a_hurry(struct kapture *kapture)
+static bool is_of_same_user(const struct source_fetch *one, const struct source_fetch *other)
 {
-	struct list *queue = &kapture->queues[SOURCE_IN_A_HURRY];
+	return share_user(one->question.caller) == share_user(other->question.caller);
+}
+
+/* Have @fetch and @later, which stands behind it, change places among those of all users. */
+static void change_places(struct source_fetch *fetch, struct source_fetch *later)
+{
+	struct list *behind = later->link.next;
+	uint64_t place = fetch->place.of_user;
+
+	fetch->place.of_user = later->place.of_user;
+	later->place.of_user = place;
+	list_move_before(&fetch->link, &later->link);
+	list_move_before(behind, &fetch->link);
+}
+
+/* It is the turn of the user of @fetch: of the session of his that is due, if that has budget. */
+static struct source_fetch *due_of_user(struct list *queue, struct source_fetch *fetch,
+                                        uint64_t budget)
+{
+	struct source_fetch *due = fetch;
+
+	for (struct list *link = fetch->link.next; link != queue; link = link->next) {
+		struct source_fetch *other = fetch_at(link);
+
+		if (other->place.of_session < due->place.of_session &&
+		    is_of_same_user(other, fetch))
+			due = other;
+	}
+	if (due == fetch || budget <= reserve_for(due))
+		return fetch;
+	change_places(fetch, due);
+	return due;
+}
+
+/* The first for whom there is some budget; if there is none, the first. */
+static struct source_fetch *next_in(struct kapture *kapture, struct list *queue)
+{
 	uint64_t budget = limiter_budget(&kapture->gate.limiter, uv_now(kapture->loop));
 
 	for (struct list *link = queue->next; budget && link != queue; link = link->next) {
 		if (budget > reserve_for(fetch_at(link)))
-			return fetch_at(link);
+			return due_of_user(queue, fetch_at(link), budget);
 	}
 	return fetch_at(queue->next);
 }
 
 static struct source_fetch *next_fetch(struct kapture *kapture)
 {
-	if (!list_is_empty(&kapture->queues[SOURCE_IN_A_HURRY]))
-		return next_in_a_hurry(kapture);
+	struct list *in_a_hurry = &kapture->queues[SOURCE_IN_A_HURRY];
+
+	if (!list_is_empty(in_a_hurry))
+		return next_in(kapture, in_a_hurry);
 	for (int hurry = SOURCE_CAN_WAIT; hurry < SOURCE_HURRIES; hurry++) {
 		if (!list_is_empty(&kapture->queues[hurry]))
 			return fetch_at(kapture->queues[hurry].next);

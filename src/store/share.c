@@ -7,6 +7,7 @@
 
 enum {
 	RESERVE_PART = 4, /* of the burst */
+	OTHERS_PART = 2,  /* ... of that */
 	OWN_PART = 2,     /* of rate and burst */
 	MINUTE_MS = 60000,
 	/* A minute of somebody who walks, rather than looks something up. */
@@ -23,52 +24,97 @@ static uint64_t part_of(uint64_t whole)
 	return whole >= OWN_PART ? whole / OWN_PART : 1;
 }
 
-static struct share *find(struct shares *shares, uint64_t caller, uint64_t now_ms)
+static const struct share *look(const struct share *list, uint64_t caller)
 {
-	struct share *oldest = &shares->callers[0];
+	for (int i = 0; i < SHARE_CALLERS; i++) {
+		if (list[i].used && list[i].caller == caller)
+			return &list[i];
+	}
+	return NULL;
+}
+
+static struct share *find(struct shares *shares, struct share *list, uint64_t caller,
+                          uint64_t now_ms)
+{
+	struct share *oldest = &list[0];
 
 	for (int i = 0; i < SHARE_CALLERS; i++) {
-		struct share *share = &shares->callers[i];
+		struct share *share = &list[i];
 
-		if (share->place && share->caller == caller)
+		if (share->used && share->caller == caller) {
+			share->used = ++shares->uses;
 			return share;
-		if (share->place < oldest->place)
+		}
+		if (share->used < oldest->used)
 			oldest = share;
 	}
 	*oldest = (struct share){
 		.caller = caller,
-		.place = shares->place ? shares->place : 1,
+		.used = ++shares->uses,
 		.minute_ms = now_ms,
 	};
 	limiter_init(&oldest->own, part_of(shares->rate), part_of(shares->burst), now_ms);
 	return oldest;
 }
 
-uint64_t shares_queue(struct shares *shares, uint64_t caller, uint64_t now_ms)
+static struct share *find_user(struct shares *shares, uint64_t caller, uint64_t now_ms)
 {
-	struct share *share = find(shares, caller, now_ms);
-
-	if (share->place < shares->place)
-		share->place = shares->place;
-	return ++share->place;
+	return find(shares, shares->users, share_user(caller), now_ms);
 }
 
-uint64_t shares_next_place(const struct shares *shares, uint64_t caller)
+static struct share *find_session(struct shares *shares, uint64_t caller, uint64_t now_ms)
 {
-	for (int i = 0; i < SHARE_CALLERS; i++) {
-		const struct share *share = &shares->callers[i];
-
-		if (share->place > shares->place && share->caller == caller)
-			return share->place + 1;
-	}
-	return shares->place + 1;
+	return find(shares, shares->sessions, caller, now_ms);
 }
 
-uint64_t shares_reserve(struct shares *shares, uint64_t caller, uint64_t now_ms)
+/* Behind its last question, and behind what has had its turn: who was away has saved up none. */
+static uint64_t place_behind(const struct share *share, uint64_t turn)
 {
-	if (!caller || limiter_budget(&find(shares, caller, now_ms)->own, now_ms))
+	return (share && share->place > turn ? share->place : turn) + 1;
+}
+
+struct share_place shares_queue(struct shares *shares, uint64_t caller, uint64_t now_ms)
+{
+	struct share *user = find_user(shares, caller, now_ms);
+	struct share *session = find_session(shares, caller, now_ms);
+
+	user->place = place_behind(user, shares->place);
+	session->place = place_behind(session, user->turn);
+	return (struct share_place){ user->place, session->place };
+}
+
+struct share_place shares_next_place(const struct shares *shares, uint64_t caller)
+{
+	const struct share *user = look(shares->users, share_user(caller));
+	const struct share *session = look(shares->sessions, caller);
+
+	return (struct share_place){
+		.of_user = place_behind(user, shares->place),
+		.of_session = place_behind(session, user ? user->turn : 0),
+	};
+}
+
+static bool has_had_much(const struct share *share, uint64_t now_ms)
+{
+	struct limiter own;
+
+	if (!share)
+		return false;
+	own = share->own;
+	return !limiter_budget(&own, now_ms);
+}
+
+uint64_t shares_reserve(const struct shares *shares, uint64_t caller, uint64_t now_ms)
+{
+	uint64_t reserve = shares->burst / RESERVE_PART;
+
+	if (!caller)
 		return 0;
-	return shares->burst / RESERVE_PART;
+	if (has_had_much(look(shares->sessions, caller), now_ms))
+		return reserve;
+	if (has_had_much(look(shares->users, share_user(caller)), now_ms))
+		return (reserve + 1) / OTHERS_PART;
+	return 0;
 }
 
 static void count(struct share *share, uint64_t now_ms)
@@ -78,19 +124,23 @@ static void count(struct share *share, uint64_t now_ms)
 		share->asked = 0;
 	}
 	if (++share->asked == WALK_REQUESTS && share->caller)
-		log_notice("kapture: somebody asks for many customers session=%" PRIu64
+		log_notice("kapture: somebody asks for many customers session=%" PRIu32
 		           " requests=%d",
-		           share->caller, WALK_REQUESTS);
+		           (uint32_t)share->caller, WALK_REQUESTS);
 }
 
-void shares_ask(struct shares *shares, uint64_t caller, uint64_t place, uint64_t now_ms)
+void shares_ask(struct shares *shares, uint64_t caller, struct share_place place, uint64_t now_ms)
 {
-	struct share *share = find(shares, caller, now_ms);
+	struct share *user = find_user(shares, caller, now_ms);
+	struct share *session = find_session(shares, caller, now_ms);
 
-	if (place > shares->place)
-		shares->place = place;
-	(void)limiter_take(&share->own, now_ms);
-	count(share, now_ms);
+	if (place.of_user > shares->place)
+		shares->place = place.of_user;
+	if (place.of_session > user->turn)
+		user->turn = place.of_session;
+	(void)limiter_take(&user->own, now_ms);
+	(void)limiter_take(&session->own, now_ms);
+	count(session, now_ms);
 }
 
 /* Put @share where it belongs among the first @count. */
@@ -110,7 +160,7 @@ size_t shares_list(const struct shares *shares, uint64_t now_ms, struct share_co
 	size_t count = 0;
 
 	for (int i = 0; i < SHARE_CALLERS; i++) {
-		const struct share *share = &shares->callers[i];
+		const struct share *share = &shares->sessions[i];
 
 		if (share->asked && share->caller && now_ms - share->minute_ms < MINUTE_MS)
 			insert(list, count++, share);

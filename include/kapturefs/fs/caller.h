@@ -19,7 +19,8 @@ enum caller_state caller_state(pid_t pid);
 
 /**
  * Which processes count as one caller when requests are shared out: those of one session
- * (setsid(2): a terminal, a service, a job of cron), so that a script that starts a program for
- * every customer is one caller. A process that cannot be seen counts as its user.
+ * (setsid(2): a terminal, a service, a job of cron) of one user, so that a script that starts a
+ * program for every customer is one caller. Those that cannot be seen are a session of their user.
+ * In the upper half stands the user plus 1, in the lower one the session, or 0.
  */
 uint64_t caller_group(pid_t pid, uid_t uid);

@@ -33,7 +33,7 @@ struct catalog_settings {
 	uint64_t timeout_ms;   /* the most that a ticket waits */
 	uint64_t patience_ms;  /* ... when there is an old answer to serve */
 	size_t memory_max;     /* bytes of records kept parsed */
-	size_t waiting_max;    /* tickets at a time, and renewals in the background */
+	size_t waiting_max;    /* tickets at a time, and renewals; half for one user */
 	bool offline;          /* never ask the source */
 	uint64_t account;      /* whose customers a date is asked for; 0: as answers tell */
 	uint32_t phone_country; /* as in key.h, for those who name keys */

@@ -13,6 +13,8 @@
 #include "kapturefs/store/answer_order.h"
 #include "kapturefs/store/backoff.h"
 #include "kapturefs/store/hotset.h"
+#include "kapturefs/store/share.h"
+#include "kapturefs/store/tally.h"
 #include "kapturefs/store/wallclock.h"
 
 enum {
@@ -54,6 +56,7 @@ struct catalog_ticket {
 	struct list of_fetch;
 	struct list of_deadlines;
 	struct catalog *catalog;
+	uint32_t user;       /* who waits, as in share.h */
 	struct fetch *fetch; /* NULL for one that only waits for its deadline */
 	uint64_t due_ms;     /* of the loop's clock */
 	bool is_returning;   /* with @result; then of_deadlines links it among those that do */
@@ -86,8 +89,10 @@ struct catalog {
 	struct backoff *backoff;
 	struct list all_fetches;
 	size_t fetch_count;
+	struct tally fetches_of; /* users, by who began them */
 	struct answer_order order;
 	size_t ticket_count;
+	struct tally tickets_of; /* users */
 	struct deadlines timeout;
 	struct deadlines patience; /* of those for whom there is an old answer */
 	struct deadlines none;     /* ... while the source has no budget to ask for a new one */
@@ -162,11 +167,15 @@ void tickets_return(struct catalog *catalog);
 /** Have @ticket wait for @to instead of the fetch that it waits for. */
 void ticket_move(struct catalog_ticket *ticket, struct fetch *to);
 
+/** Whether @user has half of the places that there are for all, of which @count are taken. */
+bool catalog_is_full(const struct catalog *catalog, const struct tally *tally, uint32_t user,
+                     size_t count);
+
 /**
- * A ticket that waits for nothing yet. Returns 0, -EBUSY when too many wait, which is counted, or
- * -ENOMEM.
+ * A ticket of @caller that waits for nothing yet. Returns 0; -EBUSY when too many wait, or too many
+ * of one user, which is counted; or -ENOMEM.
  */
-int ticket_new(struct catalog *catalog, catalog_ready_fn *ready, void *userdata,
+int ticket_new(struct catalog *catalog, uint64_t caller, catalog_ready_fn *ready, void *userdata,
                struct catalog_ticket **ret) must_check;
 
 /** The fetch to be joined for @key, or NULL. */
@@ -193,6 +202,9 @@ struct backoff_subject fetch_subject(const struct fetch *fetch);
 
 /** Somebody waits for it like this: who is in more of a hurry counts. */
 void fetch_hurry(struct fetch *fetch, enum source_hurry hurry);
+
+/** @caller waits for it, too, who need not wait for the turn of whoever began it. */
+void fetch_join(struct fetch *fetch, uint64_t caller);
 
 /** Nobody waits for it any more. */
 void fetch_unwaited(struct fetch *fetch);

@@ -76,7 +76,7 @@ struct source_fetch {
 	struct kapture *kapture;
 	struct list link;
 	struct source_question question; /* its hurry as it is now */
-	uint64_t place;                  /* among those that wait in a hurry */
+	struct share_place place;        /* among those that wait in a hurry */
 	char *body;
 	struct roster roster;  /* of a date: whom the pages so far have shown */
 	uint32_t records;      /* on those pages, somebody shown twice counting twice */
@@ -106,6 +106,7 @@ int kapture_start(struct source *source, const struct source_question *question,
                   source_done_fn *done, void *userdata, struct source_fetch **ret) must_check;
 uint64_t kapture_sent(const struct source_fetch *fetch);
 void kapture_hurry(struct source_fetch *fetch, enum source_hurry hurry);
+void kapture_join(struct source_fetch *fetch, uint64_t caller);
 void kapture_free_fetch(struct source_fetch *fetch);
 
 /** Make up the request for what @fetch asks for. Returns 0, -EINVAL, -ENOMEM. */

@@ -74,6 +74,12 @@ struct source_operations {
 	/** From now on somebody waits for it like this, which may be less or more than before. */
 	void (*hurry)(struct source_fetch *fetch, enum source_hurry hurry);
 
+	/**
+	 * @caller waits for it, too: it goes when it would have gone if he had begun it, where that
+	 * is earlier. May be NULL.
+	 */
+	void (*join)(struct source_fetch *fetch, uint64_t caller);
+
 	/** Free the fetch, under way or done. */
 	void (*free)(struct source_fetch *fetch);
 
