@@ -44,6 +44,7 @@
 #include "kapturefs/command/command.h"
 #include "kapturefs/command/libraries.h"
 #include "kapturefs/command/outcome.h"
+#include "kapturefs/command/terminal.h"
 #include "kapturefs/config/options.h"
 #include "kapturefs/fs/unmounter.h"
 #include "kapturefs/sandbox/program.h"
@@ -279,7 +280,7 @@ static int command_version(int argc, char **argv)
 	if (argc > 1 && strcmp(argv[1], "--") == 0)
 		argc--, argv++;
 	if (argc > 1) {
-		fprintf(stderr, "kapturefs: version: %s: takes no operand\n", argv[1]);
+		terminal_complain("kapturefs: version: %s: takes no operand", argv[1]);
 		return EXIT_USAGE;
 	}
 	printf("kapturefs %s\n", KAPTUREFS_VERSION);
@@ -301,13 +302,13 @@ static int command_help(int argc, char **argv)
 		return print_command_help(command);
 	near = near_command(argv[1], &is_due);
 	if (argc > 2)
-		fprintf(stderr, "kapturefs: help: give one COMMAND\n");
+		terminal_complain("kapturefs: help: give one COMMAND");
 	else if (near && !is_due)
-		fprintf(stderr, "kapturefs: help: %s: no such command; did you mean %s?\n", argv[1],
-		        near);
+		terminal_complain("kapturefs: help: %s: no such command; did you mean %s?", argv[1],
+		                  near);
 	else
-		fprintf(stderr, "kapturefs: help: %s: no such command; see kapturefs help\n",
-		        argv[1]);
+		terminal_complain("kapturefs: help: %s: no such command; see kapturefs help",
+		                  argv[1]);
 	return EXIT_USAGE;
 }
 
@@ -363,7 +364,7 @@ int main(int argc, char **argv)
 	if (argc > 0 && strcmp(base_name(argv[0]), MOUNT_HELPER_NAME) == 0)
 		return command_mount_helper(argc, argv);
 	if (argc < 2) {
-		fprintf(stderr, "kapturefs: give SOURCE and MOUNTPOINT; see kapturefs --help\n");
+		terminal_complain("kapturefs: give SOURCE and MOUNTPOINT; see kapturefs --help");
 		return EXIT_USAGE;
 	}
 	return run(argc, argv);

@@ -24,6 +24,7 @@
 #include "kapturefs/base/log_flood.h"
 #include "kapturefs/base/log_line.h"
 #include "kapturefs/base/log_sink.h"
+#include "kapturefs/base/text.h"
 #include "kapturefs/base/siphash.h"
 #include "kapturefs/base/trust.h"
 
@@ -133,15 +134,6 @@ void log_set_silent(void)
 	state.sink.target = LOG_SINK_NOTHING;
 }
 
-/* A line is a line: what a library says in its own words may have anything in it. */
-static void flatten(char *line)
-{
-	for (char *byte = line; *byte; byte++) {
-		if ((unsigned char)*byte < ' ' || *byte == 0x7f)
-			*byte = '?';
-	}
-}
-
 /* @event is a format: its beginning, up to what is filled in, says what it is about. */
 static void tell_suppressed(uint64_t lines, const char *event)
 {
@@ -195,7 +187,7 @@ void log_write(enum log_level level, const char *format, ...)
 	length = vsnprintf(text, sizeof(text), format, arguments);
 	va_end(arguments);
 	if (length >= 0) {
-		flatten(text);
+		text_make_line(text);
 		line = (struct log_line){ .text = text };
 		if (level <= LOG_LEVEL_WARNING || state.sink.target == LOG_SINK_JOURNAL) {
 			va_start(arguments, format);

@@ -45,6 +45,15 @@ bool text_is_control(uint32_t character)
 	       (character >= 0x2066 && character <= 0x2069);
 }
 
+void text_make_line(char *text)
+{
+	text[text_make_visible(text, strlen(text))] = '\0';
+	for (; *text; text++) {
+		if (*text == '\n' || *text == '\t')
+			*text = '?';
+	}
+}
+
 size_t text_make_visible(char *bytes, size_t length)
 {
 	size_t from = 0;

@@ -9,13 +9,14 @@
 #include "kapturefs/command/outcome.h"
 #include "kapturefs/command/places.h"
 #include "kapturefs/command/serve.h"
+#include "kapturefs/command/terminal.h"
 #include "kapturefs/config/file.h"
 #include "kapturefs/config/load.h"
 #include "kapturefs/config/secrets.h"
 
 static int refuse(int r, const struct config_complaint *complaint)
 {
-	fprintf(stderr, "kapturefs: %s\n", r == -ENOMEM ? strerror(ENOMEM) : complaint->text);
+	terminal_complain("kapturefs: %s", r == -ENOMEM ? strerror(ENOMEM) : complaint->text);
 	return r == -ENOMEM ? EXIT_LOCAL : EXIT_USAGE;
 }
 
@@ -54,9 +55,9 @@ static int check_file(const struct config_file *file)
 		if (r)
 			status = refuse(r, &complaint);
 		else if (i == 0)
-			printf("%s: ok, no section\n", file->path);
+			terminal_say("%s: ok, no section", file->path);
 		else
-			printf("%s: [%s] ok\n", file->path, file->sections[i].name);
+			terminal_say("%s: [%s] ok", file->path, file->sections[i].name);
 	}
 	return outcome_end("", status);
 }
@@ -89,7 +90,7 @@ int command_check_config(int argc, char **argv)
 	if (argc > 1 && strcmp(argv[1], "--") == 0)
 		argc--, argv++;
 	if (argc > 2) {
-		fprintf(stderr, "kapturefs: --check-config takes one FILE and nothing more\n");
+		terminal_complain("kapturefs: --check-config takes one FILE and nothing more");
 		return EXIT_USAGE;
 	}
 	serve_harden();

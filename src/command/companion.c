@@ -9,6 +9,7 @@
 
 #include "kapturefs/base/outcome.h"
 #include "kapturefs/command/companion.h"
+#include "kapturefs/command/terminal.h"
 #include "kapturefs/sandbox/program.h"
 
 /* It stands beside this program, in a build as when installed. Returns whether that is known. */
@@ -40,11 +41,10 @@ int companion_run(const char *command, char **argv)
 		execv(path, argv);
 	}
 	if (errno == ENOENT)
-		fprintf(stderr,
-		        "kapturefs: %s: the program " SANDBOX_PROGRAM " is missing; "
-		        "fix: install the package " SANDBOX_PROGRAM "\n",
-		        command);
+		terminal_complain("kapturefs: %s: the program " SANDBOX_PROGRAM " is missing; "
+		                  "fix: install the package " SANDBOX_PROGRAM,
+		                  command);
 	else
-		fprintf(stderr, "kapturefs: %s: %s: %s\n", command, path, strerror(errno));
+		terminal_complain("kapturefs: %s: %s: %s", command, path, strerror(errno));
 	return EXIT_LOCAL;
 }

@@ -14,6 +14,7 @@
 #include "kapturefs/command/companion.h"
 #include "kapturefs/command/mountpoint.h"
 #include "kapturefs/command/serve.h"
+#include "kapturefs/command/terminal.h"
 #include "kapturefs/config/options.h"
 #include "kapturefs/config/source.h"
 #include "kapturefs/sandbox/program.h"
@@ -55,7 +56,7 @@ static void print_commands(void *userdata)
 
 static int complain(const char *text, int status)
 {
-	fprintf(stderr, "kapturefs: demo: %s\n", text);
+	terminal_complain("kapturefs: demo: %s", text);
 	return status;
 }
 

@@ -9,6 +9,7 @@
 #include <string.h>
 
 #include "kapturefs/base/log.h"
+#include "kapturefs/base/text.h"
 #include "kapturefs/command/command.h"
 #include "kapturefs/command/doctor.h"
 #include "kapturefs/command/json_writer.h"
@@ -41,6 +42,7 @@ void doctor_say(struct doctor *doctor, const char *name, enum doctor_verdict ver
 	va_start(arguments, format);
 	vsnprintf(row->text, sizeof(row->text), format, arguments);
 	va_end(arguments);
+	text_make_line(row->text);
 	row->name = name;
 	row->verdict = verdict;
 	row->fix = fix;
@@ -129,7 +131,7 @@ static void examine(struct doctor *doctor)
 
 static int refuse(const char *text)
 {
-	fprintf(stderr, "kapturefs: doctor: %s\n", text);
+	terminal_complain("kapturefs: doctor: %s", text);
 	return EXIT_USAGE;
 }
 
@@ -150,9 +152,9 @@ static int parse_arguments(struct doctor *doctor, int argc, char **argv, bool *r
 		else if (option == 'o')
 			r = config_request_add_options(&doctor->request, optarg);
 		else {
-			fprintf(stderr,
+			terminal_complain(
 			        "kapturefs: doctor: %s: unknown option; see kapturefs doctor "
-			        "--help\n",
+			        "--help",
 			        argv[optind - 1]);
 			return EXIT_USAGE;
 		}

@@ -49,7 +49,7 @@ typedef int line_fn(struct export *export, const char *json, size_t length);
 
 static int complain(const char *what, const char *text, int status)
 {
-	fprintf(stderr, "kapturefs: export: %s%s%s\n", what, *what ? ": " : "", text);
+	terminal_complain("kapturefs: export: %s%s%s", what, *what ? ": " : "", text);
 	return status;
 }
 

@@ -7,6 +7,7 @@
 
 #include "kapturefs/command/command.h"
 #include "kapturefs/command/export_parts.h"
+#include "kapturefs/command/terminal.h"
 #include "kapturefs/model/payload.h"
 
 enum { TOLD_MAX = 20 };
@@ -98,12 +99,12 @@ int export_left_tell(const struct export_left *left)
 		const struct left_out *item = &left->items[i];
 		const char *id = item->id.text;
 
-		fprintf(stderr, "kapturefs: export: customer %s: left out: %s\n",
-		        *id ? id : "without an id", item->why);
+		terminal_complain("kapturefs: export: customer %s: left out: %s",
+		                  *id ? id : "without an id", item->why);
 	}
 	if (left->count > TOLD_MAX)
-		fprintf(stderr, "kapturefs: export: %zu more customers are left out\n",
-		        left->count - TOLD_MAX);
+		terminal_complain("kapturefs: export: %zu more customers are left out",
+		                  left->count - TOLD_MAX);
 	return left->count ? EXIT_LOCAL : EXIT_OK;
 }
 

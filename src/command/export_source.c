@@ -17,6 +17,7 @@
 #include "kapturefs/command/outcome.h"
 #include "kapturefs/command/place.h"
 #include "kapturefs/command/stack.h"
+#include "kapturefs/command/terminal.h"
 #include "kapturefs/store/cache_check.h"
 
 enum {
@@ -28,7 +29,7 @@ enum {
 
 static int complain(const char *path, const char *text, int status)
 {
-	fprintf(stderr, "kapturefs: export: %s: %s\n", path, text);
+	terminal_complain("kapturefs: export: %s: %s", path, text);
 	return status;
 }
 

@@ -23,6 +23,7 @@
 #include "kapturefs/command/places.h"
 #include "kapturefs/command/serve.h"
 #include "kapturefs/command/stack.h"
+#include "kapturefs/command/terminal.h"
 #include "kapturefs/config/load.h"
 #include "kapturefs/store/cache_check.h"
 
@@ -53,7 +54,7 @@ struct waiter {
 
 static int refuse(const char *text)
 {
-	fprintf(stderr, "kapturefs: get: %s\n", text);
+	terminal_complain("kapturefs: get: %s", text);
 	return EXIT_USAGE;
 }
 
@@ -174,7 +175,7 @@ static int ask_all(struct run *run, const struct config *config,
 	int r = stack_open(&run->stack, config, secrets);
 
 	if (r) {
-		fprintf(stderr, "kapturefs: get: cannot start: %s\n", strerror(-r));
+		terminal_complain("kapturefs: get: cannot start: %s", strerror(-r));
 		return EXIT_LOCAL;
 	}
 
@@ -197,17 +198,17 @@ static int run_with_cache(struct run *run, struct config *config,
 	if (r == CACHE_BUSY && get_through_mount(run->get, config->base_url))
 		return run->get->status;
 	if (r == CACHE_BUSY) {
-		fprintf(stderr,
+		terminal_complain(
 		        "kapturefs: get: the cache %s is in use by a mount that cannot be "
-		        "read from here; asking the API past it\n",
+		        "read from here; asking the API past it",
 		        config->cache);
 		free(config->cache);
 		config->cache = strdup(":memory:");
 		r = config->cache ? stack_open_cache(&run->stack, config, false) : -ENOMEM;
 	}
 	if (r) {
-		fprintf(stderr, "kapturefs: get: cache %s: %s\n", config->cache,
-		        stack_cache_complaint(r));
+		terminal_complain("kapturefs: get: cache %s: %s", config->cache,
+		                  stack_cache_complaint(r));
 		return EXIT_LOCAL;
 	}
 	return ask_all(run, config, secrets);
@@ -222,7 +223,7 @@ static int run_with_secrets(struct get *get, struct config *config,
 	run.asks = calloc(get->count + 1, sizeof(run.asks[0]));
 	if (!run.asks || stack_init(&run.stack)) {
 		free(run.asks);
-		fprintf(stderr, "kapturefs: get: cannot start: %s\n", strerror(ENOMEM));
+		terminal_complain("kapturefs: get: cannot start: %s", strerror(ENOMEM));
 		return EXIT_LOCAL;
 	}
 	status = run_with_cache(&run, config, secrets);
@@ -275,9 +276,10 @@ static int parse_options(struct get *get, struct config_request *request, int ar
 		} else if (option == 'F') {
 			return refuse("--field takes the path of a file in a customer's directory");
 		} else if (option != 'o') {
-			fprintf(stderr, "kapturefs: get: %s %s; see kapturefs get --help\n",
-			        option == ':' ? "a value is missing behind" : "unknown option",
-			        argv[optind - 1]);
+			terminal_complain("kapturefs: get: %s %s; see kapturefs get --help",
+			                  option == ':' ? "a value is missing behind"
+			                                : "unknown option",
+			                  argv[optind - 1]);
 			return EXIT_USAGE;
 		} else if (config_request_add_options(request, optarg)) {
 			return refuse(strerror(ENOMEM));
@@ -335,8 +337,8 @@ static int read_keys(struct get *get, char **words, size_t count)
 		                               : add_key(get, words[i]);
 	if (!r)
 		return EXIT_OK;
-	fprintf(stderr, "kapturefs: get: %s: %s\n", r == -ENOMEM ? "keys" : "standard input",
-	        r == -EILSEQ ? keyword_not_text : strerror(-r));
+	terminal_complain("kapturefs: get: %s: %s", r == -ENOMEM ? "keys" : "standard input",
+	                  r == -EILSEQ ? keyword_not_text : strerror(-r));
 	return EXIT_LOCAL;
 }
 

@@ -24,7 +24,7 @@ bool get_is_field(const char *path)
 
 static void fail(struct get *get, size_t place, const char *text)
 {
-	fprintf(stderr, "kapturefs: get: %s: %s\n", get->keys[place].word, text);
+	terminal_complain("kapturefs: get: %s: %s", get->keys[place].word, text);
 	get->status = outcome_worse(get->status, EXIT_NO);
 }
 
@@ -42,8 +42,8 @@ void get_complain(struct get *get, size_t place, int error, const char *cause)
 
 	keyword_print(&key->key, word);
 	is_guess = strncmp(word, key->word, strcspn(word, ":") + 1) != 0;
-	fprintf(stderr, "kapturefs: get: %s%s%s: %s\n", key->word, is_guess ? ", read as " : "",
-	        is_guess ? word : "", cause ? cause : place_error(error));
+	terminal_complain("kapturefs: get: %s%s%s: %s", key->word, is_guess ? ", read as " : "",
+	                  is_guess ? word : "", cause ? cause : place_error(error));
 	get->status = outcome_worse(get->status, outcome_of(error));
 }
 

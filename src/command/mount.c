@@ -16,6 +16,7 @@
 #include "kapturefs/command/question.h"
 #include "kapturefs/command/serve.h"
 #include "kapturefs/command/service.h"
+#include "kapturefs/command/terminal.h"
 #include "kapturefs/config/load.h"
 #include "kapturefs/config/options.h"
 #include "kapturefs/config/secrets.h"
@@ -44,7 +45,7 @@ struct line {
 
 static int refuse(const char *text)
 {
-	fprintf(stderr, "kapturefs: %s\n", text);
+	terminal_complain("kapturefs: %s", text);
 	return EXIT_USAGE;
 }
 
@@ -260,14 +261,14 @@ static bool is_api_willing(const struct mount *mount)
 	                           &outcome);
 
 	if (r) {
-		fprintf(stderr, "kapturefs: cannot ask the API: %s\n", strerror(-r));
+		terminal_complain("kapturefs: cannot ask the API: %s", strerror(-r));
 		return false;
 	}
 	/* Who is asked to wait has been heard. */
 	if (!outcome.error || outcome.error == -EBUSY)
 		return true;
 	(void)question_explain(&outcome, &mount->config, why);
-	fprintf(stderr, "kapturefs: not mounted, because of strict: %s\n", why);
+	terminal_complain("kapturefs: not mounted, because of strict: %s", why);
 	return false;
 }
 
@@ -313,7 +314,7 @@ static int attach(struct mount *mount)
 
 	r = attachment_mount(mount->mountpoint, &mount->config, &connection, &mounted);
 	if (r) {
-		fprintf(stderr, "kapturefs: attach: cannot mount: %s\n", strerror(-r));
+		terminal_complain("kapturefs: attach: cannot mount: %s", strerror(-r));
 		return EXIT_FAILED;
 	}
 	r = service_store(connection);
@@ -322,7 +323,7 @@ static int attach(struct mount *mount)
 		return EXIT_OK;
 
 	mounting_detach(&mounted);
-	fprintf(stderr, "kapturefs: attach: no service manager took the mount: %s\n", strerror(-r));
+	terminal_complain("kapturefs: attach: no service manager took the mount: %s", strerror(-r));
 	return EXIT_FAILED;
 }
 

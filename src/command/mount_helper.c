@@ -7,6 +7,7 @@
 
 #include "kapturefs/base/base.h"
 #include "kapturefs/command/command.h"
+#include "kapturefs/command/terminal.h"
 
 struct wish {
 	char *options;
@@ -15,7 +16,7 @@ struct wish {
 
 static int refuse(const char *text)
 {
-	fprintf(stderr, MOUNT_HELPER_NAME ": %s\n", text);
+	terminal_complain(MOUNT_HELPER_NAME ": %s", text);
 	return EXIT_USAGE;
 }
 
@@ -37,9 +38,10 @@ static int parse(int argc, char **argv, struct wish *wish)
 			return refuse("-N: enter the namespace by nsenter(1) instead");
 		case ':':
 		case '?':
-			fprintf(stderr,
-			        MOUNT_HELPER_NAME ": -%c: %s; see " MOUNT_HELPER_NAME "(8)\n",
-			        optopt, option == ':' ? "needs a value" : "unknown option");
+			terminal_complain(MOUNT_HELPER_NAME ": -%c: %s; see " MOUNT_HELPER_NAME
+			                                    "(8)",
+			                  optopt,
+			                  option == ':' ? "needs a value" : "unknown option");
 			return EXIT_USAGE;
 		default:
 			break;

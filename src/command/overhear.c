@@ -7,6 +7,7 @@
 #include <unistd.h>
 
 #include "kapturefs/command/overhear.h"
+#include "kapturefs/command/terminal.h"
 
 enum { OVERHEARD_MAX = 4096 };
 
@@ -65,7 +66,7 @@ static void tell(char *text, char *ret, size_t size)
 		if (complaint)
 			snprintf(ret, size, "%s%s", complaint, find_fix(complaint));
 		else if (*line)
-			fprintf(stderr, "%s\n", line);
+			terminal_complain("%s", line);
 	}
 }
 

@@ -11,6 +11,7 @@
 #include <sys/sysmacros.h>
 #include <unistd.h>
 
+#include "kapturefs/base/text.h"
 #include "kapturefs/command/owner.h"
 #include "kapturefs/command/place.h"
 #include "kapturefs/fs/mounts.h"
@@ -227,6 +228,7 @@ int place_order(const struct place *place, unsigned long command, struct kapture
 
 	r = r < 0 ? -errno : r;
 	order->cause[sizeof(order->cause) - 1] = '\0';
+	text_make_line(order->cause);
 	return r;
 }
 

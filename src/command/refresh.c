@@ -15,6 +15,7 @@
 #include "kapturefs/command/command.h"
 #include "kapturefs/command/outcome.h"
 #include "kapturefs/command/target.h"
+#include "kapturefs/command/terminal.h"
 
 struct order {
 	const char *name; /* of the subcommand */
@@ -26,7 +27,7 @@ struct order {
 
 static int complain(const struct order *order, const char *word, const char *text, int status)
 {
-	fprintf(stderr, "kapturefs: %s: %s: %s\n", order->name, word, text);
+	terminal_complain("kapturefs: %s: %s: %s", order->name, word, text);
 	return status;
 }
 
@@ -121,8 +122,8 @@ static int check(const struct order *order, const char *word)
 
 static int refuse(const struct order *order, const char *text, const char *word)
 {
-	fprintf(stderr, "kapturefs: %s: %s%s%s; see kapturefs %s --help\n", order->name, text,
-	        *word ? " " : "", word, order->name);
+	terminal_complain("kapturefs: %s: %s%s%s; see kapturefs %s --help", order->name, text,
+	                  *word ? " " : "", word, order->name);
 	return EXIT_USAGE;
 }
 

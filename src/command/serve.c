@@ -30,6 +30,7 @@
 #include "kapturefs/command/service.h"
 #include "kapturefs/command/settings.h"
 #include "kapturefs/command/stack.h"
+#include "kapturefs/command/terminal.h"
 #include "kapturefs/fs/control.h"
 #include "kapturefs/fs/filesystem.h"
 #include "kapturefs/fs/session.h"
@@ -108,8 +109,8 @@ static int open_cache(struct mount *mount)
 	set_level(mount);
 	r = config->log_file ? log_set_file(config->log_file) : 0;
 	if (r) {
-		fprintf(stderr, "kapturefs: log_file=%s: %s\n", config->log_file,
-		        r == -EINVAL ? "no regular file" : strerror(-r));
+		terminal_complain("kapturefs: log_file=%s: %s", config->log_file,
+		                  r == -EINVAL ? "no regular file" : strerror(-r));
 		return EXIT_FAILED;
 	}
 	/* Of a mount that was handed over the path is a unit's, and no typing error. */
@@ -119,7 +120,7 @@ static int open_cache(struct mount *mount)
 	if (!r)
 		return EXIT_OK;
 
-	fprintf(stderr, "kapturefs: cache %s: %s\n", config->cache, stack_cache_complaint(r));
+	terminal_complain("kapturefs: cache %s: %s", config->cache, stack_cache_complaint(r));
 	return EXIT_FAILED;
 }
 
@@ -157,7 +158,7 @@ static void warn(const struct mount *mount, const struct question_outcome *outco
 	char why[QUESTION_TEXT_SIZE];
 
 	if (outcome->error && question_explain(outcome, mount->settings->config, why))
-		fprintf(stderr, "kapturefs: warning: mounted, but %s\n", why);
+		terminal_complain("kapturefs: warning: mounted, but %s", why);
 }
 
 static void question_answered(void *userdata, const struct question_outcome *outcome)
@@ -368,7 +369,7 @@ static int build(struct mount *mount)
 	if (!r && attachment_descriptor(mount->settings->mountpoint) < 0)
 		r = mountpoint_check_sharing(mount->settings->config, &complaint);
 	if (r) {
-		fprintf(stderr, "kapturefs: %s\n", complaint.text);
+		terminal_complain("kapturefs: %s", complaint.text);
 		return EXIT_FAILED;
 	}
 	r = open_cache(mount);
@@ -393,7 +394,7 @@ static int build(struct mount *mount)
 		return EXIT_OK;
 	}
 
-	fprintf(stderr, "kapturefs: cannot mount: %s\n", *cause ? cause : strerror(-r));
+	terminal_complain("kapturefs: cannot mount: %s", *cause ? cause : strerror(-r));
 	return EXIT_FAILED;
 }
 
@@ -432,14 +433,14 @@ int serve(const struct serve_settings *settings)
 	if (!settings->foreground) {
 		r = daemon_fork(&mount.daemon);
 		if (r) {
-			fprintf(stderr, "kapturefs: cannot go into the background: %s\n",
-			        strerror(-r));
+			terminal_complain("kapturefs: cannot go into the background: %s",
+			                  strerror(-r));
 			return EXIT_FAILED;
 		}
 	}
 	r = stack_init(&mount.stack);
 	if (r) {
-		fprintf(stderr, "kapturefs: cannot start: %s\n", uv_strerror(r));
+		terminal_complain("kapturefs: cannot start: %s", uv_strerror(r));
 		return EXIT_FAILED;
 	}
 

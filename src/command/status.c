@@ -71,7 +71,7 @@ static int show(const char *mountpoint, bool is_json)
 	if (!r)
 		r = buffer_append_text(&page, "");
 	if (r) {
-		fprintf(stderr, "kapturefs: %s\n", r == -EINVAL ? complaint.text : strerror(-r));
+		terminal_complain("kapturefs: %s", r == -EINVAL ? complaint.text : strerror(-r));
 		return EXIT_LOCAL;
 	}
 	if (is_json)
@@ -114,13 +114,13 @@ static int show_all(bool is_json)
 	if (is_json)
 		fputs("]\n", stdout);
 	if (left_out)
-		fprintf(stderr,
+		terminal_complain(
 		        "kapturefs: status: %s%zu mount%s of other users %s left out, see "
-		        "kapturefs status MOUNTPOINT\n",
+		        "kapturefs status MOUNTPOINT",
 		        all.count ? "" : "no kapturefs is mounted; ", left_out,
 		        left_out == 1 ? "" : "s", left_out == 1 ? "is" : "are");
 	else if (!all.count)
-		fprintf(stderr, "kapturefs: status: no kapturefs is mounted\n");
+		terminal_complain("kapturefs: status: no kapturefs is mounted");
 	return all.count ? all.status : EXIT_LOCAL;
 }
 
@@ -136,17 +136,17 @@ int command_status(int argc, char **argv)
 	opterr = 0;
 	while ((option = getopt_long(argc, argv, "", options, NULL)) != -1) {
 		if (option != 'j') {
-			fprintf(stderr,
+			terminal_complain(
 			        "kapturefs: status: %s: unknown option; see kapturefs status "
-			        "--help\n",
+			        "--help",
 			        argv[optind - 1]);
 			return EXIT_USAGE;
 		}
 		is_json = true;
 	}
 	if (argc - optind > 1) {
-		fprintf(stderr, "kapturefs: status: give one MOUNTPOINT; see kapturefs status "
-		                "--help\n");
+		terminal_complain("kapturefs: status: give one MOUNTPOINT; see kapturefs status "
+		                  "--help");
 		return EXIT_USAGE;
 	}
 	return outcome_end("status",

@@ -3,6 +3,7 @@
 #include <inttypes.h>
 #include <langinfo.h>
 #include <locale.h>
+#include <stdarg.h>
 #include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
@@ -35,6 +36,35 @@ const char *terminal_switch(bool has_colours, enum terminal_colour colour)
 	};
 
 	return has_colours ? sequences[colour] : "";
+}
+
+static void printf_like(2, 0) write_line(FILE *stream, const char *format, va_list arguments)
+{
+	char *line;
+
+	if (vasprintf(&line, format, arguments) < 0)
+		return;
+	text_make_line(line);
+	fprintf(stream, "%s\n", line);
+	free(line);
+}
+
+void terminal_complain(const char *format, ...)
+{
+	va_list arguments;
+
+	va_start(arguments, format);
+	write_line(stderr, format, arguments);
+	va_end(arguments);
+}
+
+void terminal_say(const char *format, ...)
+{
+	va_list arguments;
+
+	va_start(arguments, format);
+	write_line(stdout, format, arguments);
+	va_end(arguments);
 }
 
 /* A line of CSV ends in both; alone, a carriage return goes back over what stands there. */

@@ -15,6 +15,7 @@
 
 #include "kapturefs/command/command.h"
 #include "kapturefs/command/control_read.h"
+#include "kapturefs/command/terminal.h"
 #include "kapturefs/command/top_screen.h"
 
 enum {
@@ -113,7 +114,7 @@ static int watch(struct top *top)
 	}
 	if (!r)
 		return EXIT_OK;
-	fprintf(stderr, "kapturefs: %s\n", r == -EINVAL ? complaint.text : strerror(-r));
+	terminal_complain("kapturefs: %s", r == -EINVAL ? complaint.text : strerror(-r));
 	return status;
 }
 
@@ -124,17 +125,17 @@ int command_top(int argc, char **argv)
 
 	opterr = 0;
 	if (getopt(argc, argv, "") != -1) {
-		fprintf(stderr, "kapturefs: top: %s: unknown option; see kapturefs top --help\n",
-		        argv[1]);
+		terminal_complain("kapturefs: top: %s: unknown option; see kapturefs top --help",
+		                  argv[1]);
 		return EXIT_USAGE;
 	}
 	if (argc - optind != 1) {
-		fprintf(stderr, "kapturefs: top: give one MOUNTPOINT; see kapturefs top --help\n");
+		terminal_complain("kapturefs: top: give one MOUNTPOINT; see kapturefs top --help");
 		return EXIT_USAGE;
 	}
 	if (!isatty(STDIN_FILENO) || !isatty(STDOUT_FILENO)) {
-		fprintf(stderr, "kapturefs: top: needs a terminal; kapturefs status is for "
-		                "scripts\n");
+		terminal_complain("kapturefs: top: needs a terminal; kapturefs status is for "
+		                  "scripts");
 		return EXIT_USAGE;
 	}
 	top = calloc(1, sizeof(*top));

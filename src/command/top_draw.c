@@ -13,6 +13,7 @@
 #include <string.h>
 
 #include "kapturefs/base/base.h"
+#include "kapturefs/base/text.h"
 #include "kapturefs/command/status_page.h"
 #include "kapturefs/command/terminal.h"
 #include "kapturefs/command/top_screen.h"
@@ -201,6 +202,7 @@ static void draw_title(const struct top *top)
 
 	status_find(top->status, "source", source, sizeof(source));
 	snprintf(title, sizeof(title), " kapturefs top   %s   %s", source, top->mountpoint);
+	text_make_line(title);
 	attron(A_REVERSE);
 	mvhline(0, 0, ' ', COLS);
 	put(0, 0, title);

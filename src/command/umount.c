@@ -22,6 +22,7 @@
 #include "kapturefs/command/control_read.h"
 #include "kapturefs/command/holders.h"
 #include "kapturefs/command/mountpoint.h"
+#include "kapturefs/command/terminal.h"
 #include "kapturefs/fs/mounts.h"
 
 enum {
@@ -45,7 +46,7 @@ struct unmounting {
 
 static int complain(const char *path, const char *text, int status)
 {
-	fprintf(stderr, "kapturefs: umount: %s: %s\n", path, text);
+	terminal_complain("kapturefs: umount: %s: %s", path, text);
 	return status;
 }
 
@@ -306,9 +307,9 @@ static int wait_for_daemon(const struct unmounting *unmounting)
 	while (r < 0 && errno == EINTR);
 	if (r == 1)
 		return EXIT_OK;
-	fprintf(stderr,
+	terminal_complain(
 	        "kapturefs: umount: %s: unmounted, but process %d has not ended within %d s: its "
-	        "disk is slow, or a container has the mount, too\n",
+	        "disk is slow, or a container has the mount, too",
 	        unmounting->path, (int)unmounting->pid, END_MS / 1000);
 	return EXIT_LOCAL;
 }
@@ -324,7 +325,7 @@ int command_umount(int argc, char **argv)
 	else if (argc > 1 && argv[1][0] == '-' && argv[1][1])
 		return complain(argv[1], "unknown option; see kapturefs umount --help", EXIT_USAGE);
 	if (argc != 2) {
-		fprintf(stderr, "kapturefs: umount: give one MOUNTPOINT\n");
+		terminal_complain("kapturefs: umount: give one MOUNTPOINT");
 		return EXIT_USAGE;
 	}
 	error = find(&unmounting, argv[1]);

@@ -25,6 +25,7 @@
 #include "kapturefs/command/command.h"
 #include "kapturefs/command/keyword.h"
 #include "kapturefs/command/outcome.h"
+#include "kapturefs/command/terminal.h"
 #include "kapturefs/command/warm_parts.h"
 #include "kapturefs/config/number.h"
 #include "kapturefs/model/date.h"
@@ -41,7 +42,7 @@ enum {
 
 int warm_complain(const char *what, const char *text, int status)
 {
-	fprintf(stderr, "kapturefs: warm: %s%s%s\n", what, *what ? ": " : "", text);
+	terminal_complain("kapturefs: warm: %s%s%s", what, *what ? ": " : "", text);
 	return status;
 }
 
@@ -117,7 +118,7 @@ static int print_json(const struct warm *warm, const struct warm_work *work,
 	if (!r)
 		r = buffer_append_text(&text, "]}\n");
 	if (!r)
-		(void)!fwrite(text.data, 1, text.length, stdout);
+		terminal_write(stdout, text.data, text.length, true);
 	return r;
 }
 

@@ -8,6 +8,7 @@
 #include <sys/types.h>
 
 #include "kapturefs/command/keyword.h"
+#include "kapturefs/command/terminal.h"
 #include "kapturefs/command/warm_parts.h"
 
 enum { CAPACITY_MIN = 1024 };
@@ -136,15 +137,8 @@ void warm_complain_of_line(const struct warm_keys *keys, size_t place)
 {
 	const char *line = keys->words[place] + 1;
 	const char *fault = keyword_fault(line);
-	bool is_utf8 = keyword_is_utf8(line);
 
-	fprintf(stderr, "kapturefs: warm: line %u: ", keys->lines[place]);
-	for (; *line; line++) {
-		bool is_shown = *line >= ' ' ? *line != 0x7f : *line < 0 && is_utf8;
-
-		fputc(is_shown ? *line : '?', stderr);
-	}
-	fprintf(stderr, ": %s\n", fault);
+	terminal_complain("kapturefs: warm: line %u: %s: %s", keys->lines[place], line, fault);
 }
 
 bool warm_is_key(const struct warm_keys *keys, size_t place)

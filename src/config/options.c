@@ -8,6 +8,7 @@
 #include <string.h>
 #include <unistd.h>
 
+#include "kapturefs/base/text.h"
 #include "kapturefs/config/detour.h"
 #include "kapturefs/config/options.h"
 #include "kapturefs/config/table.h"
@@ -22,10 +23,7 @@ int config_complain(struct config_complaint *complaint, const char *format, ...)
 	vsnprintf(complaint->text, sizeof(complaint->text), format, arguments);
 	va_end(arguments);
 	/* What is quoted from the user may hold anything, and a complaint is one line. */
-	for (char *byte = complaint->text; *byte; byte++) {
-		if ((unsigned char)*byte < ' ' || *byte == 0x7f)
-			*byte = '?';
-	}
+	text_make_line(complaint->text);
 	return -EINVAL;
 }
 

@@ -7,6 +7,7 @@
 #include <errno.h>
 #include <getopt.h>
 #include <signal.h>
+#include <stdarg.h>
 #include <stdbool.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -18,6 +19,7 @@
 #include "kapturefs/base/log.h"
 #include "kapturefs/base/outcome.h"
 #include "kapturefs/base/process.h"
+#include "kapturefs/base/text.h"
 #include "kapturefs/sandbox/plan.h"
 #include "kapturefs/sandbox/program.h"
 #include "kapturefs/sandbox/sandbox.h"
@@ -35,6 +37,19 @@ static const struct option long_options[] = {
 };
 
 enum { PLAN_SIZE_MAX = 64 << 20 };
+
+/* In one line, in which nothing is obeyed, whatever has been quoted in it. */
+static void printf_like(1, 2) complain(const char *format, ...)
+{
+	va_list arguments;
+	char line[1024];
+
+	va_start(arguments, format);
+	vsnprintf(line, sizeof(line), format, arguments);
+	va_end(arguments);
+	text_make_line(line);
+	fprintf(stderr, "%s\n", line);
+}
 
 /* What the command line says. */
 struct order {
@@ -101,21 +116,20 @@ static int read_options(int argc, char **argv, struct order *order)
 	opterr = 0;
 	while ((option = getopt_long(argc, argv, ":", long_options, NULL)) != -1) {
 		if (option == '?' || option == ':') {
-			fprintf(stderr,
-			        "kapturefs: sandbox: %s: %s; see kapturefs sandbox --help\n",
-			        argv[optind - 1],
-			        option == ':' ? "needs a value" : "unknown option");
+			complain("kapturefs: sandbox: %s: %s; see kapturefs sandbox --help",
+			         argv[optind - 1],
+			         option == ':' ? "needs a value" : "unknown option");
 			return EXIT_USAGE;
 		}
 		if (!set_option(order, option, optarg)) {
-			fprintf(stderr, "kapturefs: sandbox: value out of range: %s\n", optarg);
+			complain("kapturefs: sandbox: value out of range: %s", optarg);
 			return EXIT_USAGE;
 		}
 	}
 	if (optind == argc)
 		return -1;
-	fprintf(stderr, "kapturefs: sandbox: %s: takes no operand; see kapturefs sandbox --help\n",
-	        argv[optind]);
+	complain("kapturefs: sandbox: %s: takes no operand; see kapturefs sandbox --help",
+	         argv[optind]);
 	return EXIT_USAGE;
 }
 
@@ -153,8 +167,7 @@ static int read_plan(struct order *order)
 		              &order->faults, &complaint);
 	if (!r)
 		return EXIT_OK;
-	fprintf(stderr, "kapturefs: sandbox: %s: %s\n", order->plan,
-	        r < 0 ? strerror(-r) : complaint.text);
+	complain("kapturefs: sandbox: %s: %s", order->plan, r < 0 ? strerror(-r) : complaint.text);
 	return EXIT_USAGE;
 }
 
@@ -169,7 +182,7 @@ static int write_authority(const struct sandbox *sandbox, const char *path)
 		if (is_good)
 			return EXIT_OK;
 	}
-	fprintf(stderr, "kapturefs: sandbox: %s: %s\n", path, strerror(errno));
+	complain("kapturefs: sandbox: %s: %s", path, strerror(errno));
 	return EXIT_LOCAL;
 }
 
@@ -191,8 +204,7 @@ static int run(struct order *order)
 
 	r = sandbox_start(&order->settings, &sandbox);
 	if (r) {
-		fprintf(stderr, "kapturefs: sandbox: port %u: %s\n", order->settings.port,
-		        strerror(-r));
+		complain("kapturefs: sandbox: port %u: %s", order->settings.port, strerror(-r));
 		return EXIT_LOCAL;
 	}
 	if (order->authority && write_authority(sandbox, order->authority))
@@ -277,7 +289,7 @@ static int serve_demo(void)
 		return EXIT_LOCAL;
 	r = sandbox_start(&settings, &sandbox);
 	if (r) {
-		fprintf(stderr, "kapturefs: demo: %s\n", strerror(-r));
+		complain("kapturefs: demo: %s", strerror(-r));
 		return EXIT_LOCAL;
 	}
 	print_examples(sandbox);

@@ -1,6 +1,7 @@
 # SPDX-License-Identifier: MIT
 """Small files, small functions, lines that fit, one formatting."""
 
+import re
 import shutil
 import subprocess
 
@@ -50,6 +51,29 @@ def unformatted(root):
     assert result.returncode == 0 or 'clang-format-violations' in result.stderr, result.stderr
     return sorted({line.split(':')[0].removeprefix(f'{root}/')
                    for line in result.stderr.splitlines() if 'clang-format-violations' in line})
+
+
+def raw_complaints(root):
+    """What commands write to standard error by another way than terminal_complain()."""
+    allowed = {'terminal.c', 'warm_progress.c'}
+    return [f'{sources.name(root, path)}:{number}'
+            for path in sources.files(root, 'src', suffixes=('.c',))
+            if (path.parent.name == 'command' or path == root / 'src/main.c')
+            and path.name not in allowed
+            for number, line in enumerate(path.read_text().splitlines(), 1)
+            if re.search(r'printf\(stderr|put[cs]\(.*, stderr\)|\bperror\(', line)]
+
+
+def test_commands_complain_by_the_one_function_that_no_terminal_obeys():
+    assert raw_complaints(sources.ROOT) == []
+
+
+def test_a_raw_complaint_is_found(tmp_path):
+    command = tmp_path / 'src/command'
+    command.mkdir(parents=True)
+    (command.parent / 'main.c').write_text('\tperror(path);\n')
+    (command / 'x.c').write_text('\tfprintf(stderr, "%s", path);\n\tfputs(path, stderr);\n')
+    assert raw_complaints(tmp_path) == ['src/command/x.c:1', 'src/command/x.c:2', 'src/main.c:1']
 
 
 def test_files_are_short():

@@ -73,11 +73,21 @@ static void test_nothing_that_a_terminal_obeys_is_left(void **state)
 	assert_string_equal(text, "a\tb\n?[1m???\u00a0\u00e9?????");
 }
 
+static void test_a_line_is_one_line(void **state)
+{
+	char text[] = "a\tb\nc\033\xc2\x9b\xe2\x80\xaezd";
+
+	(void)state;
+	text_make_line(text);
+	assert_string_equal(text, "a?b?c???zd");
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(test_lines_end_in_one_way),
 		cmocka_unit_test(test_nothing_that_a_terminal_obeys_is_left),
+		cmocka_unit_test(test_a_line_is_one_line),
 		cmocka_unit_test(test_a_mark_at_the_start_goes),
 		cmocka_unit_test(test_utf_16_is_named),
 	};

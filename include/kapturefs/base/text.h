@@ -37,3 +37,6 @@ bool text_is_control(uint32_t character);
  * @length.
  */
 size_t text_make_visible(char *bytes, size_t length) must_check;
+
+/** The same for a text that ends in NUL, and is to be one line: a tab and a line feed, too. */
+void text_make_line(char *text);

@@ -5,6 +5,8 @@
 #include <stdbool.h>
 #include <stdio.h>
 
+#include "kapturefs/base/base.h"
+
 /**
  * Whether @stream takes colours: a terminal that can, and whose user has not set NO_COLOR
  * (no-color.org).
@@ -25,6 +27,15 @@ enum terminal_colour {
 
 /** What switches a colour on, or "" if @has_colours is false; TERMINAL_PLAIN switches all off. */
 const char *terminal_switch(bool has_colours, enum terminal_colour colour);
+
+/**
+ * Tell what is wrong, on standard error: one line, in which nothing is obeyed, whatever has been
+ * quoted in it; see text_make_line(). The line feed is added.
+ */
+void terminal_complain(const char *format, ...) printf_like(1, 2);
+
+/** The same on standard output, for what is well. */
+void terminal_say(const char *format, ...) printf_like(1, 2);
 
 /**
  * Write what others have chosen. On a terminal, nothing in it is obeyed, see text_make_visible();
