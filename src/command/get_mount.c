@@ -17,7 +17,6 @@
 enum {
 	READ_SIZE = 64 << 10,
 	FILE_SIZE_MAX = 64 << 20,
-	PHONE_DIGITS_MIN = 6, /* of a number that may stand without its country */
 };
 
 static void close_descriptor(const int *descriptor)
@@ -54,58 +53,6 @@ static bool has_id(const struct record *record, const struct key *key)
 	return key_parse(KEY_ID, id, strlen(id), &own) == 0 && key_equal(&own, key);
 }
 
-static bool ends_with(const char *text, const char *end)
-{
-	size_t length = strlen(text);
-	size_t end_length = strlen(end);
-
-	return length >= end_length && strcmp(text + length - end_length, end) == 0;
-}
-
-/* A number may be written with its country or without, on either side. */
-static bool is_same(const struct key *own, const struct key *key)
-{
-	if (key->kind == KEY_PHONE && strlen(own->text) >= PHONE_DIGITS_MIN)
-		return strstr(own->text, key->text) || ends_with(key->text, own->text);
-	return key_equal(own, key);
-}
-
-static bool is_key_member(const struct member *member, enum key_kind kind)
-{
-	if (kind == KEY_EMAIL)
-		return strcmp(member->name, "email") == 0;
-	return strcmp(member->name, "phone") == 0 || strcmp(member->name, "additionalPhone") == 0;
-}
-
-/*
- * Whether the customer shows phone numbers or addresses, as @key is, and that is none of them. The
- * API may find by what it does not show: a customer without any, or with one that cannot be read,
- * is not doubted.
- */
-static bool contradicts(const struct record *record, const struct key *key)
-{
-	bool has_others = false;
-
-	for (uint32_t i = 0; i < record_member_count(record); i++) {
-		const struct member *member = record_member(record, i);
-		struct key own;
-
-		if (!member->value_length || !is_key_member(member, key->kind))
-			continue;
-		if (key_parse(key->kind, member->value, member->value_length - 1, &own))
-			return false;
-		if (is_same(&own, key))
-			return false;
-		has_others = true;
-	}
-	return has_others;
-}
-
-static bool is_answer_to(const struct record *record, const struct key *key)
-{
-	return key->kind == KEY_ID ? has_id(record, key) : !contradicts(record, key);
-}
-
 static int read_one(const struct key *key, int directory, struct record **ret)
 {
 	cleanup(buffer_fini) struct buffer path;
@@ -124,7 +71,7 @@ static int read_one(const struct key *key, int directory, struct record **ret)
 		r = payload_read_customer(json.data, json.length, &record);
 	if (r)
 		return r;
-	if (!is_answer_to(record, key))
+	if (key->kind == KEY_ID && !has_id(record, key))
 		return ANOTHERS;
 	*ret = steal(&record);
 	return 0;

@@ -67,8 +67,7 @@ def test_get_asks_the_api_where_only_a_forged_mount_can_be_seen(world, api, vict
 
 
 @pytest.mark.parametrize('key, other', [
-    ('id:8', 'id:7'), ('phone:9800000008', 'phone:98-0000 0007'),
-    ('email:c8@example.com', 'email:C7@example.com')])
+    ('id:8', 'id:7')])
 def test_answer_of_another_customer_is_none(world, key, other):
     """Customer 7 is what this mount has for every key, and root has made it."""
     world.forge(uid=0)
