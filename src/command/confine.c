@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 
 #include <errno.h>
+#include <pwd.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -49,12 +50,20 @@ static void add(struct places *places, const char *path, size_t length, enum lan
 	places->list[places->count++] = (struct landlock_place){ copy, use };
 }
 
-static void add_parent(struct places *places, const char *path, enum landlock_use use)
+/* Owned; NULL of what has none. */
+static char *parent_of(const char *path)
 {
 	const char *slash = path ? strrchr(path, '/') : NULL;
 
-	if (slash)
-		add(places, path, slash == path ? 1 : (size_t)(slash - path), use);
+	return slash ? strndup(path, slash == path ? 1 : (size_t)(slash - path)) : NULL;
+}
+
+static void add_parent(struct places *places, const char *path, enum landlock_use use)
+{
+	cleanup(free_text) char *parent = parent_of(path);
+
+	if (parent)
+		add(places, parent, strlen(parent), use);
 }
 
 /* The directory that a path names the file in, and the one to which its links lead. */
@@ -121,20 +130,34 @@ static void add_configuration(struct places *places, const struct config *config
 	add_folder(places, usual, LANDLOCK_READ);
 }
 
+/* Nobody else's, and not the home, where programs find what they obey. */
+static bool is_place_of_ours(const char *folder)
+{
+	const struct passwd *account = getpwuid(geteuid());
+	struct stat status, home;
+
+	if (stat(folder, &status) || status.st_uid != geteuid() || status.st_mode & 077)
+		return false;
+	return account && (stat(account->pw_dir, &home) || home.st_dev != status.st_dev ||
+	                   home.st_ino != status.st_ino);
+}
+
+/*
+ * Who removes the directory of the cache and makes it again has another one, which no rule knows;
+ * so the place that it is in may be written to, too, where that is for things of ours alone, or for
+ * caches.
+ */
 static void add_cache(struct places *places, const struct config *config)
 {
 	cleanup(free_text) char *folder = NULL;
-	const char *slash = strrchr(config->cache, '/');
+	cleanup(free_text) char *place = NULL;
+	bool is_usual = !config->cache_is_given && geteuid() != 0;
 
-	if (!slash)
-		return;
 	add_folder(places, config->cache, LANDLOCK_KEEP);
-	if (config->cache_is_given || geteuid() == 0)
-		return;
-	folder = strndup(config->cache, (size_t)(slash - config->cache));
-	if (!folder)
-		places->error = -ENOMEM;
-	add_parent(places, folder, LANDLOCK_KEEP);
+	folder = parent_of(config->cache);
+	place = parent_of(folder);
+	if (place && (is_usual || is_place_of_ours(place)))
+		add(places, place, strlen(place), LANDLOCK_KEEP);
 }
 
 static int confine_files(const struct config *config)

@@ -253,6 +253,23 @@ def test_a_cache_below_a_link_is_written_and_made_anew(mounts, api, tmp_path):
     assert (tmp_path / 'place/cache.db').stat().st_size > 0
 
 
+def test_a_caches_directory_that_is_removed_and_made_again_is_taken_up(mounts, api, tmp_path):
+    """The place that it is in is ours alone."""
+    api.add_numbers([7, 8])
+    place = tmp_path / 'place'
+    folder = place / 'folder'
+    place.mkdir(mode=0o700)
+    folder.mkdir(mode=0o700)
+    mount = mounts(api.url, cache=f'{folder}/cache.db')
+    assert (mount / 'by-id/7/name').read_text() == 'Customer 7\n'
+    shutil.rmtree(folder)
+    folder.mkdir(mode=0o700)
+    assert (mount / 'by-id/8/name').read_text() == 'Customer 8\n'
+    mount.process.terminate()
+    assert mount.wait() == 0
+    assert [path.name for path in folder.iterdir()] == ['cache.db']
+
+
 @needs_root
 def test_a_users_caches_that_are_removed_whole_are_made_anew_for_the_daemon(api):
     """Whoever empties ~/.cache and has the directory again has the cache again."""
