@@ -206,6 +206,8 @@ static int load(const struct config_request *request, struct config *config,
 		r = apply_file(path, config, &withheld, complaint);
 	if (!r)
 		r = apply_options(request, config, complaint);
+	if (!r)
+		r = config_check_proxy(config, complaint);
 	if (!r && withheld && !config->token_file && !getenv("CREDENTIALS_DIRECTORY"))
 		r = config_complain(complaint,
 		                    "%s:%u: token_file is for the sources that have a section; add "

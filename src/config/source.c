@@ -169,3 +169,30 @@ int config_set_source(struct config *config, const char *source, struct config_c
 	free(url);
 	return r;
 }
+
+/* Whether who listens on the way to the proxy hears what goes there. */
+static bool is_heard(const char *proxy)
+{
+	const char *scheme_end = strstr(proxy, "://");
+	const char *authority = scheme_end ? scheme_end + 3 : proxy;
+	size_t length = strcspn(authority, "/?#");
+	const char *at = memrchr(authority, '@', length);
+
+	if (strncasecmp(proxy, "https:", strlen("https:")) == 0)
+		return false;
+	if (at) {
+		length -= (size_t)(at + 1 - authority);
+		authority = at + 1;
+	}
+	return !is_loopback(authority, host_length(authority, length));
+}
+
+int config_check_proxy(const struct config *config, struct config_complaint *complaint)
+{
+	if (!config->proxy || strncmp(config->base_url, "http://", strlen("http://")) != 0 ||
+	    !is_heard(config->proxy))
+		return 0;
+	return config_complain(complaint,
+	                       "option proxy: http:// would send the token in clear to a proxy "
+	                       "elsewhere; use https:// in the source, or leave out proxy");
+}

@@ -156,6 +156,41 @@ static void test_what_may_be_secret_is_not_repeated(void **state)
 	assert_refused("ftp://host/?secret", "https://");
 }
 
+/* What `http://` sends in clear must not leave this machine by a proxy, either. */
+static void test_a_proxy_elsewhere_is_refused_where_the_token_is_sent_in_clear(void **state)
+{
+	static const struct {
+		const char *source;
+		const char *proxy;
+		int outcome;
+	} rows[] = {
+		{ "http://127.0.0.1:80", "http://10.0.0.9:3128", -EINVAL },
+		{ "http://localhost", "proxy.example.com", -EINVAL },
+		{ "http://localhost", "HTTP://user:secret@proxy.example.com:8080/", -EINVAL },
+		{ "http://localhost", "127.0.0.1@proxy.example.com", -EINVAL },
+		{ "http://localhost", "http://127.0.0.1.5:3128", -EINVAL },
+		{ "http://localhost", "http://127.0.0.1:3128", 0 },
+		{ "http://localhost", "user:secret@localhost:3128", 0 },
+		{ "http://[::1]:80", "http://[::1]:3128", 0 },
+		{ "http://localhost", "https://proxy.example.com", 0 },
+		{ "http://localhost", NULL, 0 },
+		{ "https://crm.example.com", "http://proxy.example.com:3128", 0 },
+	};
+
+	(void)state;
+	for (size_t i = 0; i < array_length(rows); i++) {
+		struct config config = { 0 };
+		struct config_complaint complaint = { .text = "" };
+
+		assert_int_equal(config_set_source(&config, rows[i].source, &complaint), 0);
+		config.proxy = rows[i].proxy ? strdup(rows[i].proxy) : NULL;
+		if (config_check_proxy(&config, &complaint) != rows[i].outcome)
+			fail_msg("row %zu: %s", i, complaint.text);
+		assert_null(strstr(complaint.text, "secret"));
+		config_fini(&config);
+	}
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -164,6 +199,8 @@ int main(void)
 		cmocka_unit_test(test_a_url_keeps_port_and_prefix),
 		cmocka_unit_test(test_hosts_have_no_case_and_prefixes_do),
 		cmocka_unit_test(test_plain_http_is_for_loopback_only),
+		cmocka_unit_test(
+		        test_a_proxy_elsewhere_is_refused_where_the_token_is_sent_in_clear),
 		cmocka_unit_test(test_what_is_no_source_is_refused),
 		cmocka_unit_test(test_what_may_be_secret_is_not_repeated),
 	};

@@ -12,3 +12,10 @@
  */
 int config_set_source(struct config *config, const char *source,
                       struct config_complaint *complaint) must_check;
+
+/**
+ * Whether the proxy, if there is one, may have what the source gets: one that is asked by http://,
+ * which is of this machine, is asked in clear, and so is the proxy. Returns 0, or -EINVAL with
+ * *@complaint.
+ */
+int config_check_proxy(const struct config *config, struct config_complaint *complaint) must_check;
