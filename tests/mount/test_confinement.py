@@ -232,7 +232,10 @@ def test_a_token_that_the_configuration_comes_to_name_elsewhere_is_said_to_be_ou
     there.mkdir()
     config = here / 'config'
     config.write_text(f'[{api.url}]\ntoken_file = {harness.write_token(here)}\n')
-    mount = mounts(api.url, config=config, token_file=None)
+    # Where it is alone: the daemon may also reach what is beside the cache's directory.
+    (tmp_path / 'caches').mkdir()
+    (tmp_path / 'caches/own').mkdir()
+    mount = mounts(api.url, config=config, token_file=None, cache=f'{tmp_path}/caches/own/cache.db')
     config.write_text(f'[{api.url}]\ntoken_file = {harness.write_token(there)}\n')
     mount.process.send_signal(signal.SIGHUP)
     line = mount.log.wait_for('token: the old one is kept')

@@ -289,3 +289,12 @@ def test_running_out_of_files_is_said_and_no_fault_of_the_api(mounts, api):
     assert 'EMFILE' in last_cause(mount) and 'LimitNOFILE=' in last_cause(mount)
     # Nothing is held back.
     assert name_of(mount, 10) == 'Customer 10\n'
+
+
+def test_the_token_does_not_go_in_clear_to_a_proxy_elsewhere(scratch):
+    options = {'token_file': harness.write_token(scratch), 'proxy': 'http://192.0.2.1:3128',
+               'timeout': '1'}
+    result = harness.command('get', '-o', harness.join_options(options), 'http://127.0.0.1:9',
+                             'id:1')
+    assert result.returncode == 2
+    assert 'in clear' in result.stderr and 'https://' in result.stderr
