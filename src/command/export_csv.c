@@ -14,6 +14,7 @@
 #include <string.h>
 
 #include "kapturefs/base/text.h"
+#include "kapturefs/base/utf8.h"
 #include "kapturefs/command/export_parts.h"
 #include "kapturefs/model/key.h"
 #include "kapturefs/model/payload.h"
@@ -146,20 +147,11 @@ int export_csv_visit_record(struct export_csv *csv, const struct export_visitor 
 
 /* Cells */
 
-/*
- * What OWASP's page on CSV injection lists; spreadsheets pass over what is blank before it. A
- * control character may end the cell, and what follows it begins another.
- */
-static bool is_formula(const char *start, size_t length)
+/* What OWASP's page on CSV injection lists. */
+static bool is_sign(struct text text)
 {
 	static const char *const signs[] = { "=", "+", "-", "@", "＝", "＋", "－", "＠" };
-	struct text text = { start, length };
 
-	if (length && memchr("\t\r\n", *start, 3))
-		return true;
-	key_trim(&text);
-	if (text.length && (unsigned char)*text.start < ' ')
-		return true;
 	for (size_t i = 0; i < array_length(signs); i++) {
 		size_t size = strlen(signs[i]);
 
@@ -169,13 +161,68 @@ static bool is_formula(const char *start, size_t length)
 	return false;
 }
 
+/*
+ * Spreadsheets pass over what is blank before a sign. A control character may end the cell, and
+ * what follows it begins another.
+ */
+static bool is_formula(const char *start, size_t length)
+{
+	struct text text = { start, length };
+
+	if (length && memchr("\t\r\n", *start, 3))
+		return true;
+	key_trim(&text);
+	return (text.length && (unsigned char)*text.start < ' ') || is_sign(text);
+}
+
+/* Whether the first character may stand before a sign; *@ret is its size. */
+static bool is_blank(struct text text, size_t *ret)
+{
+	uint32_t character;
+
+	*ret = utf8_decode(text.start, text.length, &character);
+	*ret = *ret ? *ret : 1;
+	text.length = *ret;
+	key_trim(&text);
+	return !text.length;
+}
+
+static bool is_separator(char byte)
+{
+	return byte == ';' || byte == '\t' || byte == '\r' || byte == '\n';
+}
+
+/*
+ * Where the comma is the decimal sign, a spreadsheet separates cells by `;`, and quotes behind a
+ * comma mean nothing to it. So what stands behind a separator within a cell may begin one: put a '
+ * before each sign that does. In one pass, for a cell may have millions of separators.
+ */
+static int defuse(struct text text, struct buffer *ret)
+{
+	bool begins = false;
+	int r = 0;
+
+	while (!r && text.length) {
+		size_t size;
+		bool is_gap = is_blank(text, &size);
+
+		if (begins && is_sign(text))
+			r = buffer_append_text(ret, "'");
+		if (!r)
+			r = buffer_append(ret, text.start, size);
+		begins = is_separator(*text.start) || (begins && is_gap);
+		text_skip(&text, size);
+	}
+	return r;
+}
+
 static int append_cell(struct buffer *row, const char *text, size_t length, bool is_formula)
 {
 	bool is_quoted = is_formula;
 	int r;
 
 	for (size_t i = 0; !is_quoted && i < length; i++)
-		is_quoted = memchr("\",\r\n", text[i], 4) != NULL;
+		is_quoted = text[i] == '"' || text[i] == ',' || is_separator(text[i]);
 	if (!is_quoted)
 		return buffer_append(row, text, length);
 
@@ -193,6 +240,21 @@ static int append_cell(struct buffer *row, const char *text, size_t length, bool
 	return r ? r : buffer_append_text(row, "\"");
 }
 
+static int append_safe(struct buffer *row, const char *text, size_t length)
+{
+	cleanup(buffer_fini) struct buffer safe;
+	size_t i = 0;
+	int r;
+
+	buffer_init(&safe, SIZE_MAX);
+	while (i < length && !is_separator(text[i]))
+		i++;
+	if (i == length)
+		return append_cell(row, text, length, is_formula(text, length));
+	r = defuse((struct text){ text, length }, &safe);
+	return r ? r : append_cell(row, safe.data, safe.length, is_formula(text, length));
+}
+
 static int append_value(struct export_csv *csv, const struct export_cell *cell)
 {
 	struct export_cell shown = *cell;
@@ -205,8 +267,9 @@ static int append_value(struct export_csv *csv, const struct export_cell *cell)
 		shown.text = csv->decoded.data;
 		shown.length = csv->decoded.length;
 	}
-	return append_cell(&csv->row, shown.text, shown.length,
-	                   csv->is_safe && cell->is_string && is_formula(shown.text, shown.length));
+	if (csv->is_safe && cell->is_string)
+		return append_safe(&csv->row, shown.text, shown.length);
+	return append_cell(&csv->row, shown.text, shown.length, false);
 }
 
 /* Rows */
@@ -333,8 +396,8 @@ int export_csv_head(struct export_csv *csv)
 
 		r = i ? buffer_append_text(&csv->row, ",") : 0;
 		if (!r)
-			r = append_cell(&csv->row, name, length,
-			                csv->is_safe && is_formula(name, length));
+			r = csv->is_safe ? append_safe(&csv->row, name, length)
+			                 : append_cell(&csv->row, name, length, false);
 	}
 	return r ? r : buffer_append_text(&csv->row, "\r\n");
 }

@@ -207,7 +207,26 @@ def test_nothing_before_a_formula_hides_it(mounts, api, before):
     mount = cached(mounts, api, 7)
     columns = ['--format=csv', '--columns=' + ','.join(names)]
     assert table(*columns, mount.path)[1] == cells
-    assert table(*columns, '--no-formulas', mount.path)[1] == ["'" + cell for cell in cells]
+    # What separates cells elsewhere, too, is followed by another.
+    again = "'" if set(before) & set('\t\r\n') else ''
+    assert table(*columns, '--no-formulas', mount.path)[1] == [
+        f"'{before}{again}{cell[len(before):]}" for cell in cells]
+
+
+@pytest.mark.parametrize('separator', [';', '\t', '\n', '\r\n', '; ', ';\u00a0', ';;'])
+def test_no_separator_within_a_cell_begins_a_formula(mounts, api, separator):
+    """As where the comma is the decimal sign, and `;` separates cells."""
+    cells = [f'a{separator}{sign}cmd' for sign in '=+-@＝']
+    names = [f'c{number}' for number in range(len(cells))]
+    api.add_numbers([7], **dict(zip(names, cells)), **{f'h{separator}=1': 'v'})
+    mount = cached(mounts, api, 7)
+    columns = ['--format=csv', '--columns=' + ','.join(names)]
+    assert table(*columns, mount.path)[1] == cells
+    assert table(*columns, '--no-formulas', mount.path)[1] == [
+        f"a{separator}'{cell[len(separator) + 1:]}" for cell in cells]
+    head = table('--format=csv', '--no-formulas', mount.path)[0]
+    # Control characters of a name are escaped.
+    assert ';' not in separator or f"h{separator}'=1" in head
 
 
 def test_cells_that_begin_with_control_characters_are_quoted_if_wanted(mounts, api):
