@@ -13,6 +13,8 @@
  * it. It is not enough where the file is: there others make files under names that are free, and
  * the log of a database has such a name until it is written to.
  *
+ * What is in a file system that another user has mounted is his, whatever it says.
+ *
  * An access control list that lets others write shows in the mode of its file, as the group's.
  */
 
@@ -21,22 +23,66 @@
 #include <stdarg.h>
 #include <stdbool.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 #include <sys/stat.h>
+#include <sys/sysmacros.h>
 #include <sys/vfs.h>
 #include <unistd.h>
 
 #include "kapturefs/base/trust.h"
 #include "kapturefs/base/way.h"
 
-static bool is_anothers(const struct stat *status)
-{
-	return status->st_uid != 0 && status->st_uid != geteuid();
-}
-
 static bool is_open(const struct stat *status)
 {
 	return status->st_mode & (S_IWGRP | S_IWOTH);
+}
+
+/* Who has mounted the file system in @line of mountinfo, if it is @device and of FUSE. */
+static bool is_mounted_by(const char *line, dev_t device, uid_t *ret)
+{
+	unsigned first, second, owner;
+	const char *options = strrchr(line, ' ');
+	const char *option = options ? strstr(options, ",user_id=") : NULL;
+
+	if (!option || sscanf(line, "%*u %*u %u:%u", &first, &second) != 2 ||
+	    sscanf(option, ",user_id=%u", &owner) != 1)
+		return false;
+	*ret = owner;
+	return makedev(first, second) == device;
+}
+
+static void close_table(FILE **table)
+{
+	if (*table)
+		fclose(*table);
+}
+
+static void free_line(char **line)
+{
+	free(*line);
+}
+
+/*
+ * What a file system in user space says of owners and modes is the word of whoever has mounted it:
+ * it is as good as one of his files.
+ */
+static bool is_told_by_another(dev_t device)
+{
+	cleanup(close_table) FILE *table = NULL;
+	cleanup(free_line) char *line = NULL;
+	size_t size = 0;
+	uid_t owner;
+
+	/* Those are on no disk. */
+	if (major(device) != 0)
+		return false;
+	table = fopen("/proc/self/mountinfo", "re");
+	while (table && getline(&line, &size, table) > 0) {
+		if (is_mounted_by(line, device, &owner))
+			return owner != 0 && owner != geteuid();
+	}
+	return false;
 }
 
 /* A path that is longer than the sentence may be is cut. */
@@ -48,6 +94,12 @@ static int printf_like(2, 3) tell(char why[TRUST_WHY_SIZE], const char *format, 
 	vsnprintf(why, TRUST_WHY_SIZE, format, arguments);
 	va_end(arguments);
 	return TRUST_EXPOSED;
+}
+
+static bool is_anothers(const struct stat *status)
+{
+	return (status->st_uid != 0 && status->st_uid != geteuid()) ||
+	       is_told_by_another(status->st_dev);
 }
 
 static int tell_owner(const char *path, char why[TRUST_WHY_SIZE])

@@ -101,7 +101,7 @@ class Passes:
             'plain': contestant('plain copy on disk', self.run_plain,
                                 lambda: measure.grep(self.copy)),
             'dropped': contestant('the copy, names and attributes dropped', self.run_plain,
-                                  self.drop_names),
+                                  self.drop_names, drops=1),
             'warm': contestant('kapturefs, kernel-warm', self.run, self.warm),
             'cold': contestant('kapturefs, kernel-cold', self.run, self.remount),
             'sleepy': contestant('kapturefs, kernel-cold, busy_poll=0', self.run,

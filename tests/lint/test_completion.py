@@ -81,6 +81,20 @@ def test_bash_offers_files_where_a_path_is_meant(tmp_path):
     assert offered(f'kapturefs -o ttl={tmp_path}/tok') == set()
 
 
+def test_bash_offers_names_of_files_as_words_that_the_shell_runs_nothing_of(tmp_path):
+    names = ['token;touch made', 'token$(touch made)', 'token`touch made`', "token'", 'token|x',
+             'token %s', 'token\\n', 'token\x1b[31m']
+    for name in names:
+        (tmp_path / name).write_text('')
+    words = offered(f'kapturefs -o token_file={tmp_path}/tok')
+    read = subprocess.run(['bash', '-c', 'eval "words=($1)"; printf "%s\\n" "${words[@]}"', 'bash',
+                           ' '.join(words)], capture_output=True, text=True, check=True,
+                          cwd=tmp_path, timeout=30)
+    assert set(read.stdout.splitlines()) == {f'{tmp_path}/{name}' for name in names}
+    assert not (tmp_path / 'made').exists()
+    assert not any('\x1b' in word for word in words)
+
+
 def test_bash_offers_the_flags_of_each_command(flags):
     for command, expected in flags.items():
         assert offered(f'kapturefs {command} -') == expected | {'--help'}

@@ -10,6 +10,7 @@ import tempfile
 
 import pytest
 
+import foreign
 import harness
 import users
 
@@ -299,3 +300,44 @@ def test_a_configuration_may_be_a_descriptor(scratch, api):
         result = harness.command('--check-config', f'/dev/fd/{file.fileno()}',
                                  pass_fds=[file.fileno()])
     assert (result.returncode, result.stderr) == (0, '')
+
+
+# A file system whose owner tells root that all in it is root's.
+LIAR = '''
+import stat, sys
+sys.path.insert(0, sys.argv[1])
+import tinyfuse
+
+class Liar(tinyfuse.TinyFuse):
+    def attributes(self, number):
+        node = self.nodes[number]
+        mode = node.kind | (0o700 if node.kind == stat.S_IFDIR else 0o600)
+        return tinyfuse.ATTRIBUTES.pack(number, len(node.content), 1, 1, 1, 1, 0, 0, 0, mode, 1, 0,
+                                        0, 0, 4096, 0)
+
+liar = Liar(sys.argv[2], 'allow_other,fsname=lies')
+liar.add('token', 5, tinyfuse.Node(sys.argv[3].encode() + b'\\\\n'))
+print('ready', flush=True)
+sys.stdin.read()
+'''.replace('\\\\n', '\\n')
+
+
+@needs_root
+@pytest.mark.parametrize('option', ['token_file={lies}/token', 'cache={lies}/cache.db',
+                                    'header_file={lies}/token', 'log_file={lies}/log'])
+def test_what_is_in_anothers_file_system_is_not_roots_because_it_says_so(api, option):
+    with foreign.world(api.url) as world:
+        lies, own = world.place('lies', foreign.MALLORY), world.place('own', 0)
+        (world.home / 'liar.py').write_text(LIAR)
+        world.start_with(
+            world.words(foreign.MALLORY, [sys.executable, world.home / 'liar.py', world.home, lies,
+                                          harness.TOKEN]),
+            env={**os.environ, 'KAPTUREFS': str(world.home / 'kapturefs')})
+        world.stack.callback(world.run, 0, 'umount', '--lazy', lies)
+        token = world.run(0, 'stat', '--format=%u %a', lies / 'token')
+        assert token.stdout == '0 600\n', token.stderr
+        options = [f'token_file={harness.write_token(own)}', 'cache=:memory:',
+                   option.format(lies=lies)]
+        result = world.run(0, 'kapturefs', 'get', '-o', ','.join(options), api.url, 'id:7')
+        assert result.returncode == 2, result.stdout
+        assert f'{lies} belongs to another user' in result.stderr

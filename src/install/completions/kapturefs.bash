@@ -46,7 +46,9 @@ _kapturefs()
 		if [[ $last != *=* ]]; then
 			mapfile -t found < <(compgen -W "$(_kapturefs_options <<<"$help")" -- "$last")
 		elif _kapturefs_is_path "$name" <<<"$help"; then
-			mapfile -t found < <(compgen -f -- "${last#*=}" | sed "s/^/$name=/")
+			# Others choose names of files, and the shell reads the line.
+			mapfile -t found < <(compgen -f -- "${last#*=}")
+			((${#found[@]} == 0)) || mapfile -t found < <(printf "$name=%q\n" "${found[@]}")
 		fi
 		found=("${found[@]/#/$done}")
 	elif [[ $typed == -* ]]; then
