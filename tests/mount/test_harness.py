@@ -66,6 +66,13 @@ def test_daemon_that_ends_badly_fails_its_test(api, tmp_path):
         mount.close()
 
 
+def test_file_that_is_left_open_fails_its_test(api, tmp_path):
+    mount = harness.Mount(api.url, tmp_path)
+    with open(mount / '.kapturefs/status', encoding='utf-8'):
+        with pytest.raises(AssertionError, match='is not busy'):
+            mount.close()
+
+
 def test_secret_in_the_log_fails_its_test(api, tmp_path):
     mount = harness.Mount(api.url, tmp_path, secrets=['session: mounted'])
     with pytest.raises(AssertionError):
