@@ -1,7 +1,9 @@
 # SPDX-License-Identifier: MIT
 """What a change costs: two builds of the program take turns at P1, P2 and P6.
 
-    pairs.py BEFORE AFTER [--pairs N]
+    KAPTUREFS=AFTER pairs.py BEFORE AFTER [--pairs N]
+
+The sandbox beside the program that KAPTUREFS names serves both.
 
 Of each pair the ratio of the two times is taken; what is shown is the median of these ratios, and
 between which of them the middle half lies. A change that costs nothing has a range around 1.
