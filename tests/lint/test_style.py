@@ -7,7 +7,7 @@ import subprocess
 
 import sources
 
-FILE_LINES_MAX = 500
+FILE_LINES_MAX = 600
 FUNCTION_LINES_MAX = 80
 COLUMNS_MAX = 100
 
