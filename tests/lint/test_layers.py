@@ -1,5 +1,6 @@
 # SPDX-License-Identifier: MIT
-"""base <- (model, io) <- store <- fs <- config <- command <- main; sandbox on base and model.
+"""base <- (model, io) <- (api, cache) <- catalog <- fs <- config <- daemon <- command <- main;
+sandbox on base and model.
 
 The sandbox is a program of its own: of it, the others know what program.h says, and nothing else.
 """
@@ -11,12 +12,17 @@ LAYERS = {
     'base': set(),
     'model': {'base'},
     'io': {'base'},
+    'api': {'base', 'model', 'io'},
+    'cache': {'base', 'model', 'io'},
+    'catalog': {'base', 'model', 'io', 'api', 'cache'},
     'store': {'base', 'model', 'io'},
-    'fs': {'base', 'model', 'io', 'store'},
+    'fs': {'base', 'model', 'io', 'api', 'cache', 'catalog', 'store'},
     'sandbox': {'base', 'model'},
-    'config': {'base', 'model', 'io', 'store', 'fs'},
-    'command': {'base', 'model', 'io', 'store', 'fs', 'config'},
-    'main': {'base', 'model', 'io', 'store', 'fs', 'config', 'command'},
+    'config': {'base', 'model', 'io', 'api', 'cache', 'catalog', 'store', 'fs'},
+    'daemon': {'base', 'model', 'io', 'api', 'cache', 'catalog', 'store', 'fs', 'config'},
+    'command': {'base', 'model', 'io', 'api', 'cache', 'catalog', 'store', 'fs', 'config', 'daemon'},
+    'main': {'base', 'model', 'io', 'api', 'cache', 'catalog', 'store', 'fs', 'config', 'daemon',
+             'command'},
 }
 # What two programs know of each other.
 SHARED = 'include/kapturefs/sandbox/program.h'
@@ -110,8 +116,15 @@ def test_a_server_in_the_program_with_the_token_is_found(tmp_path):
 
 def test_a_detour_through_another_layers_private_header_is_found(tmp_path):
     sources.plant(tmp_path, 'src/fs/reply.h', '')
-    sources.plant(tmp_path, 'src/store/cache.c', '#include "../fs/reply.h"\n')
-    assert violations(tmp_path) == ['src/store/cache.c: store may not use fs (../fs/reply.h)']
+    sources.plant(tmp_path, 'src/catalog/find.c', '#include "../fs/reply.h"\n')
+    assert violations(tmp_path) == ['src/catalog/find.c: catalog may not use fs (../fs/reply.h)']
+
+
+def test_a_client_of_the_api_that_looks_into_the_cache_is_found(tmp_path):
+    sources.plant(tmp_path, 'include/kapturefs/cache/cache.h', '')
+    sources.plant(tmp_path, 'src/api/client.c', '#include "kapturefs/cache/cache.h"\n')
+    assert violations(tmp_path) == [
+        'src/api/client.c: api may not use cache (kapturefs/cache/cache.h)']
 
 
 def test_a_folder_outside_the_layers_is_found(tmp_path):
