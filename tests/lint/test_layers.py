@@ -20,7 +20,8 @@ LAYERS = {
     'sandbox': {'base', 'model'},
     'config': {'base', 'model', 'io', 'api', 'cache', 'catalog', 'store', 'fs'},
     'daemon': {'base', 'model', 'io', 'api', 'cache', 'catalog', 'store', 'fs', 'config'},
-    'command': {'base', 'model', 'io', 'api', 'cache', 'catalog', 'store', 'fs', 'config', 'daemon'},
+    'command': {'base', 'model', 'io', 'api', 'cache', 'catalog', 'store', 'fs', 'config',
+                'daemon'},
     'main': {'base', 'model', 'io', 'api', 'cache', 'catalog', 'store', 'fs', 'config', 'daemon',
              'command'},
 }

@@ -13,25 +13,33 @@ import sources
 # Library: the headers that bring it in, and the files that may include them.
 LIBRARIES = {
     'cJSON': (r'(cjson/)?cJSON.*\.h', ['src/model/payload*.[ch]', 'src/sandbox/*.c']),
-    'libcurl': (r'curl/.*\.h', ['src/io/http*.c', 'include/kapturefs/io/http_*.h']),
+    'libcurl': (r'curl/.*\.h', ['src/io/http*.c', 'src/io/http*.h',
+                                 'include/kapturefs/io/http_*.h']),
     'OpenSSL': (r'openssl/.*\.h', ['src/io/http_connection.c']),
     'SQLite': (r'sqlite3.*\.h', ['src/io/database*.c', 'include/kapturefs/io/database*.h',
-                                 'src/store/cache*.c', 'include/kapturefs/store/cache_*.h']),
-    'xxHash': (r'xxhash\.h', ['src/store/cache_seal.c', 'src/store/cache_gram.c']),
+                                 'src/store/cache*.c', 'include/kapturefs/store/cache_*.h',
+                                 'src/cache/*.[ch]', 'include/kapturefs/cache/*.h']),
+    'xxHash': (r'xxhash\.h', ['src/store/cache_seal.c', 'src/store/cache_gram.c',
+                              'src/cache/checksum.c', 'src/cache/gram.c']),
     'utf8proc': (r'utf8proc\.h', ['src/model/fold.c']),
-    'Zstandard': (r'zstd\.h', ['src/store/cache_codec.c']),
+    'Zstandard': (r'zstd\.h', ['src/store/cache_codec.c', 'src/cache/compression.c']),
     'libfuse': (r'fuse.*\.h|linux/fuse\.h|kapturefs/fs/libfuse\.h', [
         f'{place}/fs/{name}*.[ch]' for place in ('src', 'include/kapturefs')
         for name in ('libfuse', 'filesystem', 'request', 'session', 'channel', 'notifier',
-                     'listings')]),
+                     'listings', 'client_process')]),
     'libmicrohttpd': (r'microhttpd.*\.h', ['src/sandbox/*.c']),
     'GnuTLS': (r'gnutls/.*\.h', ['src/sandbox/certificates.c', 'src/sandbox/delivery.c']),
     'zlib': (r'zlib\.h', ['src/sandbox/content.c', 'src/io/http_coding.c',
-                         'include/kapturefs/io/http_coding.h']),
-    'libuv': (r'uv.*\.h', ['src/io/http*.c', 'include/kapturefs/io/http*.h',
+                         'src/io/http_coding.h', 'include/kapturefs/io/http_coding.h']),
+    'libuv': (r'uv.*\.h', ['src/io/http*.[ch]', 'include/kapturefs/io/http*.h',
                            'src/io/turns.c', 'include/kapturefs/io/turns.h',
+                           'src/io/loop_statistics.c', 'include/kapturefs/io/loop_statistics.h',
                            'src/io/processors.c', 'include/kapturefs/io/processors.h',
                            'src/store/*.[ch]', 'include/kapturefs/store/*.h',
+                           'src/api/*.[ch]', 'include/kapturefs/api/*.h',
+                           'src/cache/*.[ch]', 'include/kapturefs/cache/*.h',
+                           'src/catalog/*.[ch]', 'include/kapturefs/catalog/*.h',
+                           'src/daemon/*.[ch]', 'include/kapturefs/daemon/*.h',
                            'src/fs/*.[ch]', 'include/kapturefs/fs/*.h',
                            'src/command/*.[ch]', 'include/kapturefs/command/*.h']),
     'inih': (r'ini\.h', ['src/config/parse.c']),
@@ -80,8 +88,8 @@ def test_every_library_of_the_table_is_found_when_planted_in_the_wrong_file(tmp_
 
 
 def test_a_second_file_of_the_right_layer_is_found(tmp_path):
-    sources.plant(tmp_path, 'src/store/catalog.c', '#include <sqlite3.h>\n')
-    assert violations(tmp_path) == ['src/store/catalog.c: may not see SQLite (sqlite3.h)']
+    sources.plant(tmp_path, 'src/catalog/find.c', '#include <sqlite3.h>\n')
+    assert violations(tmp_path) == ['src/catalog/find.c: may not see SQLite (sqlite3.h)']
 
 
 @pytest.mark.parametrize('name', NEEDLESS)
