@@ -7,7 +7,7 @@ import statistics
 
 @dataclasses.dataclass(frozen=True)
 class AtMostTimes:
-    """No slower than the yardstick by more than a factor."""
+    """No slower than the yardstick by more than a factor; shown with the range of the rounds."""
 
     factor: float
     stretch: float | None = None
@@ -102,6 +102,10 @@ class Exactly:
     def text(self):
         return f'exactly {self.number:,} {self.what}'
 
+    def shown(self, samples):
+        """What is to be told of it beside the times."""
+        return ''
+
     def holds(self, samples):
         return all(getattr(sample, self.cost) == self.number for sample in samples)
 
@@ -123,8 +127,14 @@ class FewerThan(Exactly):
 class AtMost(Exactly):
     """A size, in the median run; `number` in the unit of `what`."""
 
+    number: float
+
     def text(self):
         return f'at most {self.number:,} {self.what}'
+
+    def shown(self, samples):
+        values = [getattr(sample, self.cost) for sample in samples]
+        return '' if None in values else f'{statistics.median(values):,.3g} {self.what}'
 
     def holds(self, samples):
         values = [getattr(sample, self.cost) for sample in samples]

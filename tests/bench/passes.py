@@ -40,6 +40,7 @@ class Passes:
             subprocess.run(['cp', '-r', '--no-preserve=all', self.mount / 'by-id', self.copy],
                            check=True)
             self.units = self.same_files()
+            self.image = self.make_image(stack)
             measure.grep(self.mount / 'by-id')
             self.stack = stack.pop_all()
         return self
@@ -74,6 +75,28 @@ class Passes:
             raise measure.Broken(f'the copy has {len(sums[1])} files, the mount {len(sums[0])}')
         return len(sums[0])
 
+    def make_image(self, stack):
+        """An EROFS image of the copy, or None: the tool, the kernel or the right may be missing."""
+        image, self.image_path = self.directory / 'image', self.directory / 'image.mnt'
+        self.image_path.mkdir()
+        try:
+            subprocess.run(['mkfs.erofs', image, self.copy], check=True, capture_output=True)
+            stack.callback(self.unmount_image)
+            self.mount_image(image)
+        except (FileNotFoundError, subprocess.CalledProcessError) as error:
+            measure.say(f'no EROFS image to compare with: {error}')
+            return None
+        return image
+
+    def mount_image(self, image):
+        self.unmount_image()
+        subprocess.run(['mount', '-t', 'erofs', '-o', 'ro', image, self.image_path], check=True,
+                       capture_output=True)
+
+    def unmount_image(self):
+        if os.path.ismount(self.image_path):
+            subprocess.run(['umount', self.image_path], check=True)
+
     def run(self):
         costs = measure.Costs(self.mount, self.sandbox)
         sample = costs.sample(measure.grep(self.mount / 'by-id'))
@@ -84,8 +107,12 @@ class Passes:
     def run_plain(self):
         return measure.Sample(measure.grep(self.copy))
 
+    def run_image(self):
+        return measure.Sample(measure.grep(self.image_path))
+
     def drop_names(self):
-        """What a pass without the kernel's names and attributes is to any file system."""
+        """What a pass without the kernel's names and attributes is to any file system. The contents
+        stay, and so do the attributes of what has contents, as the kernel sees fit."""
         measure.grep(self.copy)
         DROP_CACHES.write_text('2')
 
@@ -97,7 +124,7 @@ class Passes:
 
     def contestants(self):
         contestant = measure.Contestant
-        return {
+        found = {
             'plain': contestant('plain copy on disk', self.run_plain,
                                 lambda: measure.grep(self.copy)),
             'dropped': contestant('the copy, names and attributes dropped', self.run_plain,
@@ -107,6 +134,10 @@ class Passes:
             'sleepy': contestant('kapturefs, kernel-cold, busy_poll=0', self.run,
                                  lambda: self.remount(busy_poll='0')),
         }
+        if self.image:
+            found['erofs'] = contestant('EROFS image of the copy, mounted anew', self.run_image,
+                                        lambda: self.mount_image(self.image))
+        return found
 
 
 class Neighbours(Passes):

@@ -3,6 +3,7 @@
 
 import dataclasses
 
+from judges import AtMostTimes
 from rows import BENCHMARKS
 
 HEADINGS = ('', 'work', 'kapturefs', 'yardstick', 'is', 'target', 'holds', 'kernel requests',
@@ -44,12 +45,22 @@ def kernel_requests(result):
                                if requests and reclaimed and reclaimed > requests / 10 else '')
 
 
+def comparison(row, ours, yardstick):
+    """The medians, and where that is a ratio, its range over the rounds; then the sizes."""
+    text = row.judge.shown(ours.seconds, yardstick.seconds)
+    ratios = [mine.seconds / other.seconds
+              for mine, other in zip(ours.samples, yardstick.samples)]
+    if isinstance(row.judge, AtMostTimes) and len(ratios) > 1:
+        text += f' ({min(ratios):.2f}x .. {max(ratios):.2f}x)'
+    return ', '.join(filter(None, (text, *(count.shown(ours.samples) for count in row.counts))))
+
+
 def line(row, results):
     """The Line of a row; `results` is None where the benchmark was not run."""
     target = ', '.join(filter(None, (row.judge.text(), *(count.text() for count in row.counts))))
     ours, yardstick = (results or {}).get(row.ours), (results or {}).get(row.yardstick)
     if not ours or not yardstick:
-        missing = 'not run' if results is None else 'not installed'
+        missing = 'not run' if results is None else row.without
         return Line((row.number, row.work, spread(ours) if ours else '', missing, '', target, '-',
                      '', '', ''), None, True)
     holds = row.judge.holds(ours.seconds, yardstick.seconds)
@@ -58,7 +69,7 @@ def line(row, results):
         'yes' if holds is not False and counts_hold else 'NO'
     used = ours.median('processor_seconds')
     return Line((row.number, row.work, spread(ours), f'{yardstick.label}: {spread(yardstick)}',
-                 row.judge.shown(ours.seconds, yardstick.seconds), target, verdict,
+                 comparison(row, ours, yardstick), target, verdict,
                  kernel_requests(ours), number(ours.median('api_requests')),
                  '' if used is None else f'{used:.2f} s'), holds, counts_hold)
 

@@ -1,8 +1,10 @@
 # SPDX-License-Identifier: MIT
 """What is said of measurements: judged, shown and drawn as they were."""
 
+import contextlib
 import os
 import pathlib
+import sqlite3
 import sys
 import xml.etree.ElementTree
 
@@ -15,6 +17,7 @@ import judges  # noqa: E402
 import measure  # noqa: E402
 import picture  # noqa: E402
 import rows  # noqa: E402
+import scale  # noqa: E402
 import table  # noqa: E402
 
 SVG = '{http://www.w3.org/2000/svg}'
@@ -81,6 +84,46 @@ def test_missing_yardstick_claims_nothing(results, said):
     found = table.lines(results, one_row(judges.AtMostTimes(1)))[0]
     assert said in found.cells
     assert (found.holds, found.cells[table.HEADINGS.index('holds')]) == (None, '-')
+
+
+def test_ratio_is_told_with_its_range_over_the_rounds():
+    found = line(result(2, 9, 3), result(1, 3, 2), judges.AtMostTimes(1.4))
+    assert '1.50x (1.50x .. 3.00x)' in found.cells
+    assert line(result(2), result(1), judges.AtMostTimes(1)).cells[4] == '2.00x'
+
+
+def test_size_is_told_beside_the_time():
+    count = judges.AtMost(1.25, 'index_ratio', 'bytes')
+    found = line(result(2, 2, index_ratio=1.204), result(1, 1), judges.Shown(), count)
+    assert found.cells[4:7] == ('2.00x, 1.2 bytes', 'at most 1.25 bytes', 'yes')
+    found = line(result(2, 2), result(1, 1), judges.Shown(), count)
+    assert (found.cells[4], found.counts_hold) == ('2.00x', False)
+
+
+def test_index_is_sized_by_what_the_file_is_without_it(tmp_path):
+    with contextlib.closing(sqlite3.connect(tmp_path / 'cache.db')) as database, database:
+        database.execute('CREATE TABLE word (text TEXT)')
+    assert scale.index_ratio(tmp_path / 'cache.db', tmp_path / 'copy.db') is None
+    with contextlib.closing(sqlite3.connect(tmp_path / 'cache.db')) as database, database:
+        database.execute("CREATE VIRTUAL TABLE anything USING fts5(text, content='word', "
+                         "detail=none, columnsize=0, tokenize='trigram')")
+        database.executemany('INSERT INTO word VALUES (?)',
+                             ((f'{number * 7919 % 100003:x} osaka',) for number in range(20000)))
+        database.execute("INSERT INTO anything(anything) VALUES ('rebuild')")
+    with contextlib.closing(sqlite3.connect(tmp_path / 'cache.db')) as database:
+        index, = database.execute('SELECT sum(length(block)) FROM anything_data').fetchone()
+        words, = database.execute('SELECT sum(length(text)) FROM word').fetchone()
+    before = (tmp_path / 'cache.db').read_bytes()
+    found = scale.index_ratio(tmp_path / 'cache.db', tmp_path / 'copy.db')
+    assert 1 < index / words < found < index / words * 1.2
+    assert (tmp_path / 'cache.db').read_bytes() == before
+
+
+def test_what_is_slow_beyond_doubt_takes_part_in_few_rounds():
+    slow = measure.Contestant('slow', lambda: 'slow', rounds_max=1)
+    fast = measure.Contestant('fast', lambda: 'fast')
+    found = measure.alternate({'slow': slow, 'fast': fast}, 3)
+    assert {name: len(samples) for name, samples in found.items()} == {'slow': 1, 'fast': 3}
 
 
 def test_contestants_take_turns_and_none_always_begins():

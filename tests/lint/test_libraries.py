@@ -16,7 +16,7 @@ LIBRARIES = {
     'libcurl': (r'curl/.*\.h', ['src/io/http*.c', 'src/io/http*.h',
                                  'include/kapturefs/io/http_*.h']),
     'OpenSSL': (r'openssl/.*\.h', ['src/io/http_connection.c']),
-    'SQLite': (r'sqlite3.*\.h', ['src/io/database*.c', 'include/kapturefs/io/database*.h',
+    'SQLite': (r'sqlite3.*\.h', ['src/io/database*.[ch]', 'include/kapturefs/io/database*.h',
                                  'src/store/cache*.c', 'include/kapturefs/store/cache_*.h',
                                  'src/cache/*.[ch]', 'include/kapturefs/cache/*.h']),
     'xxHash': (r'xxhash\.h', ['src/store/cache_seal.c', 'src/store/cache_gram.c',
