@@ -31,12 +31,6 @@ struct ruleset {
 	uint64_t network;
 };
 
-static void close_descriptor(const int *descriptor)
-{
-	if (*descriptor >= 0)
-		close(*descriptor);
-}
-
 unsigned landlock_version(void)
 {
 	long version =

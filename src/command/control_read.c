@@ -22,12 +22,6 @@ enum {
 	READ_BADLY = 1, /* then the complaint */
 };
 
-static void close_descriptor(const int *descriptor)
-{
-	if (*descriptor >= 0)
-		close(*descriptor);
-}
-
 static int write_all(int descriptor, const char *bytes, size_t length)
 {
 	while (length) {

@@ -12,7 +12,7 @@
 #include "kapturefs/base/text.h"
 #include "kapturefs/command/command.h"
 #include "kapturefs/command/doctor.h"
-#include "kapturefs/command/json_writer.h"
+#include "kapturefs/model/json_writer.h"
 #include "kapturefs/command/outcome.h"
 #include "kapturefs/command/serve.h"
 #include "kapturefs/command/terminal.h"

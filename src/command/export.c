@@ -220,8 +220,10 @@ static int find_chosen(struct export *export)
 
 	r = export_columns_document(&documented, export->csv.with_contacts);
 	documented.is_closed = true;
-	for (size_t i = 0; !r && i < export->csv.columns.count; i++)
-		export->found[i] = export_choice_has(&documented, export->csv.columns.names[i]);
+	for (size_t i = 0; !r && i < export->csv.columns.names.count; i++)
+		export->found[i] =
+		        export_choice_has(&documented,
+		                          string_set_at(&export->csv.columns.names, (uint32_t)i));
 	export_columns_fini(&documented);
 	if (r)
 		return r;
@@ -239,7 +241,7 @@ static int find_chosen(struct export *export)
 /* Whether there is each of the columns that were chosen, however many others: 1 or 0. */
 static int is_found(struct export *export)
 {
-	size_t count = export->csv.columns.count;
+	size_t count = export->csv.columns.names.count;
 	size_t place = 0;
 	int r;
 

@@ -62,7 +62,7 @@ static uint32_t *bucket_of(const struct export_brief *brief, uint32_t parent, co
                            size_t length)
 {
 	uint32_t mask = brief->capacity * 2 - 1;
-	uint32_t i = (uint32_t)export_hash(parent, name, length) & mask;
+	uint32_t i = (uint32_t)string_hash(name, length, parent) & mask;
 
 	while (brief->buckets[i] &&
 	       !is_node(&brief->nodes[brief->buckets[i]], parent, name, length))

@@ -20,7 +20,7 @@ int export_choice_read(const char *list, struct export_columns *ret,
 {
 	for (const char *at = list;; at++) {
 		size_t length = strcspn(at, ",");
-		size_t count = ret->count;
+		size_t count = ret->names.count;
 		size_t place;
 		int r;
 
@@ -33,9 +33,10 @@ int export_choice_read(const char *list, struct export_columns *ret,
 		r = export_columns_place(ret, at, length, &place);
 		if (r)
 			return r;
-		if (ret->count == count)
+		if (ret->names.count == count)
 			return config_complain(complaint, "--columns: column %zu, %s: named twice",
-			                       count + 1, ret->names[place]);
+			                       count + 1,
+			                       string_set_at(&ret->names, (uint32_t)place));
 		at += length;
 		if (!*at)
 			break;
@@ -46,8 +47,8 @@ int export_choice_read(const char *list, struct export_columns *ret,
 
 bool export_choice_is_within(const struct export_columns *chosen, struct export_columns *known)
 {
-	for (size_t i = 0; i < chosen->count; i++) {
-		if (!export_choice_has(known, chosen->names[i]))
+	for (size_t i = 0; i < chosen->names.count; i++) {
+		if (!export_choice_has(known, string_set_at(&chosen->names, (uint32_t)i)))
 			return false;
 	}
 	return true;
@@ -58,9 +59,10 @@ static const char *find_part(const struct export_columns *known, const char *nam
 {
 	size_t length = strlen(name);
 
-	for (size_t i = 0; i < known->count; i++) {
-		if (strncmp(known->names[i], name, length) == 0 && known->names[i][length] == '.')
-			return known->names[i];
+	for (size_t i = 0; i < known->names.count; i++) {
+		if (strncmp(string_set_at(&known->names, (uint32_t)i), name, length) == 0 &&
+		    string_set_at(&known->names, (uint32_t)i)[length] == '.')
+			return string_set_at(&known->names, (uint32_t)i);
 	}
 	return NULL;
 }
@@ -69,16 +71,16 @@ static const char *find_near(const struct export_columns *known, const char *nam
 {
 	struct spelling spelling = { .word = name };
 
-	for (size_t i = 0; i < known->count; i++)
-		spelling_try(&spelling, known->names[i]);
+	for (size_t i = 0; i < known->names.count; i++)
+		spelling_try(&spelling, string_set_at(&known->names, (uint32_t)i));
 	return spelling.nearest;
 }
 
 int export_choice_check(const struct export_columns *chosen, struct export_columns *known,
                         struct export_columns *others, struct config_complaint *complaint)
 {
-	for (size_t i = 0; i < chosen->count; i++) {
-		const char *name = chosen->names[i];
+	for (size_t i = 0; i < chosen->names.count; i++) {
+		const char *name = string_set_at(&chosen->names, (uint32_t)i);
 		const char *part = find_part(known, name);
 		const char *near = find_near(known, name);
 

@@ -280,10 +280,10 @@ static int begin_row(struct export_csv *csv, const struct export_cell *customer)
 	int r;
 
 	if (!csv->cells)
-		csv->cells = calloc(csv->columns.count, sizeof(*csv->cells));
+		csv->cells = calloc(csv->columns.names.count, sizeof(*csv->cells));
 	if (!csv->cells)
 		return -ENOMEM;
-	memset(csv->cells, 0, csv->columns.count * sizeof(*csv->cells));
+	memset(csv->cells, 0, csv->columns.names.count * sizeof(*csv->cells));
 	if (!customer)
 		return 0;
 	r = export_columns_place(&csv->columns, EXPORT_CUSTOMER, strlen(EXPORT_CUSTOMER), &column);
@@ -301,7 +301,7 @@ static int append_row(struct export_csv *csv)
 {
 	int r = 0;
 
-	for (size_t i = 0; !r && i < csv->columns.count; i++) {
+	for (size_t i = 0; !r && i < csv->columns.names.count; i++) {
 		r = i ? buffer_append_text(&csv->row, ",") : 0;
 		if (!r && csv->cells[i].length)
 			r = append_value(csv, &csv->cells[i]);
@@ -355,7 +355,7 @@ static int visit(struct export_csv *csv, const struct export_visitor *visitor, c
 int export_csv_survey(struct export_csv *csv, const char *json, size_t length)
 {
 	static const struct export_visitor visitor = { begin_survey, pass_by, end_survey };
-	size_t count = csv->columns.count;
+	uint32_t count = csv->columns.names.count;
 	int r;
 
 	csv->columns.count_max = count + EXPORT_COLUMNS_OWN_MAX;
@@ -363,7 +363,7 @@ int export_csv_survey(struct export_csv *csv, const char *json, size_t length)
 		csv->columns.count_max = EXPORT_COLUMNS_MAX;
 	r = visit(csv, &visitor, json, length);
 	if (r) {
-		export_columns_cut(&csv->columns, count);
+		string_set_cut(&csv->columns.names, count);
 		/* Which knows where the columns were. */
 		export_brief_fini(&csv->brief);
 	}
@@ -390,8 +390,8 @@ int export_csv_head(struct export_csv *csv)
 
 	csv->columns.is_closed = true;
 	buffer_clear(&csv->row);
-	for (size_t i = 0; !r && i < csv->columns.count; i++) {
-		const char *name = csv->columns.names[i];
+	for (size_t i = 0; !r && i < csv->columns.names.count; i++) {
+		const char *name = string_set_at(&csv->columns.names, (uint32_t)i);
 		size_t length = strlen(name);
 
 		r = i ? buffer_append_text(&csv->row, ",") : 0;

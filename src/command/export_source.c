@@ -9,9 +9,9 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/stat.h>
-#include <time.h>
 #include <unistd.h>
 
+#include "kapturefs/base/clock.h"
 #include "kapturefs/command/command.h"
 #include "kapturefs/command/export_parts.h"
 #include "kapturefs/command/outcome.h"
@@ -56,11 +56,6 @@ static int open_mount(const char *path, const struct place *place, struct export
 	return EXIT_OK;
 }
 
-static int64_t now_ms(void)
-{
-	return (int64_t)time(NULL) * 1000;
-}
-
 static int open_cache(const char *path, struct export_source *ret)
 {
 	char why[TRUST_WHY_SIZE];
@@ -75,7 +70,7 @@ static int open_cache(const char *path, struct export_source *ret)
 		                r == CACHE_BUSY ? "in use; give the MOUNTPOINT of its mount"
 		                                : stack_cache_complaint(r),
 		                EXIT_LOCAL);
-	r = cache_export(ret->cache, now_ms(), &ret->text);
+	r = cache_export(ret->cache, clock_unix_ms(), &ret->text);
 	if (r)
 		return complain(path, strerror(-r), EXIT_LOCAL);
 	ret->size = ret->text.size;
@@ -147,7 +142,7 @@ static int read_ahead(struct export_source *source)
 
 	if (source->cache)
 		return cache_export_read(source->cache, source->text.generation, source->offset,
-		                         source->ahead, STRETCH_SIZE, now_ms(),
+		                         source->ahead, STRETCH_SIZE, clock_unix_ms(),
 		                         &source->ahead_length);
 	length = pread(source->descriptor, source->ahead, STRETCH_SIZE, (off_t)source->offset);
 	source->ahead_length = length < 0 ? 0 : (size_t)length;

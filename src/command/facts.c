@@ -8,6 +8,7 @@
 #include <sys/stat.h>
 #include <time.h>
 
+#include "kapturefs/base/clock.h"
 #include "kapturefs/base/text.h"
 #include "kapturefs/command/facts.h"
 #include "kapturefs/command/words.h"
@@ -218,11 +219,8 @@ const char *facts_name_caller(const struct share_count *caller, char ret[FACTS_C
 /* The catalog's clock, which never goes back, may be ahead of the system's. */
 static int64_t now_after_ms(int64_t mounted_ms)
 {
-	struct timespec now;
-	int64_t now_ms;
+	int64_t now_ms = clock_unix_ms();
 
-	clock_gettime(CLOCK_REALTIME, &now);
-	now_ms = (int64_t)now.tv_sec * 1000 + now.tv_nsec / 1000000;
 	return now_ms > mounted_ms ? now_ms : mounted_ms;
 }
 

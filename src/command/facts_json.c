@@ -5,7 +5,7 @@
 #include <unistd.h>
 
 #include "kapturefs/command/facts.h"
-#include "kapturefs/command/json_writer.h"
+#include "kapturefs/model/json_writer.h"
 #include "kapturefs/command/words.h"
 #include "kapturefs/fs/session_features.h"
 #include "kapturefs/model/key.h"
@@ -56,8 +56,8 @@ static void add_api(struct json_writer *writer, const struct facts *facts)
 	json_open(writer, "budget", '{');
 	json_number(writer, "now", api->budget);
 	json_number(writer, "burst", api->burst);
-	json_thousandths(writer, "rate", api->rate);
-	json_thousandths(writer, "rate_configured", api->rate_configured);
+	json_decimal(writer, "rate", api->rate, 3);
+	json_decimal(writer, "rate_configured", api->rate_configured, 3);
 	json_number(writer, "queued", api->queued);
 	json_number(writer, "held_ms", api->held_ms);
 	json_close(writer, '}');

@@ -19,12 +19,6 @@ enum {
 	FILE_SIZE_MAX = 64 << 20,
 };
 
-static void close_descriptor(const int *descriptor)
-{
-	if (*descriptor >= 0)
-		close(*descriptor);
-}
-
 static int read_all(int directory, const char *path, struct buffer *ret)
 {
 	cleanup(close_descriptor) int descriptor = openat(directory, path, O_RDONLY | O_CLOEXEC);

@@ -35,12 +35,6 @@ static int check_connection(const char *path, char **ret, struct config_complain
 	return *ret ? 0 : -ENOMEM;
 }
 
-static void close_descriptor(const int *descriptor)
-{
-	if (*descriptor >= 0)
-		close(*descriptor);
-}
-
 static int complain_of_dead(const char *path, struct config_complaint *complaint)
 {
 	return config_complain(complaint,

@@ -11,8 +11,8 @@
 #include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
-#include <uv.h>
 
+#include "kapturefs/base/clock.h"
 #include "kapturefs/command/command.h"
 #include "kapturefs/command/control_read.h"
 #include "kapturefs/command/terminal.h"
@@ -24,11 +24,6 @@ enum {
 	CONTROL_C = 3,
 	CONTROL_Z = 26,
 };
-
-static uint64_t now_ms(void)
-{
-	return uv_hrtime() / 1000000;
-}
 
 static int take_sample(struct top *top, struct config_complaint *complaint)
 {
@@ -50,7 +45,7 @@ static int take_sample(struct top *top, struct config_complaint *complaint)
 
 	free(top->status);
 	top->status = buffer_steal(&status);
-	top_sample_read(metrics.data, now_ms(), &top->samples[top->count++ % TOP_HISTORY]);
+	top_sample_read(metrics.data, clock_ms(), &top->samples[top->count++ % TOP_HISTORY]);
 	return 0;
 }
 
@@ -76,12 +71,12 @@ static bool take_key(struct top *top, int key)
 
 static int run(struct top *top, struct config_complaint *complaint)
 {
-	uint64_t due_ms = now_ms() + INTERVAL_MS;
+	uint64_t due_ms = clock_ms() + INTERVAL_MS;
 	bool goes_on = true;
 	int r = 0;
 
 	while (goes_on && !r) {
-		uint64_t now = now_ms();
+		uint64_t now = clock_ms();
 		int key;
 
 		if (now >= due_ms) {

@@ -50,12 +50,6 @@ static int complain(const char *path, const char *text, int status)
 	return status;
 }
 
-static void close_descriptor(const int *descriptor)
-{
-	if (*descriptor >= 0)
-		close(*descriptor);
-}
-
 static void free_text(char **text)
 {
 	free(*text);

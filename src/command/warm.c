@@ -29,7 +29,7 @@
 #include "kapturefs/command/warm_parts.h"
 #include "kapturefs/config/number.h"
 #include "kapturefs/model/date.h"
-#include "kapturefs/model/json.h"
+#include "kapturefs/model/json_writer.h"
 
 enum {
 	JOBS_DEFAULT = 8,
@@ -80,8 +80,8 @@ static int append_failed_keys(const struct warm_work *work, struct buffer *text)
 	bool is_first = true;
 	int r = 0;
 
-	for (size_t i = 0; !r && i < keys->count; i++) {
-		const char *word = keys->words[i] + !warm_is_key(keys, i);
+	for (size_t i = 0; !r && i < keys->words.count; i++) {
+		const char *word = string_set_at(&keys->words, (uint32_t)i) + !warm_is_key(keys, i);
 
 		if (work->results[i] >= 0 || work->results[i] == -ENOENT)
 			continue;
@@ -105,14 +105,15 @@ static int print_json(const struct warm *warm, const struct warm_work *work,
 	buffer_init(&text, REPORT_SIZE_MAX);
 	r = buffer_append_text(&text, "{");
 	if (warm->has_days && !r)
-		r = buffer_print(&text, "\"days\":%zu,\"days_failed\":%zu,", warm->days.count,
+		r = buffer_print(&text, "\"days\":%u,\"days_failed\":%zu,", warm->days.words.count,
 		                 warm->days_failed);
 	if (!r)
 		r = buffer_print(
 		        &text,
-		        "\"keys\":%zu,\"found\":%zu,\"absent\":%zu,\"failed\":%zu,\"left\":%zu,"
+		        "\"keys\":%u,\"found\":%zu,\"absent\":%zu,\"failed\":%zu,\"left\":%zu,"
 		        "\"failed_keys\":[",
-		        warm->keys.count, counts->found, counts->absent, counts->failed, left);
+		        warm->keys.words.count, counts->found, counts->absent, counts->failed,
+		        left);
 	if (!r)
 		r = append_failed_keys(work, &text);
 	if (!r)
@@ -133,11 +134,12 @@ static void print_failed(const struct warm_work *work)
 {
 	const struct warm_keys *keys = work->keys;
 
-	for (size_t i = 0; i < keys->count; i++) {
+	for (size_t i = 0; i < keys->words.count; i++) {
 		if (!warm_is_key(keys, i) && work->results[i] < 0)
 			warm_complain_of_line(keys, i);
 		else if (work->results[i] < 0 && work->results[i] != -ENOENT)
-			warm_complain(keys->words[i], cause_of(work, i, work->results[i]), 0);
+			warm_complain(string_set_at(&keys->words, (uint32_t)i),
+			              cause_of(work, i, work->results[i]), 0);
 	}
 	if (work->stopped_by)
 		warm_complain("stopped", cause_of(work, work->stopped_at, work->stopped_by), 0);
@@ -152,19 +154,20 @@ static int take_days(struct warm *warm, struct warm_work *work)
 
 	pthread_mutex_lock(&work->lock);
 	print_failed(work);
-	for (size_t i = 0; i < warm->days.count; i++) {
+	for (size_t i = 0; i < warm->days.words.count; i++) {
 		/* That has not begun yet. */
 		r = work->results[i] == -ENOENT ? 0 : work->results[i];
 		if (work->results[i] == 0) {
 			r = warm_days_read(warm, i);
 			if (r)
-				warm_complain(warm->days.words[i], strerror(-r), 0);
+				warm_complain(string_set_at(&warm->days.words, (uint32_t)i),
+				              strerror(-r), 0);
 		}
 		read_count += r == 0;
 		if (r < 0)
 			warm->days_status = outcome_worse(warm->days_status, outcome_of(r));
 	}
-	warm->days_failed = warm->days.count - read_count;
+	warm->days_failed = warm->days.words.count - read_count;
 	status = outcome_of(work->stopped_by);
 	pthread_mutex_unlock(&work->lock);
 	return status;
@@ -175,7 +178,7 @@ static int status_of_keys(const struct warm_work *work)
 {
 	int status = outcome_of(work->stopped_by);
 
-	for (size_t i = 0; i < work->keys->count; i++) {
+	for (size_t i = 0; i < work->keys->words.count; i++) {
 		int one = EXIT_NO;
 
 		if (warm_is_key(work->keys, i))
@@ -195,10 +198,10 @@ static int report(struct warm *warm, struct warm_work *work)
 	/* Threads may still be at work, but not on what they have written already. */
 	pthread_mutex_lock(&work->lock);
 	counts = work->counts;
-	left = warm->keys.count - counts.found - counts.absent - counts.failed;
+	left = warm->keys.words.count - counts.found - counts.absent - counts.failed;
 	print_failed(work);
 	if (warm->has_days && !warm->is_json)
-		printf("%zu days, %zu failed: ", warm->days.count, warm->days_failed);
+		printf("%u days, %zu failed: ", warm->days.words.count, warm->days_failed);
 	if (warm->is_json)
 		r = print_json(warm, work, &counts, left);
 	else
@@ -272,7 +275,7 @@ static int run_watched(struct warm *warm, const struct warm_keys *keys, uint64_t
 	int status;
 	int r;
 
-	warm_progress_begin(&progress, keys->count);
+	warm_progress_begin(&progress, keys->words.count);
 	r = warm_work_start(keys, &warm->place, max_age_ms, job_count(warm), &work);
 	if (r)
 		return warm_complain("", strerror(-r), EXIT_LOCAL);
@@ -423,7 +426,7 @@ static int run_keys(struct warm *warm)
 {
 	if (warm->is_dry)
 		return warm_run_dry(warm);
-	if (warm->keys.count)
+	if (warm->keys.words.count)
 		return run_wet(warm, &warm->keys, warm->max_age * 1000, report);
 	return report(warm, &(struct warm_work){ .keys = &warm->keys,
 	                                         .lock = PTHREAD_MUTEX_INITIALIZER });

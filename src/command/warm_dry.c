@@ -40,7 +40,7 @@ static int peek_days(struct warm *warm, struct forecast *ret)
 {
 	int r;
 
-	for (size_t i = 0; i < warm->days.count; i++) {
+	for (size_t i = 0; i < warm->days.words.count; i++) {
 		r = peek(warm, &warm->days, i, WARM_DAYS_MAX_AGE_MS);
 		ret->days_to_ask += r == 0;
 		if (r == 1)
@@ -55,7 +55,7 @@ static int peek_keys(const struct warm *warm, struct forecast *ret)
 {
 	int r;
 
-	for (size_t i = 0; i < warm->keys.count; i++) {
+	for (size_t i = 0; i < warm->keys.words.count; i++) {
 		if (!warm_is_key(&warm->keys, i)) {
 			ret->failed++;
 			continue;
@@ -73,10 +73,10 @@ static void print_json(const struct warm *warm, const struct forecast *forecast)
 {
 	printf("{");
 	if (warm->has_days)
-		printf("\"days\":%zu,\"days_to_ask\":%zu,", warm->days.count,
+		printf("\"days\":%u,\"days_to_ask\":%zu,", warm->days.words.count,
 		       forecast->days_to_ask);
-	printf("\"keys\":%zu,\"known\":%zu,\"to_ask\":%zu,\"failed\":%zu,\"seconds\":%.0f}\n",
-	       warm->keys.count, forecast->known, forecast->to_ask, forecast->failed,
+	printf("\"keys\":%u,\"known\":%zu,\"to_ask\":%zu,\"failed\":%zu,\"seconds\":%.0f}\n",
+	       warm->keys.words.count, forecast->known, forecast->to_ask, forecast->failed,
 	       forecast->seconds);
 }
 
@@ -92,12 +92,12 @@ static void print_words(const struct warm *warm, const struct forecast *forecast
 
 	warm_print_duration(forecast->seconds, duration, sizeof(duration));
 	if (warm->has_days)
-		printf("%zu day%s, %zu to be asked for; the others have ", warm->days.count,
-		       plural(warm->days.count), forecast->days_to_ask);
-	printf("%zu key%s, %zu known, %zu no key: %s%zu request%s at %g a second take%s %s\n",
-	       warm->keys.count, plural(warm->keys.count), forecast->known, forecast->failed,
-	       forecast->days_to_ask ? "at least " : "", requests, plural(requests), forecast->rate,
-	       requests == 1 ? "s" : "", duration);
+		printf("%u day%s, %zu to be asked for; the others have ", warm->days.words.count,
+		       plural(warm->days.words.count), forecast->days_to_ask);
+	printf("%u key%s, %zu known, %zu no key: %s%zu request%s at %g a second take%s %s\n",
+	       warm->keys.words.count, plural(warm->keys.words.count), forecast->known,
+	       forecast->failed, forecast->days_to_ask ? "at least " : "", requests,
+	       plural(requests), forecast->rate, requests == 1 ? "s" : "", duration);
 }
 
 static int print_forecast(const struct warm *warm, const struct forecast *forecast)

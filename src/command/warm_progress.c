@@ -4,8 +4,8 @@
 #include <string.h>
 #include <sys/ioctl.h>
 #include <unistd.h>
-#include <uv.h>
 
+#include "kapturefs/base/clock.h"
 #include "kapturefs/command/warm_parts.h"
 
 enum {
@@ -16,11 +16,6 @@ enum {
 	WINDOW_MS = 5000,
 	TEXT_SIZE = 128,
 };
-
-static uint64_t now_ms(void)
-{
-	return uv_hrtime() / 1000000;
-}
 
 void warm_print_duration(double seconds, char *ret, size_t size)
 {
@@ -41,7 +36,7 @@ void warm_progress_begin(struct warm_progress *progress, size_t total)
 		.stream = stderr,
 		.total = total,
 		.is_terminal = isatty(STDERR_FILENO),
-		.began_ms = now_ms(),
+		.began_ms = clock_ms(),
 	};
 	progress->told_ms = progress->began_ms;
 }
@@ -107,7 +102,7 @@ static void show_bar(const struct warm_progress *progress, size_t done, const ch
 
 void warm_progress_show(struct warm_progress *progress, size_t done)
 {
-	uint64_t at_ms = now_ms();
+	uint64_t at_ms = clock_ms();
 	double rate = rate_of(progress, at_ms, done);
 	char text[TEXT_SIZE];
 

@@ -12,6 +12,7 @@
 #include <unistd.h>
 #include <uv.h>
 
+#include "kapturefs/base/clock.h"
 #include "kapturefs/command/warm_parts.h"
 
 enum {
@@ -33,7 +34,7 @@ static bool is_hopeless(const struct warm_work *work, int error)
 static bool may_go_on(const struct warm_work *work)
 {
 	return !work->must_end && !work->stopped_by &&
-	       (work->again_count || work->next < work->keys->count);
+	       (work->again_count || work->next < work->keys->words.count);
 }
 
 /* Take the next key; false: no more. */
@@ -47,8 +48,8 @@ static bool take(struct warm_work *work, size_t *ret)
 	is_there = may_go_on(work);
 	if (is_there) {
 		/* Those that have been asked for come last. */
-		*ret = work->next < work->keys->count ? work->next++
-		                                      : work->again[--work->again_count];
+		*ret = work->next < work->keys->words.count ? work->next++
+		                                            : work->again[--work->again_count];
 		work->tries[*ret]++;
 		work->busy++;
 	}
@@ -62,7 +63,7 @@ static bool take(struct warm_work *work, size_t *ret)
  */
 static bool slow_down(struct warm_work *work, size_t place)
 {
-	uint64_t now_ms = uv_hrtime() / 1000000;
+	uint64_t now_ms = clock_ms();
 
 	if (now_ms - work->slowed_ms >= SLOWED_APART_MS) {
 		work->slowed_ms = now_ms;
@@ -162,20 +163,20 @@ int warm_work_start(const struct warm_keys *keys, const struct place *place, uin
 	pthread_cond_init(&ret->changed, NULL);
 	ret->allowed = jobs;
 	ret->most = jobs;
-	ret->tries = calloc(keys->count, sizeof(ret->tries[0]));
-	ret->again = calloc(keys->count, sizeof(ret->again[0]));
-	ret->causes = calloc(keys->count, sizeof(ret->causes[0]));
-	ret->results = calloc(keys->count, sizeof(ret->results[0]));
+	ret->tries = calloc(keys->words.count, sizeof(ret->tries[0]));
+	ret->again = calloc(keys->words.count, sizeof(ret->again[0]));
+	ret->causes = calloc(keys->words.count, sizeof(ret->causes[0]));
+	ret->results = calloc(keys->words.count, sizeof(ret->results[0]));
 	ret->done = eventfd(0, EFD_CLOEXEC);
 	if (!ret->results || !ret->causes || !ret->tries || !ret->again)
 		return -ENOMEM;
 	if (ret->done < 0)
 		return -errno;
-	for (size_t i = 0; i < keys->count; i++)
+	for (size_t i = 0; i < keys->words.count; i++)
 		ret->results[i] = WARM_LEFT;
 	/* None may find itself the last before all have been started. */
 	pthread_mutex_lock(&ret->lock);
-	while (!r && started < jobs && started < keys->count) {
+	while (!r && started < jobs && started < keys->words.count) {
 		r = start_thread(ret);
 		started += !r;
 	}
@@ -197,7 +198,7 @@ void warm_work_fini(struct warm_work *work)
 	/* The last thread has told that it is done, and may be about to let go. */
 	pthread_mutex_lock(&work->lock);
 	pthread_mutex_unlock(&work->lock);
-	for (size_t i = 0; i < work->keys->count; i++)
+	for (size_t i = 0; i < work->keys->words.count; i++)
 		free(work->causes[i]);
 	free(work->causes);
 	free(work->results);

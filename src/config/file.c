@@ -20,12 +20,6 @@ enum { FILE_SIZE_MAX = 256 << 10 };
 /* Linux's list of devices, Documentation/admin-guide/devices.txt. */
 enum { MEMORY_MAJOR = 1, NULL_MINOR = 3 };
 
-static void close_descriptor(const int *descriptor)
-{
-	if (*descriptor >= 0)
-		close(*descriptor);
-}
-
 static int check_status(const char *path, const struct stat *status,
                         struct config_complaint *complaint)
 {

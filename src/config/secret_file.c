@@ -16,12 +16,6 @@ void secret_wipe(struct secret *secret)
 	explicit_bzero(secret, sizeof(*secret));
 }
 
-static void close_descriptor(const int *descriptor)
-{
-	if (*descriptor >= 0)
-		close(*descriptor);
-}
-
 static bool is_of_token(const struct secret_place *place)
 {
 	return strcmp(place->option, "token_file") == 0;

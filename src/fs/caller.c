@@ -14,12 +14,6 @@
 
 enum { STATUS_SIZE = 4096 };
 
-static void close_descriptor(const int *descriptor)
-{
-	if (*descriptor >= 0)
-		close(*descriptor);
-}
-
 /* The signal set behind @label, a line of hexadecimal digits. */
 static uint64_t signals_after(const char *status, const char *label)
 {

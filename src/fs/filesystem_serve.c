@@ -6,8 +6,8 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/stat.h>
-#include <uv.h>
 
+#include "kapturefs/base/clock.h"
 #include "kapturefs/fs/filesystem_parts.h"
 #include "kapturefs/model/node.h"
 
@@ -81,14 +81,9 @@ static struct fuse_entry_param to_entry(const struct filesystem *filesystem,
 
 /* Serving */
 
-static uint64_t now_ms(void)
-{
-	return uv_hrtime() / 1000000;
-}
-
 void filesystem_tell(struct request *request, struct notification what)
 {
-	request->telling = (struct request_telling){ what, now_ms() };
+	request->telling = (struct request_telling){ what, clock_ms() };
 }
 
 int filesystem_told(const struct request *request)
@@ -98,7 +93,7 @@ int filesystem_told(const struct request *request)
 	if (!telling->since_ms ||
 	    notifier_has_told(filesystem_of(request)->notifier, telling->what))
 		return 0;
-	return now_ms() - telling->since_ms < TELLING_MS_MAX ? REQUEST_SETTLING : -ETIMEDOUT;
+	return clock_ms() - telling->since_ms < TELLING_MS_MAX ? REQUEST_SETTLING : -ETIMEDOUT;
 }
 
 static size_t place_of_opening(uint64_t number)
@@ -113,7 +108,7 @@ static void note_opening(struct filesystem *filesystem, const struct tree_attrib
 	if (attributes->type != S_IFREG)
 		return;
 	filesystem->openings.all[place].number = attributes->number;
-	filesystem->openings.all[place].since_ms = now_ms();
+	filesystem->openings.all[place].since_ms = clock_ms();
 }
 
 static bool is_opening(const struct filesystem *filesystem, uint64_t number)
@@ -121,7 +116,7 @@ static bool is_opening(const struct filesystem *filesystem, uint64_t number)
 	size_t place = place_of_opening(number);
 
 	return filesystem->openings.all[place].number == number &&
-	       now_ms() - filesystem->openings.all[place].since_ms < TREE_OPENING_MS;
+	       clock_ms() - filesystem->openings.all[place].since_ms < TREE_OPENING_MS;
 }
 
 int serve_lookup(struct request *request)

@@ -24,12 +24,6 @@ enum {
 	DETACH_TRIES = 40,
 };
 
-static void close_descriptor(const int *descriptor)
-{
-	if (*descriptor >= 0)
-		close(*descriptor);
-}
-
 /* The name of what is open as @descriptor, for calls that take a path. */
 static void describe_place(char place[PLACE_SIZE], int descriptor)
 {

@@ -17,17 +17,12 @@
 #include <pthread.h>
 #include <stdlib.h>
 #include <string.h>
-#include <uv.h>
 
+#include "kapturefs/base/clock.h"
 #include "kapturefs/base/log.h"
 #include "kapturefs/fs/notifier_parts.h"
 
 enum { LATER_MS = 500 };
-
-static uint64_t now_ms(void)
-{
-	return uv_hrtime() / 1000000;
-}
 
 int notifier_new(struct notifier **ret)
 {
@@ -121,7 +116,7 @@ static void push_next(struct notifier *notifier)
 static bool has_unknown_due(const struct notifier *notifier)
 {
 	return notifier->unknown_count &&
-	       notifier->unknown[notifier->unknown_first].due_ms <= now_ms();
+	       notifier->unknown[notifier->unknown_first].due_ms <= clock_ms();
 }
 
 static void expire_unknown(struct notifier *notifier)
@@ -138,7 +133,7 @@ static void expire_unknown(struct notifier *notifier)
 static void wait(struct notifier *notifier)
 {
 	uint64_t due_ms = notifier->unknown[notifier->unknown_first].due_ms;
-	uint64_t time_ms = now_ms();
+	uint64_t time_ms = clock_ms();
 
 	if (!notifier->unknown_count)
 		teller_wait(&notifier->teller);
@@ -239,7 +234,7 @@ void notifier_expire_later(struct notifier *notifier, uint64_t number)
 		notifier->unknown_count--;
 	}
 	place = (notifier->unknown_first + notifier->unknown_count++) % UNKNOWN_MAX;
-	notifier->unknown[place] = (struct unknown){ number, now_ms() + LATER_MS };
+	notifier->unknown[place] = (struct unknown){ number, clock_ms() + LATER_MS };
 	if (notifier->unknown_count == 1)
 		pthread_cond_signal(&notifier->teller.filled);
 	pthread_mutex_unlock(&notifier->teller.lock);
@@ -310,13 +305,13 @@ struct notification notifier_last(const struct notifier *notifier)
 
 void notifier_listed(struct notifier *notifier, uint64_t directory)
 {
-	listings_add(notifier->listings, directory, now_ms());
+	listings_add(notifier->listings, directory, clock_ms());
 }
 
 int notifier_drop_listing(struct notifier *notifier, uint64_t directory, struct notification *ret)
 {
 	*ret = (struct notification){ 0 };
-	return listings_drop(notifier->listings, directory, now_ms(), &ret->drop);
+	return listings_drop(notifier->listings, directory, clock_ms(), &ret->drop);
 }
 
 bool notifier_has_told(struct notifier *notifier, struct notification what)

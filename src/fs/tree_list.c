@@ -194,7 +194,7 @@ static int list_day(struct tree *tree, struct tree_query *query, uint32_t slot,
 		return r;
 	if (!emit_dots(listing, node_pack(node_of(NODE_DAY, slot, 0))))
 		return 0;
-	while (place++ < day.roster->count) {
+	while (place++ < day.roster->ids.count) {
 		/* Those that are gone have left their places. */
 		if (tree_fill_day_link(&day, place, &attributes) == 0 &&
 		    !emit(listing, roster_at(day.roster, place), &attributes, true,

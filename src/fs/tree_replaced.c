@@ -2,14 +2,9 @@
 /* The part of tree that shows values that were replaced, to whoever reads them. */
 
 #include <sys/stat.h>
-#include <uv.h>
 
+#include "kapturefs/base/clock.h"
 #include "kapturefs/fs/tree_parts.h"
-
-static uint64_t now_ms(void)
-{
-	return uv_hrtime() / 1000000;
-}
 
 void tree_answer_changed(struct tree *tree, const struct cache_change *change)
 {
@@ -17,7 +12,7 @@ void tree_answer_changed(struct tree *tree, const struct cache_change *change)
 		superseded_forget(tree->superseded, change->customer.slot);
 	else if (change->previous && (change->values || !change->customer.record))
 		superseded_add(tree->superseded, change->customer.slot, change->previous,
-		               change->at_once, now_ms());
+		               change->at_once, clock_ms());
 }
 
 bool tree_keeps(const struct tree *tree, uint32_t customer, uint32_t ordinal, uint16_t version)
@@ -41,7 +36,7 @@ static struct record *find_replaced(const struct tree *tree, const struct tree_q
 		return superseded_find(tree->superseded, node);
 	if (query->question.waited && !query->is_opening)
 		return NULL;
-	return superseded_find_young(tree->superseded, node, now_ms() - TREE_OPENING_MS);
+	return superseded_find_young(tree->superseded, node, clock_ms() - TREE_OPENING_MS);
 }
 
 /* A record that was replaced has values that were not. */

@@ -498,3 +498,17 @@ void json_scan_fini(struct json_scan *scan)
 	free(scan->members);
 	*scan = (struct json_scan){ 0 };
 }
+
+size_t json_unarmour(char *text, size_t length)
+{
+	size_t kept = 0;
+
+	for (size_t i = 0; i < length; i++) {
+		char byte = text[i];
+
+		if (byte == '\x01' && i + 1 < length && (text[i + 1] == '0' || text[i + 1] == '1'))
+			byte = (char)(text[++i] - '0');
+		text[kept++] = byte;
+	}
+	return kept;
+}

@@ -7,7 +7,7 @@
 
 #include <microhttpd.h>
 
-#include "kapturefs/model/json.h"
+#include "kapturefs/model/json_writer.h"
 #include "kapturefs/sandbox/answer.h"
 
 enum {

@@ -4,7 +4,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "kapturefs/model/json.h"
+#include "kapturefs/model/json_writer.h"
 #include "kapturefs/sandbox/dice.h"
 #include "kapturefs/sandbox/fault.h"
 

@@ -12,6 +12,7 @@
 #include <cjson/cJSON.h>
 
 #include "kapturefs/model/json.h"
+#include "kapturefs/model/json_writer.h"
 #include "kapturefs/sandbox/members.h"
 
 define_cleanup(cJSON *, cJSON_Delete);

@@ -72,7 +72,7 @@ bool answer_order_has_forgotten(const struct answer_order *order, const struct r
 		return true;
 	if (!order->forgotten_count)
 		return false;
-	for (uint32_t place = 1; place <= roster->count; place++) {
+	for (uint32_t place = 1; place <= roster->ids.count; place++) {
 		struct answer_note note;
 
 		text = roster_at(roster, place);

@@ -36,7 +36,7 @@ int cache_note_places(struct cache_change *change, const struct roster *roster)
 {
 	int r = 0;
 
-	for (uint32_t place = 1; !r && place <= roster->count; place++) {
+	for (uint32_t place = 1; !r && place <= roster->ids.count; place++) {
 		if (!roster_at(roster, place))
 			r = append(&change->places, &change->place_count, place);
 	}

@@ -42,6 +42,7 @@
 #include <time.h>
 #include <unistd.h>
 
+#include "kapturefs/base/clock.h"
 #include "kapturefs/base/error_name.h"
 #include "kapturefs/base/log.h"
 #include "kapturefs/store/cache_parts.h"
@@ -161,22 +162,15 @@ static bool go_in_memory(struct cache *cache)
 	return true;
 }
 
-static int64_t now_ms(void)
-{
-	struct timespec now;
-
-	clock_gettime(CLOCK_REALTIME, &now);
-	return (int64_t)now.tv_sec * 1000 + now.tv_nsec / 1000000;
-}
-
 /* All names are gone, and the listings must say so. */
 static void change_listings(struct cache *cache)
 {
 	for (enum key_kind kind = 0; kind < KEY_LISTINGS; kind++)
-		cache->listing_changed_ms[kind] = cache_next_change_ms(cache, kind, now_ms());
+		cache->listing_changed_ms[kind] =
+		        cache_next_change_ms(cache, kind, clock_unix_ms());
 	memset(cache->evicted, 0, sizeof(cache->evicted));
 	snapshots_end_all(cache->snapshots);
-	snapshots_set_time(cache->snapshots, now_ms());
+	snapshots_set_time(cache->snapshots, clock_unix_ms());
 	snapshots_count_change(cache->snapshots);
 	cache->has_change_time = true;
 	cache_searches_end(cache);

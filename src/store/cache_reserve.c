@@ -19,6 +19,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "kapturefs/base/string_set.h"
 #include "kapturefs/store/cache_parts.h"
 
 enum {
@@ -47,18 +48,9 @@ struct reservations {
 	size_t text_bytes;
 };
 
-/* FNV-1a. */
-static uint64_t hash_text(uint64_t hash, const char *text)
-{
-	hash ^= UINT64_C(0xcbf29ce484222325);
-	for (; *text; text++)
-		hash = (hash ^ (unsigned char)*text) * UINT64_C(0x100000001b3);
-	return hash ^ hash >> 32;
-}
-
 static uint32_t *bucket_of_key(struct reservations *all, enum key_kind kind, const char *text)
 {
-	return &all->by_key[hash_text((uint64_t)kind, text) % PLACES];
+	return &all->by_key[string_hash(text, strlen(text), kind) % PLACES];
 }
 
 static uint32_t *bucket_of_slot(struct reservations *all, uint32_t slot)
@@ -68,7 +60,7 @@ static uint32_t *bucket_of_slot(struct reservations *all, uint32_t slot)
 
 static uint64_t owner_of(const char *id)
 {
-	return hash_text(0, id);
+	return string_hash(id, strlen(id), 0);
 }
 
 /* Ending */

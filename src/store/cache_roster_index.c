@@ -99,8 +99,11 @@ static int add_text(struct roster_index *index, uint32_t slot, const char *text,
 			text++;
 		if (line_end > text)
 			r = add(index,
-			        (struct roster_place){ roster_hash(text, (size_t)(line_end - text)),
-			                               slot });
+			        (struct roster_place){
+			                .hash = (uint32_t)string_hash(text,
+			                                              (size_t)(line_end - text), 0),
+			                .slot = slot,
+			        });
 		text = line_end + 1;
 	}
 	return r;
@@ -188,7 +191,7 @@ static int go_through(struct cache *cache, const char *id, bool with_gone, uint3
 int roster_index_find(struct cache *cache, const char *id, bool with_gone, uint32_t *ret)
 {
 	const struct roster_index *index = &cache->roster_index;
-	uint32_t hash = roster_hash(id, strlen(id));
+	uint32_t hash = (uint32_t)string_hash(id, strlen(id), 0);
 	int r;
 
 	r = build(cache);

@@ -5,7 +5,9 @@
 #include <errno.h>
 #include <stdio.h>
 #include <stdlib.h>
+#include <string.h>
 
+#include "kapturefs/base/string_set.h"
 #include "kapturefs/store/catalog_parts.h"
 
 uint64_t fetch_sent(const struct fetch *fetch)
@@ -63,13 +65,10 @@ static void source_answered(void *userdata, const struct source_answer *answer)
 	fetch_answered(userdata, answer);
 }
 
-/* FNV-1a. */
 static struct list *bucket_of(struct catalog *catalog, const struct key *key)
 {
-	uint32_t hash = 2166136261u ^ (uint32_t)key->kind;
+	uint64_t hash = string_hash(key->text, strlen(key->text), key->kind);
 
-	for (const char *byte = key->text; *byte; byte++)
-		hash = (hash ^ (unsigned char)*byte) * 16777619u;
 	return &catalog->fetches[hash % CATALOG_BUCKETS];
 }
 

@@ -97,7 +97,7 @@ static int drop_absences(struct catalog *catalog, const struct roster *roster, u
 	struct key id;
 	int r = 0;
 
-	for (uint32_t place = 1; place <= roster->count && r == 0; place++) {
+	for (uint32_t place = 1; place <= roster->ids.count && r == 0; place++) {
 		text = roster_at(roster, place);
 		if (text && key_parse(KEY_ID, text, strlen(text), &id) == 0 &&
 		    !answer_order_is_late(&catalog->order, &id, sent))

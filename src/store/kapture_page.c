@@ -21,7 +21,7 @@
 
 #include "kapturefs/base/buffer.h"
 #include "kapturefs/model/date.h"
-#include "kapturefs/model/json.h"
+#include "kapturefs/model/json_writer.h"
 #include "kapturefs/model/payload_page.h"
 #include "kapturefs/store/kapture_parts.h"
 

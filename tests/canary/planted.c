@@ -9,8 +9,8 @@
 #include <string.h>
 
 #include "kapturefs/base/buffer.h"
+#include "kapturefs/base/clock.h"
 #include "kapturefs/model/naming.h"
-#include "kapturefs/store/wallclock.h"
 
 #ifdef PLANTED_ADDRESS
 /* The room for the name is a byte too small. */

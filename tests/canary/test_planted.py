@@ -11,7 +11,7 @@ PLANTED = dict(pair.split('=', 1) for pair in os.environ['PLANTED'].split())
 # Planted defect: what the report says of it, and where it happened.
 REPORTS = {
     'address': ('heap-buffer-overflow', 'naming_decode'),
-    'undefined': ('signed integer overflow', 'wallclock.c'),
+    'undefined': ('signed integer overflow', 'clock.c'),
     'leak': ('LeakSanitizer: detected memory leaks', 'buffer_'),
 }
 

@@ -44,7 +44,8 @@ static int begin(struct export_csv *csv, const struct export_cell *customer)
 
 static void take(struct export_csv *csv, size_t column, const struct export_cell *cell)
 {
-	note(csv->columns.names[column], strlen(csv->columns.names[column]));
+	note(string_set_at(&csv->columns.names, (uint32_t)column),
+	     strlen(string_set_at(&csv->columns.names, (uint32_t)column)));
 	note_cell(cell);
 	note("\n", 1);
 }

@@ -15,6 +15,7 @@
 #include "json_cases.h"
 #include "kapturefs/base/base.h"
 #include "kapturefs/model/json.h"
+#include "kapturefs/model/json_writer.h"
 
 enum {
 	RANDOM_ROUNDS = 50000,

@@ -7,7 +7,7 @@
 #include <stdint.h>
 #include <cmocka.h>
 
-#include "kapturefs/command/json_writer.h"
+#include "kapturefs/model/json_writer.h"
 
 static void test_values_of_every_kind_are_written(void **state)
 {
@@ -20,7 +20,7 @@ static void test_values_of_every_kind_are_written(void **state)
 	json_open(&writer, NULL, '{');
 	json_text(&writer, "text", "a \"quote\"\n");
 	json_number(&writer, "number", UINT64_MAX);
-	json_thousandths(&writer, "rate", 10050);
+	json_decimal(&writer, "rate", 10050, 3);
 	json_flag(&writer, "flag", false);
 	json_open(&writer, "none", '[');
 	json_close(&writer, ']');
@@ -74,12 +74,33 @@ static void test_first_error_is_kept(void **state)
 	assert_int_equal(json_end(&writer), -EFBIG);
 }
 
+static void test_a_compact_text_has_neither_blanks_nor_newlines(void **state)
+{
+	struct buffer text;
+	struct json_writer writer;
+
+	(void)state;
+	buffer_init(&text, 1024);
+	writer = json_begin_compact(&text);
+	json_open(&writer, NULL, '{');
+	json_decimal(&writer, "amount", 105, 1);
+	json_open(&writer, "list", '[');
+	json_number(&writer, NULL, 1);
+	json_print(&writer, NULL, "%u of %u", 2, 3);
+	json_close(&writer, ']');
+	json_close(&writer, '}');
+	assert_int_equal(json_end(&writer), 0);
+	assert_string_equal(text.data, "{\"amount\":10.5,\"list\":[1,\"2 of 3\"]}");
+	buffer_fini(&text);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(test_values_of_every_kind_are_written),
 		cmocka_unit_test(test_text_that_is_no_utf8_is_still_json),
 		cmocka_unit_test(test_first_error_is_kept),
+		cmocka_unit_test(test_a_compact_text_has_neither_blanks_nor_newlines),
 	};
 
 	return cmocka_run_group_tests_name("json_writer", tests, NULL, NULL);

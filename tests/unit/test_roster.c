@@ -45,7 +45,7 @@ static void test_nobody_is_in_an_empty_roster(void **state)
 	assert_null(roster_at(&roster, 1));
 	assert_text(&roster, "\n");
 	roster = make_roster("\n");
-	assert_int_equal(roster.count, 0);
+	assert_int_equal(roster.ids.count, 0);
 	roster_fini(&roster);
 }
 
@@ -101,7 +101,7 @@ static void test_text_comes_back_as_it_was(void **state)
 	struct roster roster = make_roster("\n5\n-6\n7\n");
 
 	(void)state;
-	assert_int_equal(roster.count, 3);
+	assert_int_equal(roster.ids.count, 3);
 	assert_int_equal(roster.present, 2);
 	assert_text(&roster, "\n5\n-6\n7\n");
 	roster_fini(&roster);
@@ -120,7 +120,7 @@ static void test_other_text_is_no_roster(void **state)
 	for (size_t i = 0; i < array_length(texts); i++)
 		assert_int_equal(roster_read(texts[i], strlen(texts[i]), &roster), -EILSEQ);
 	assert_int_equal(roster_read("\n5\0\n", 4, &roster), -EILSEQ);
-	assert_int_equal(roster.count, 0);
+	assert_int_equal(roster.ids.count, 0);
 }
 
 static void test_places_run_out_with_the_numbers_of_nodes(void **state)

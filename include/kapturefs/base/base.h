@@ -3,6 +3,7 @@
 /* What every file may use: attributes, scope cleanup, ownership. */
 
 #include <stddef.h>
+#include <unistd.h>
 
 #define must_check               __attribute__((warn_unused_result))
 #define printf_like(text, first) __attribute__((format(printf, text, first)))
@@ -35,3 +36,10 @@
 		function(*place);                                                                  \
 	}                                                                                          \
 	static inline void function##p(type *place) /* for the semicolon */
+
+/** The scope cleanup for a file descriptor, -1 for none. */
+static inline void close_descriptor(const int *descriptor)
+{
+	if (*descriptor >= 0)
+		close(*descriptor);
+}

@@ -10,6 +10,7 @@
 
 #include "kapturefs/base/base.h"
 #include "kapturefs/base/buffer.h"
+#include "kapturefs/base/string_set.h"
 #include "kapturefs/config/config.h"
 #include "kapturefs/model/record.h"
 #include "kapturefs/store/cache.h"
@@ -65,11 +66,7 @@ int export_source_line(struct export_source *source, const char **ret,
  * are those of files, and besides `.` is `%2E` and `,` is `%2C`, so that no two paths are the same.
  */
 struct export_columns {
-	char **names;
-	size_t count;
-	size_t capacity;
-	size_t *buckets; /* places in names + 1, by hash */
-	size_t bucket_count;
+	struct string_set names;
 	size_t count_max; /* no more than so many are added; 0: EXPORT_COLUMNS_MAX */
 	bool is_closed;   /* none at all */
 };
@@ -84,18 +81,12 @@ enum {
 	EXPORT_COLUMNS_OWN_MAX = 1024, /* that one customer adds to those of the others */
 };
 
-/** Forget all but the first @count. */
-void export_columns_cut(struct export_columns *columns, size_t count);
-
 /**
  * The place of @name. Where it is not known it is added, or, once they are closed, SIZE_MAX.
  * Returns 0, -E2BIG beyond columns->count_max, or -ENOMEM.
  */
 int export_columns_place(struct export_columns *columns, const char *name, size_t length,
                          size_t *ret) must_check;
-
-/** A number for the name; of others that are the same, but for their seed, another. */
-uint64_t export_hash(uint32_t seed, const char *name, size_t length);
 
 /* export_choice.c */
 

@@ -9,18 +9,17 @@
 #include <stdio.h>
 
 #include "kapturefs/base/base.h"
+#include "kapturefs/base/string_set.h"
 #include "kapturefs/command/place.h"
 
 /* warm_keys.c */
 
 /** Keys in the order in which they came, each once. */
 struct warm_keys {
-	char **words;    /* `phone:9380491326`; a line that is no key, as it was, behind a blank */
+	/* `phone:9380491326`; a line that is no key, as it was, behind a blank */
+	struct string_set words;
 	unsigned *lines; /* where each was first */
-	size_t count;
-	size_t capacity;
-	size_t *buckets; /* places in words + 1, by hash */
-	size_t bucket_count;
+	uint32_t line_capacity;
 	uint32_t phone_country;
 };
 

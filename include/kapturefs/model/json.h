@@ -89,10 +89,3 @@ void json_scan_fini(struct json_scan *scan);
  * a value is the caller's to skip. Bytes that no armour writes stay as they are.
  */
 size_t json_unarmour(char *text, size_t length);
-
-/**
- * Append @length bytes of @text as a JSON string with its quotes. Returns 0,
- * -EILSEQ if @text is not UTF-8, or what buffer_append() returns; on failure
- * nothing changed.
- */
-int json_append_string(struct buffer *buffer, const char *text, size_t length) must_check;

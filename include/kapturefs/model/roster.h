@@ -11,31 +11,22 @@
 
 #include "kapturefs/base/base.h"
 #include "kapturefs/base/buffer.h"
+#include "kapturefs/base/string_set.h"
 #include "kapturefs/model/key.h"
 
 enum { ROSTER_PLACES_MAX = (1 << 20) - 1 };
 
-struct roster_entry {
-	char id[KEY_DIGITS_MAX + 1]; /* as a key spells it */
-	bool is_gone;                /* it has been here, and its place stays */
-};
-
-/** Zero to begin with: nobody. */
+/** Zero to begin with: nobody. A place is one more than an id's in the set. */
 struct roster {
-	struct roster_entry *entries; /* by place, from 1 on, less one */
-	uint32_t count;               /* places taken */
-	uint32_t present;             /* of those, the ones that are not gone */
-	bool is_vague; /* it ends, or begins, with a text in place of a list: good for its ttl only,
-	                * and not against anybody who was there before; not written */
-	uint32_t capacity;
-	uint32_t *buckets; /* places by the hash of their ids, 0 for none */
-	uint32_t bucket_count;
+	struct string_set ids; /* as keys spell them, those that are gone as well */
+	bool *gone;            /* one an id: it has been here, and its place stays */
+	uint32_t gone_capacity;
+	uint32_t present; /* ids that are not gone */
+	bool is_vague;    /* it ends, or begins, with a text in place of a list: good for its ttl
+	                   * only, and not against anybody who was there before; not written */
 };
 
 void roster_fini(struct roster *roster);
-
-/** A hash of the @length bytes of @id, for tables of ids: FNV-1a. */
-uint32_t roster_hash(const char *id, size_t length);
 
 /** The outcome of roster_add() for an id that is there already. */
 enum { ROSTER_KNOWN = 1 };

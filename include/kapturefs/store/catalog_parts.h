@@ -6,6 +6,7 @@
 #include <stdint.h>
 #include <uv.h>
 
+#include "kapturefs/base/clock.h"
 #include "kapturefs/base/list.h"
 #include "kapturefs/base/metrics.h"
 #include "kapturefs/io/turns.h"
@@ -15,7 +16,6 @@
 #include "kapturefs/store/hotset.h"
 #include "kapturefs/store/share.h"
 #include "kapturefs/store/tally.h"
-#include "kapturefs/store/wallclock.h"
 
 enum {
 	CATALOG_BUCKETS = 1024,

@@ -2,15 +2,63 @@
 
 #include <errno.h>
 #include <inttypes.h>
+#include <stdarg.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
-#include "kapturefs/command/json_writer.h"
-#include "kapturefs/model/json.h"
+#include "kapturefs/base/utf8.h"
+#include "kapturefs/model/json_writer.h"
+
+enum { PRINTED_SIZE = 1024 };
+
+static int append_character(struct buffer *buffer, const char *text, size_t length)
+{
+	unsigned char byte = (unsigned char)*text;
+
+	if (byte == '"' || byte == '\\')
+		return buffer_print(buffer, "\\%c", byte);
+	if (byte < 0x20)
+		return buffer_print(buffer, "\\u%04x", byte);
+	return buffer_append(buffer, text, length);
+}
+
+static int append_quoted(struct buffer *buffer, const char *text, size_t length)
+{
+	size_t size;
+	int r;
+
+	r = buffer_append_text(buffer, "\"");
+	for (size_t at = 0; !r && at < length; at += size) {
+		uint32_t character;
+
+		size = utf8_decode(text + at, length - at, &character);
+		r = size ? append_character(buffer, text + at, size) : -EILSEQ;
+	}
+	return r ? r : buffer_append_text(buffer, "\"");
+}
+
+int json_append_string(struct buffer *buffer, const char *text, size_t length)
+{
+	size_t before = buffer->length;
+	int r;
+
+	r = append_quoted(buffer, text, length);
+	if (r && buffer->data) {
+		buffer->length = before;
+		buffer->data[before] = '\0';
+	}
+	return r;
+}
 
 struct json_writer json_begin(struct buffer *text)
 {
 	return (struct json_writer){ .text = text, .is_first = true };
+}
+
+struct json_writer json_begin_compact(struct buffer *text)
+{
+	return (struct json_writer){ .text = text, .is_first = true, .is_compact = true };
 }
 
 static void add(struct json_writer *writer, const char *text)
@@ -21,6 +69,8 @@ static void add(struct json_writer *writer, const char *text)
 
 static void add_line(struct json_writer *writer)
 {
+	if (writer->is_compact)
+		return;
 	add(writer, "\n");
 	for (int i = 0; i < writer->depth; i++)
 		add(writer, "  ");
@@ -62,7 +112,7 @@ static void begin_value(struct json_writer *writer, const char *name)
 	if (!name)
 		return;
 	add_string(writer, name);
-	add(writer, ": ");
+	add(writer, writer->is_compact ? ":" : ": ");
 }
 
 void json_text(struct json_writer *writer, const char *name, const char *text)
@@ -78,12 +128,30 @@ void json_number(struct json_writer *writer, const char *name, uint64_t number)
 		writer->error = buffer_print(writer->text, "%" PRIu64, number);
 }
 
-void json_thousandths(struct json_writer *writer, const char *name, uint64_t number)
+void json_decimal(struct json_writer *writer, const char *name, uint64_t number, int digits)
 {
+	uint64_t power = 1;
+
+	for (int i = 0; i < digits; i++)
+		power *= 10;
 	begin_value(writer, name);
 	if (!writer->error)
-		writer->error = buffer_print(writer->text, "%" PRIu64 ".%03" PRIu64, number / 1000,
-		                             number % 1000);
+		writer->error = buffer_print(writer->text, "%" PRIu64 ".%0*" PRIu64, number / power,
+		                             digits, number % power);
+}
+
+void json_print(struct json_writer *writer, const char *name, const char *format, ...)
+{
+	char text[PRINTED_SIZE];
+	va_list arguments;
+	int length;
+
+	va_start(arguments, format);
+	length = vsnprintf(text, sizeof(text), format, arguments);
+	va_end(arguments);
+	if (!writer->error && length >= PRINTED_SIZE)
+		writer->error = -EFBIG;
+	json_text(writer, name, text);
 }
 
 void json_flag(struct json_writer *writer, const char *name, bool flag)
@@ -113,6 +181,7 @@ void json_close(struct json_writer *writer, char bracket)
 
 int json_end(struct json_writer *writer)
 {
-	add(writer, "\n");
+	if (!writer->is_compact)
+		add(writer, "\n");
 	return writer->error;
 }

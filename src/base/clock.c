@@ -2,7 +2,7 @@
 
 #include <time.h>
 
-#include "kapturefs/store/wallclock.h"
+#include "kapturefs/base/clock.h"
 
 static int64_t read_ms(clockid_t id)
 {
@@ -10,6 +10,16 @@ static int64_t read_ms(clockid_t id)
 
 	clock_gettime(id, &now);
 	return (int64_t)now.tv_sec * 1000 + now.tv_nsec / 1000000;
+}
+
+uint64_t clock_ms(void)
+{
+	return (uint64_t)read_ms(CLOCK_MONOTONIC);
+}
+
+int64_t clock_unix_ms(void)
+{
+	return read_ms(CLOCK_REALTIME);
 }
 
 int64_t wallclock_advance(struct wallclock *clock, int64_t wall_ms, int64_t boot_ms)

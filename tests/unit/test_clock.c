@@ -7,7 +7,7 @@
 #include <time.h>
 #include <cmocka.h>
 
-#include "kapturefs/store/wallclock.h"
+#include "kapturefs/base/clock.h"
 
 #define START_MS INT64_C(1700000000000)
 #define YEAR_MS  (INT64_C(365) * 86400000)
